@@ -1,0 +1,173 @@
+"""The command line: ``rrm puzzles | train | measure | checkpoints | chapter | verify``.
+
+A mistake of the user's ends with one line on standard error and exit status 2; nothing that was there is lost.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: these models are small, and two threads are slower than one
+
+import click
+
+FOLDER = click.Path(path_type=Path)
+
+
+def command_line() -> str:
+    """This command as one could type it again."""
+    return shlex.join(["rrm", *sys.argv[1:]])
+
+
+def one_thread() -> None:
+    """Give torch one thread: measured here, a second one slows models of this size down."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+def app() -> None:
+    """Train, measure and read recursive reasoning models."""
+
+
+@app.group()
+def puzzles() -> None:
+    """Make and check Sudoku puzzles."""
+
+
+@puzzles.command("make")
+@click.option("--side", default=6, help="board side: 4, 6 or 9")
+@click.option("--train", default=15_000, help="base puzzles for training")
+@click.option("--test", default=2_048, help="held-out puzzles to measure")
+@click.option("--seed", default=0)
+def puzzles_make(side: int, train: int, test: int, seed: int) -> None:
+    """Generate a seeded set of minimal puzzles, split into train, test and validation, into data/puzzles."""
+    from rrm_core import manifest
+    from rrm_core import puzzles as sets
+
+    files = sets.write(f"{side}x{side}", sets.make(side, train, test, seed))
+    manifest.record(files, command_line())
+    print(*files, sep="\n")
+
+
+@puzzles.command("solve")
+@click.argument("board")
+def puzzles_solve(board: str) -> None:
+    """Solve one puzzle ('.' or '0' blank): its solution, whether it is the only one, and the difficulty counts."""
+    from rrm_core import sudoku
+
+    parsed = sudoku.parse(board)
+    solved = sudoku.solve(parsed)
+    print(sudoku.to_text(solved.solution))
+    unique = sudoku.count_solutions(parsed, 2) == 1
+    print(f"unique: {unique}, backtracks: {solved.backtracks}, naked_backtracks: {solved.naked_backtracks}")
+
+
+@app.command()
+@click.argument("preset")
+@click.option("--out", type=FOLDER, required=True, help="folder of the training")
+@click.option("--resume", is_flag=True, help="go on from the folder's last save")
+@click.option("--steps", type=int, help="train to this step")
+@click.option("--minutes", type=float, help="stop and save after about this long")
+@click.option("--seed", type=int, help="seed of weights and data")
+@click.option("--device", default="cpu")
+@click.option("--progress/--quiet", default=True)
+def train(preset: str, out: Path, resume: bool, steps: int | None, minutes: float | None, seed: int | None, device: str, progress: bool) -> None:
+    """Train a preset, saving checkpoints and a resumable state."""
+    from rrm_core import train as training
+
+    one_thread()
+    changes = {k: v for k, v in {"steps": steps, "seed": seed}.items() if v is not None}
+    if (out / training.STATE_FILE).exists() and not resume:
+        raise training.TrainingError(f"{out} already holds a training; add --resume to go on, or choose another folder")
+    trainer = training.Trainer(*training.preset(preset, **changes), out, device)
+    if resume:
+        trainer.resume()
+    trainer.run(minutes, progress)
+
+
+@app.command()
+@click.argument("checkpoint", type=FOLDER)
+@click.option("--run", required=True, help="name of the run in data/runs")
+@click.option("--puzzles", "puzzle_set", default="6x6-test", help="a held-out puzzle set")
+@click.option("--n", default=2_048, help="number of puzzles")
+@click.option("--k", default=8, help="tangents")
+@click.option("--seed", default=0, help="seed of the start frame")
+@click.option("--shard", default="0/1", help="i/n: measure this share of the parts")
+def measure(checkpoint: Path, run: str, puzzle_set: str, n: int, k: int, seed: int, shard: str) -> None:
+    """Measure CHECKPOINT (a step_NNNNNN folder): 16 segments, exponents, drift, halting; writes data/runs/RUN."""
+    from rrm_core import manifest, paths
+    from rrm_core import measure as measuring
+
+    one_thread()
+    index, _, count = shard.partition("/")
+    if not (index.isdigit() and count.isdigit() and int(index) < int(count)):
+        raise measuring.MeasureError(f"--shard {shard!r}: expected i/n with 0 <= i < n, for example 0/2")
+    out = paths.data_dir() / "runs" / paths.safe_name(run)
+    done = measuring.run(checkpoint, out, puzzle_set, n, k, seed, (int(index), int(count)), command_line())
+    if done is None:
+        print("this shard is measured; the run is written when the others are there too")
+        return
+    manifest.record([p for p in done.rglob("*") if p.is_file()], command_line())
+    print(done)
+
+
+@app.command()
+@click.argument("training", type=FOLDER)
+@click.option("--run", required=True, help="run in data/runs that they belong to")
+@click.option("--count", default=10, help="how many, evenly spaced up to the last")
+def checkpoints(training: Path, run: str, count: int) -> None:
+    """Keep evenly spaced checkpoints of TRAINING with its run, weights rounded to bfloat16."""
+    from rrm_core import manifest, paths
+    from rrm_core import measure as measuring
+
+    out = paths.run_dir(run)
+    measuring.keep_checkpoints(training, out, count)
+    manifest.record([p for p in (out / "checkpoints").rglob("*") if p.is_file()] + [out / "run.json"], command_line())
+    print(out / "checkpoints")
+
+
+@app.command()
+@click.argument("name")
+@click.option("-p", "parameters", nargs=2, multiple=True, metavar="NAME VALUE", help="set a parameter; may be repeated")
+@click.option("--out", type=FOLDER, help="executed notebook; default NAME.out.ipynb here")
+@click.option("--progress/--quiet", default=True)
+def chapter(name: str, parameters: tuple[tuple[str, str], ...], out: Path | None, progress: bool) -> None:
+    """Re-execute chapter NAME (3_1 or 3_1_decomposition); unknown parameters, runs and wrong types are refused."""
+    from rrm_core import chapters
+
+    print(chapters.execute(name, dict(parameters), out, progress))
+
+
+@app.command()
+@click.option("--recompute", default=0, help="measure this many random rows of every run again")
+@click.option("--seed", default=0, help="which rows")
+def verify(recompute: int, seed: int) -> None:
+    """Check every file in data/ against its digest; optionally measure rows again from the weights."""
+    from rrm_core import manifest, paths
+
+    wrong = manifest.verify()
+    print("\n".join(wrong) or f"{len(manifest.entries(paths.data_dir()))} files in {paths.data_dir()}: all as shipped")
+    for run in paths.run_names() if recompute else []:
+        one_thread()
+        table = manifest.recompute(run, recompute, seed)
+        print(f"\n{run}\n{table.to_string(index=False)}")
+        wrong += [] if table.agrees.all() else [f"{run}: rows {list(table.idx[~table.agrees])} differ"]
+    sys.exit(1 if wrong else 0)
+
+
+def main() -> None:
+    """Entry point of ``rrm``."""
+    try:
+        app()
+    except (ValueError, OSError) as error:
+        print(f"rrm: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

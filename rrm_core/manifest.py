@@ -1,0 +1,98 @@
+"""data/MANIFEST: the digest, row count and origin of every shipped data file, and the check that all of it still holds."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from rrm_core import paths
+from rrm_core.files import sha256, write_bytes
+
+FIELDS = ["path", "sha256", "rows", "command"]
+
+
+def rows_in(path: Path) -> int | None:
+    """Number of table rows of a CSV or Parquet file; None for anything else."""
+    if path.suffix == ".parquet":
+        import pyarrow.parquet
+
+        return pyarrow.parquet.read_metadata(path).num_rows
+    return len(pd.read_csv(path)) if path.name.endswith((".csv", ".csv.gz")) else None
+
+
+def entries(root: Path) -> dict[str, dict]:
+    """{path below data/: its line} of ``root/MANIFEST``; empty when there is none."""
+    path = root / "MANIFEST"
+    if not path.exists():
+        return {}
+    return {row["path"]: row for row in csv.DictReader(io.StringIO(path.read_text()), dialect="excel-tab")}
+
+
+def record(files: list[Path], command: str, root: Path | None = None) -> None:
+    """Enter `files`, made by `command`, into the MANIFEST; lines of files that no longer exist are dropped."""
+    root = root or paths.data_dir()
+    known = {name: row for name, row in entries(root).items() if (root / name).exists()}
+    for file in files:
+        name = Path(file).resolve().relative_to(root.resolve()).as_posix()
+        rows = rows_in(Path(file))
+        known[name] = {"path": name, "sha256": sha256(file), "rows": "" if rows is None else rows, "command": command}
+    out = io.StringIO()
+    writer = csv.DictWriter(out, FIELDS, dialect="excel-tab", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(known[name] for name in sorted(known))
+    write_bytes(out.getvalue().encode(), root / "MANIFEST")
+
+
+def verify(root: Path | None = None) -> list[str]:
+    """Everything that is wrong with data/, as sentences; an empty list means every file is the one that was shipped."""
+    root = root or paths.data_dir()
+    known = entries(root)
+    present = {p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file() and "parts" not in p.parts} - {"MANIFEST"}
+    wrong = [f"{name}: listed in MANIFEST, not there" for name in sorted(known.keys() - present)]
+    wrong += [f"{name}: there, not listed in MANIFEST" for name in sorted(present - known.keys())]
+    for name in sorted(known.keys() & present):
+        if sha256(root / name) != known[name]["sha256"]:
+            wrong.append(f"{name}: its SHA-256 is not the one in MANIFEST; restore the file or re-run `{known[name]['command']}`")
+        elif str(rows_in(root / name) or "") != known[name]["rows"]:
+            wrong.append(f"{name}: {rows_in(root / name)} rows, MANIFEST says {known[name]['rows']}")
+    for run in paths.run_names():
+        files = json.loads((paths.run_dir(run) / "run.json").read_text())["files"]
+        wrong += [f"runs/{run}/{f}: differs from the digest in run.json" for f, d in files.items()
+                  if (paths.run_dir(run) / f).exists() and sha256(paths.run_dir(run) / f) != d]  # fmt: skip
+    return wrong
+
+
+def recompute(run: str, n: int, seed: int = 0, segments: int = 2, tolerance: float = 1e-3) -> pd.DataFrame:
+    """Measure `n` random rows of a run again from its weights; one line a row.
+
+    ``agrees`` compares drift and growth of the first `segments` segments to `tolerance`, relative. Later segments are
+    reported, not judged: on another processor a wandering trajectory amplifies round-off until it is another one.
+    """
+    from rrm_core import measure
+    from rrm_core.models import load_model
+
+    folder = paths.run_dir(run)
+    meta = json.loads((folder / "run.json").read_text())
+    table = pd.read_parquet(folder / "measurements.parquet")
+    if not 0 < n <= len(table):
+        raise measure.MeasureError(f"recompute {n} rows: run {run!r} has {len(table)}; ask for 1..{len(table)}")
+    old = table.iloc[np.sort(np.random.default_rng(seed).choice(len(table), n, replace=False))].reset_index(drop=True)
+    inputs = old[["idx", "puzzle", "solution", "givens", "backtracks", "naked_backtracks"]]
+    new, _ = measure.rows(load_model(folder), inputs, k=meta["k"], seed=meta["seed"])
+    early = [f"{name}_{t + 1:02d}" for name in ("drift_h", "drift_l", "growth_1") for t in range(segments)]
+    scale = old[early].abs().clip(lower=0.1)
+    return pd.DataFrame(
+        {
+            "idx": old.idx,
+            "largest early difference": ((new[early] - old[early]).abs() / scale).max(axis=1),
+            "agrees": (((new[early] - old[early]).abs() / scale) <= tolerance).all(axis=1),
+            "lambda_1 shipped": old.lambda_1,
+            "lambda_1 now": new.lambda_1,
+            "same outcome": old.correct == new.correct,
+        }
+    )
