@@ -1,0 +1,260 @@
+"""Intervals and comparisons: AUC, proportions, medians, matched and binned AUC, the early window, the whole spectrum.
+
+An estimate that cannot be made is NaN with a reason, never 0. Sources: Mann & Whitney 1947; DeLong et al. 1988 with the
+fast form of Sun & Xu 2014; Clopper & Pearson 1934; paper sections 3.1-3.3.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import special
+from scipy.stats import binomtest, norm, rankdata
+
+from rrm_core import cells
+from rrm_core.tables import columns, exponents, lambda_at
+
+RESAMPLES = 10_000
+LEVEL = 0.95
+MINIMUM = 5  # of each outcome, for a bin to count
+NAN = float("nan")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with its 95 % interval, the number of puzzles behind it, and how it was made or why it could not be."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    method: str
+    reason: str = ""
+
+    def __format__(self, spec: str) -> str:
+        """"0.984 [0.982, 0.987]", or the reason in words; `spec` formats the numbers (default .3f)."""
+        if np.isnan(self.value):
+            return f"cannot be measured: {self.reason}"
+        spec = spec or ".3f"
+        return f"{self.value:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
+
+    def __str__(self) -> str:
+        return format(self, "")
+
+
+def unmeasured(n: int, method: str, reason: str) -> Estimate:
+    """The estimate that cannot be made."""
+    return Estimate(NAN, NAN, NAN, n, method, reason)
+
+
+# --- proportions -------------------------------------------------------------------------------------------------
+
+
+def proportion(k: int, n: int) -> Estimate:
+    """k / n with the exact (Clopper-Pearson) 95 % interval."""
+    if not 0 <= k <= n:
+        raise ValueError(f"k={k} of n={n}: expected 0 <= k <= n")
+    if n == 0:
+        return unmeasured(0, "Clopper-Pearson", "no puzzle to count")
+    interval = binomtest(int(k), int(n)).proportion_ci(LEVEL, "exact")
+    return Estimate(k / n, float(interval.low), float(interval.high), int(n), "Clopper-Pearson")
+
+
+def zero_bound(n: int) -> float:
+    """One-sided exact 95 % upper bound of a share of which 0 of n was seen: 1 - 0.05^(1/n)."""
+    return 1 - 0.05 ** (1 / n) if n else NAN
+
+
+# --- AUC ---------------------------------------------------------------------------------------------------------
+
+
+def auc(score: np.ndarray, correct: np.ndarray) -> Estimate:
+    """P(score of a success > score of a failure), ties half, with DeLong's interval on the logit scale.
+
+    Where the AUC is 0 or 1 DeLong's variance is 0; the interval is then the exact one of n_min of n_min, n_min being
+    the size of the smaller class: conservative, never of zero width.
+    """
+    score, correct = np.asarray(score, dtype="float64"), np.asarray(correct, dtype=bool)
+    m, n = int(correct.sum()), int((~correct).sum())
+    if not np.isfinite(score).all():
+        raise ValueError(f"AUC: {int((~np.isfinite(score)).sum())} scores are NaN or infinite; measure these rows again")
+    if m == 0 or n == 0:
+        return unmeasured(m + n, "DeLong", f"one class only ({m} correct, {n} wrong)")
+    joint = rankdata(score)
+    above = (joint[correct] - rankdata(score[correct])) / n
+    below = 1 - (joint[~correct] - rankdata(score[~correct])) / m
+    value = float(above.mean())
+    variance = (above.var(ddof=1) / m if m > 1 else 0.0) + (below.var(ddof=1) / n if n > 1 else 0.0)
+    if value in (0.0, 1.0) or variance == 0 or min(m, n) < 2:
+        edge = proportion(round(value * min(m, n)), min(m, n))
+        return Estimate(value, min(edge.low, value), max(edge.high, value), m + n, "Clopper-Pearson on the smaller class")
+    half = norm.ppf(0.5 + LEVEL / 2) * np.sqrt(variance) / (value * (1 - value))
+    low, high = special.expit(special.logit(value) + np.array([-half, half]))
+    return Estimate(value, float(low), float(high), m + n, "DeLong, logit scale")
+
+
+def auc_row(score: np.ndarray, correct: np.ndarray, **labels: object) -> dict:
+    """One tidy row: labels, auc, low, high, n_correct, n_wrong, reason."""
+    e, correct = auc(score, correct), np.asarray(correct, dtype=bool)
+    return {**labels, "auc": e.value, "low": e.low, "high": e.high, "n_correct": int(correct.sum()), "n_wrong": int((~correct).sum()),
+            "reason": e.reason}  # fmt: skip
+
+
+# --- medians -----------------------------------------------------------------------------------------------------
+
+
+def median(values: np.ndarray, resamples: int = RESAMPLES, seed: int = 0) -> Estimate:
+    """The median with a percentile bootstrap interval (10,000 resamples, seed 0), drawn through order statistics.
+
+    The median of a resample of size n is an order statistic of the data, so resampling the ranks is enough.
+    """
+    values = np.sort(np.asarray(values, dtype="float64"))
+    n = len(values)
+    if n < 2:
+        return unmeasured(n, "bootstrap", f"{n} puzzles; a median interval needs at least 2")
+    rng = np.random.default_rng(seed)
+    chunk = max(1, 4_000_000 // n)
+    medians = np.concatenate([np.median(values[rng.integers(n, size=(min(chunk, resamples - i), n))], axis=1)
+                              for i in range(0, resamples, chunk)])  # fmt: skip
+    low, high = np.percentile(medians, [2.5, 97.5])
+    return Estimate(float(np.median(values)), float(low), float(high), n, f"bootstrap, {resamples} resamples")
+
+
+def spectrum(df: pd.DataFrame) -> pd.DataFrame:
+    """One row an exponent: i, AUC of -lambda_i for correct with interval, median of successes and of failures, their gap."""
+    correct = df.correct.to_numpy()
+    rows = []
+    for i in range(1, exponents(df) + 1):
+        values = df[f"lambda_{i}"].to_numpy("float64")
+        good, bad = (float(np.median(values[m])) if m.any() else NAN for m in (correct, ~correct))
+        rows.append(auc_row(-values, correct, i=i) | {"median_correct": good, "median_wrong": bad, "gap": good - bad})
+    return pd.DataFrame(rows)
+
+
+def aggregates(df: pd.DataFrame) -> pd.DataFrame:
+    """AUC of minus lambda_1, minus the spectral mean, minus the sum of positive exponents."""
+    values = df[[f"lambda_{i}" for i in range(1, exponents(df) + 1)]].to_numpy("float64")
+    scores = {"lambda_1": values[:, 0], "spectral mean": values.mean(1), "sum of positive exponents": values.clip(min=0).sum(1)}
+    return pd.DataFrame([auc_row(-score, df.correct, aggregate=name) for name, score in scores.items()])
+
+
+# --- what the signal is not --------------------------------------------------------------------------------------
+
+
+def matched_auc(df: pd.DataFrame, values: np.ndarray, threshold: float, bins: int = 10, resamples: int = RESAMPLES, seed: int = 0) -> tuple[pd.DataFrame, Estimate]:
+    """(rows, mean): AUC of -lambda_1 inside each equal-count bin of log late drift, unsettled puzzles (C and D) only.
+
+    The mean is over bins with at least five of each outcome (column ``used``); its interval resamples puzzles within
+    bins. Source: paper section 3.2; how the paper aggregates its deciles was not seen.
+    """
+    out = np.asarray(values) >= threshold
+    score, correct, late = -df.lambda_1.to_numpy("float64")[out], df.correct.to_numpy()[out], np.asarray(values)[out]
+    order = np.argsort(late, kind="stable")
+    parts = [p for p in np.array_split(order, bins) if len(p)]
+    rows = [auc_row(score[p], correct[p], bin=b + 1, drift_low=late[p].min(), drift_high=late[p].max(), n=len(p)) for b, p in enumerate(parts)]
+    table = pd.DataFrame(rows)
+    if not len(table):
+        return table, unmeasured(0, "matched AUC", "no unsettled puzzle")
+    table["used"] = table[["n_correct", "n_wrong"]].min(axis=1) >= MINIMUM
+    if not table.used.any():
+        return table, unmeasured(len(late), "matched AUC", f"no bin holds {MINIMUM} of each outcome")
+    rng = np.random.default_rng(seed)
+    draws = [resampled_auc(score[p][correct[p]], score[p][~correct[p]], resamples, rng) for p, used in zip(parts, table.used, strict=True) if used]
+    low, high = np.percentile(np.mean(draws, axis=0), [2.5, 97.5])
+    return table, Estimate(float(table.auc[table.used].mean()), float(low), float(high), len(late), f"bootstrap within bins, {resamples} resamples")
+
+
+def resampled_auc(good: np.ndarray, bad: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
+    """(resamples,) AUC of resampled successes against resampled failures, sizes kept; through multinomial weights."""
+    wins = (good[:, None] > bad).astype("float64") + 0.5 * (good[:, None] == bad)
+    w = rng.multinomial(len(good), np.full(len(good), 1 / len(good)), size=resamples)
+    v = rng.multinomial(len(bad), np.full(len(bad), 1 / len(bad)), size=resamples)
+    return ((w @ wins) * v).sum(1) / (len(good) * len(bad))
+
+
+def binned_auc(df: pd.DataFrame, by: str, bins: int = 4) -> tuple[pd.DataFrame, Estimate]:
+    """(rows, mean): AUC of -lambda_1 within bins of `by` (quantiles, ties merged), and their mean weighted by puzzles.
+
+    A binning in which one bin holds over 80 % of the puzzles cannot be measured: it controls for nothing.
+    """
+    edges = np.unique(np.quantile(df[by], np.linspace(0, 1, bins + 1), method="lower"))
+    codes = np.clip(np.searchsorted(edges, df[by], side="right") - 1, 0, max(len(edges) - 2, 0))
+    score, correct = -df.lambda_1.to_numpy("float64"), df.correct.to_numpy()
+    rows = [auc_row(score[codes == c], correct[codes == c], bin=int(c) + 1, low_value=df[by][codes == c].min(),
+                    high_value=df[by][codes == c].max(), n=int((codes == c).sum())) for c in np.unique(codes)]  # fmt: skip
+    table = pd.DataFrame(rows)
+    table["used"] = table[["n_correct", "n_wrong"]].min(axis=1) >= MINIMUM
+    largest = table.n.max() / len(df)
+    if largest > 0.8:
+        return table, unmeasured(len(df), "binned AUC", f"one bin of {by} holds {largest:.0%} of the puzzles")
+    if not table.used.any():
+        return table, unmeasured(len(df), "binned AUC", f"no bin of {by} holds {MINIMUM} of each outcome")
+    used = table[table.used]
+    weight = used.n / used.n.sum()
+    logit = np.clip(used[["low", "high"]].to_numpy(), 1e-9, 1 - 1e-9)
+    spread = np.diff(special.logit(logit), axis=1).ravel() / (2 * norm.ppf(0.975))
+    value = float(weight @ used.auc)
+    error = np.sqrt(np.sum((weight * spread * used.auc * (1 - used.auc)) ** 2))
+    half = norm.ppf(0.975) * error / max(value * (1 - value), 1e-12)
+    low, high = special.expit(special.logit(np.clip(value, 1e-9, 1 - 1e-9)) + np.array([-half, half]))
+    return table, Estimate(value, float(low), float(high), int(used.n.sum()), "DeLong within bins, weighted mean")
+
+
+# --- when the signal exists --------------------------------------------------------------------------------------
+
+SIGNALS = ("lambda1", "drift_h", "drift_l", "q_halt")
+
+
+def signals_at(df: pd.DataFrame, h: int, updates_per_segment: int) -> dict[str, np.ndarray]:
+    """{signal: score (B,)} at horizon h, each in the paper's direction: -lambda1, +drift, +q_halt predict success."""
+    return {
+        "lambda1": -lambda_at(df, h, updates_per_segment),
+        "drift_h": df[f"drift_h_{h:02d}"].to_numpy("float64"),
+        "drift_l": df[f"drift_l_{h:02d}"].to_numpy("float64"),
+        "q_halt": df[f"q_halt_{h:02d}"].to_numpy("float64"),
+    }
+
+
+def early_window(df: pd.DataFrame, updates_per_segment: int, h: int = 4, threshold: float | None = None) -> pd.DataFrame:
+    """One row a signal and subset: AUC for the outcome at 16 of what is known after `h` segments.
+
+    Subsets: all puzzles; those whose decoded answer is wrong at h (the paper's restricted set, our reading); those not
+    below the settled band at h, given a `threshold` on log10 drift. lambda1@h is the largest cumulative growth over
+    segments 1..h per update, drift@h that of segment h alone. Source: paper section 3.3.
+    """
+    subsets = {"all": np.ones(len(df), dtype=bool), f"wrong at {h}": ~df[f"correct_{h:02d}"].to_numpy()}
+    if threshold is not None and np.isfinite(threshold):
+        subsets[f"not settled at {h}"] = np.log10(np.maximum(df[f"drift_h_{h:02d}"], cells.FLOOR)).to_numpy() >= threshold
+    scores = signals_at(df, h, updates_per_segment)
+    return pd.DataFrame([auc_row(score[rows], df.correct.to_numpy()[rows], h=h, signal=name, subset=subset)
+                         for subset, rows in subsets.items() for name, score in scores.items()])  # fmt: skip
+
+
+# --- what a halting rule costs -----------------------------------------------------------------------------------
+
+
+def halting_curve(df: pd.DataFrame, rule: str) -> pd.DataFrame:
+    """Accuracy against mean segments spent when every puzzle stops at its first segment past a threshold, else at 16.
+
+    ``rule`` is "q_halt" (stop when q_halt is at least the threshold) or "drift_h" (stop when drift is at most it). One
+    row a threshold: threshold, segments, accuracy.
+    """
+    if rule not in ("q_halt", "drift_h"):
+        raise ValueError(f"rule={rule!r}: expected q_halt or drift_h")
+    signal = df[columns(rule)].to_numpy("float64") * (1 if rule == "q_halt" else -1)
+    right = df[columns("correct")].to_numpy()
+    rows = []
+    for threshold in np.quantile(signal, np.linspace(0, 1, 41)):
+        fires = signal >= threshold
+        fires[:, -1] = True
+        stop = fires.argmax(1)
+        rows.append({"rule": rule, "threshold": float(abs(threshold) if rule == "drift_h" else threshold), "segments": float(stop.mean() + 1),
+                     "accuracy": float(right[np.arange(len(df)), stop].mean())})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def as_row(estimate: Estimate, **labels: object) -> dict:
+    """An estimate as one tidy row."""
+    return labels | asdict(estimate)

@@ -1,0 +1,191 @@
+"""The measurement table: schema, validation, reading and writing; runs and the paper's published figures.
+
+T = 16 segments, K = 8 tangents. One row a puzzle.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from rrm_core import paths
+from rrm_core.files import write_bytes
+
+SEGMENTS = 16
+K = 8
+
+
+class TableError(ValueError):
+    """A table that breaks its contract; the message names file, column and rows."""
+
+
+def columns(prefix: str, segments: int = SEGMENTS) -> list[str]:
+    """["prefix_01", ..., "prefix_16"]."""
+    return [f"{prefix}_{t:02d}" for t in range(1, segments + 1)]
+
+
+def schema(k: int = K) -> dict[str, str]:
+    """{column: kind}; kind is "text", "int", "bool" or "float". ``q_continue`` (HRM) comes on top, all or none."""
+    kinds = {"idx": "int", "puzzle": "text", "solution": "text", "givens": "int", "backtracks": "int", "naked_backtracks": "int"}
+    kinds |= {"correct": "bool", "token_acc": "float", "blank_acc": "float", "halted_at": "int"}
+    for prefix, kind in (("q_halt", "float"), ("drift_h", "float"), ("drift_l", "float"), ("correct", "bool")):
+        kinds |= dict.fromkeys(columns(prefix), kind)
+    for i in range(1, k + 1):
+        kinds |= dict.fromkeys(columns(f"growth_{i}"), "float") | {f"lambda_{i}": "float"}
+    return kinds
+
+
+CHECKS = {
+    "text": lambda s: pd.api.types.is_string_dtype(s) or s.dtype == object,
+    "int": pd.api.types.is_integer_dtype,
+    "bool": pd.api.types.is_bool_dtype,
+    "float": pd.api.types.is_float_dtype,
+}
+
+
+def exponents(df: pd.DataFrame) -> int:
+    """K of a table: how many ``lambda_i`` columns it has."""
+    return sum(f"lambda_{i}" in df for i in range(1, 100))
+
+
+def bad_rows(df: pd.DataFrame, rows: np.ndarray) -> str:
+    """The idx of offending rows, at most five, for a message."""
+    found = df.loc[rows, "idx"].tolist()
+    return f"idx {', '.join(map(str, found[:5]))}{f' and {len(found) - 5} more' if len(found) > 5 else ''}"
+
+
+def validate(df: pd.DataFrame, where: str = "table", updates_per_segment: int | None = None) -> pd.DataFrame:
+    """`df`, unchanged, or :class:`TableError` naming `where`, the column and the rows that break the contract."""
+    if not len(df):
+        raise TableError(f"{where}: no rows; expected one a puzzle")
+    kinds = schema(max(exponents(df), 1))
+    optional = columns("q_continue")
+    if any(c in df for c in optional):
+        kinds |= dict.fromkeys(optional, "float")
+    missing = [c for c in kinds if c not in df]
+    if missing:
+        raise TableError(f"{where}: missing column {', '.join(missing[:5])}{' ...' if len(missing) > 5 else ''}; measure the run again")
+    for column, kind in kinds.items():
+        if not CHECKS[kind](df[column]):
+            raise TableError(f"{where}: column {column} holds {df[column].dtype}, expected {kind}")
+        if kind == "float" and not np.isfinite(df[column]).all():
+            raise TableError(f"{where}: column {column} is NaN or infinite at {bad_rows(df, ~np.isfinite(df[column]))}; measure these again")
+    for column in columns("drift_h") + columns("drift_l"):
+        if (df[column] < 0).any():
+            raise TableError(f"{where}: column {column} is negative at {bad_rows(df, df[column] < 0)}; a drift is a distance")
+    if df.idx.duplicated().any():
+        raise TableError(f"{where}: duplicated {bad_rows(df, df.idx.duplicated())}; expected one row a puzzle")
+    if (df.correct != df[f"correct_{SEGMENTS}"]).any():
+        raise TableError(f"{where}: correct differs from correct_{SEGMENTS} at {bad_rows(df, df.correct != df[f'correct_{SEGMENTS}'])}")
+    if (df.puzzle.str.len() != df.solution.str.len()).any():
+        raise TableError(f"{where}: puzzle and solution differ in length at {bad_rows(df, df.puzzle.str.len() != df.solution.str.len())}")
+    return validate_exponents(df, where, updates_per_segment)
+
+
+def validate_exponents(df: pd.DataFrame, where: str, updates_per_segment: int | None) -> pd.DataFrame:
+    """Check that lambda_1..K descend and, given the updates of a segment, that they are the sums of the growths."""
+    names = [f"lambda_{i}" for i in range(1, exponents(df) + 1)]
+    values = df[names].to_numpy()
+    unsorted = (np.diff(values, axis=1) > 1e-7).any(1)
+    if unsorted.any():
+        raise TableError(f"{where}: lambda_1..{len(names)} do not descend at {bad_rows(df, unsorted)}")
+    if updates_per_segment:
+        sums = np.stack([df[columns(f"growth_{i}")].sum(axis=1) for i in range(1, len(names) + 1)], 1) / (SEGMENTS * updates_per_segment)
+        off = (np.abs(-np.sort(-sums, axis=1) - values) > 1e-5).any(1)
+        if off.any():
+            raise TableError(f"{where}: lambda is not the sum of growths / {SEGMENTS * updates_per_segment} updates at {bad_rows(df, off)}")
+    return df
+
+
+def write(df: pd.DataFrame, path: Path | str) -> None:
+    """Write `df` as Parquet (zstd), atomically: a reader sees the old file or the new one."""
+    buffer = io.BytesIO()
+    df.to_parquet(buffer, index=False, compression="zstd")
+    write_bytes(buffer.getvalue(), path)
+
+
+def read(path: Path | str) -> pd.DataFrame:
+    """A Parquet file as a table; :class:`TableError` when it is absent or damaged."""
+    from pyarrow import ArrowException
+
+    try:
+        return pd.read_parquet(path)
+    except FileNotFoundError:
+        raise TableError(f"{path} is not there; measure the run with `rrm measure`") from None
+    except (ArrowException, OSError, ValueError) as error:
+        raise TableError(f"{path} is not a readable Parquet file ({error}); restore it and run `rrm verify`") from None
+
+
+# --- runs --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Run:
+    """A measured run: its name, run.json and validated measurement table."""
+
+    name: str
+    meta: dict
+    table: pd.DataFrame
+
+    @property
+    def updates_per_segment(self) -> int:
+        """State updates of one segment: the divisor that turns growth per segment into an exponent per update."""
+        return self.meta["updates_per_segment"]
+
+    @property
+    def label(self) -> str:
+        """How tables and charts name the run: measured here, never the paper's."""
+        return f"{self.name} (measured here)"
+
+
+def read_measurements(path: Path | str, updates_per_segment: int | None = None) -> pd.DataFrame:
+    """The validated measurement table of a Parquet file, or of a run by name."""
+    file = Path(path) if str(path).endswith(".parquet") else paths.run_dir(str(path)) / "measurements.parquet"
+    return validate(read(file), str(file), updates_per_segment)
+
+
+def load_run(name: str) -> Run:
+    """The run `name`; an unknown one is refused with the list of those there."""
+    folder = paths.run_dir(name)
+    meta = json.loads((folder / "run.json").read_text())
+    return Run(name, meta, read_measurements(folder / "measurements.parquet", meta["updates_per_segment"]))
+
+
+def load_runs(names: list[str] | None = None) -> dict[str, Run]:
+    """{name: Run} of `names`, of all runs by default."""
+    return {name: load_run(name) for name in (paths.run_names() if names is None else names)}
+
+
+def read_log(name: str) -> pd.DataFrame:
+    """The training log of run `name`: step, examples, elapsed_s, lr, loss, exact, token_acc, ..., eval_exact, eval_token_acc."""
+    path = paths.run_dir(name) / "log.csv"
+    if not path.exists():
+        raise TableError(f"run {name!r} ships no training log ({path})")
+    return pd.read_csv(path)
+
+
+def read_trajectories(name: str) -> pd.DataFrame:
+    """idx and the decoded boards answer_01..answer_16 of run `name`, as texts."""
+    return read(paths.run_dir(name) / "trajectories.parquet")
+
+
+def published(name: str) -> pd.DataFrame:
+    """The paper's own figures: data/published/<name>.csv (claim, quantity, model, n, value, low, high, source, tag)."""
+    path = paths.data_dir() / "published" / f"{name}.csv"
+    if not path.exists():
+        known = sorted(p.stem for p in path.parent.glob("*.csv"))
+        raise TableError(f"no published table {name!r}; known: {', '.join(known)}")
+    return pd.read_csv(path)
+
+
+def lambda_at(df: pd.DataFrame, h: int, updates_per_segment: int) -> np.ndarray:
+    """(B,) float64: the largest cumulative growth over segments 1..h, divided by their updates."""
+    if not 1 <= h <= SEGMENTS:
+        raise TableError(f"horizon h={h}: expected 1..{SEGMENTS}")
+    sums = [df[columns(f"growth_{i}", h)].to_numpy("float64").sum(1) for i in range(1, exponents(df) + 1)]
+    return np.max(sums, axis=0) / (h * updates_per_segment)
