@@ -61,8 +61,8 @@ class Recipe:
 
 
 PRESETS: dict[str, tuple[Config, Recipe]] = {
-    "trm-6x6": (Config("trm", "mlp", 6, 96, 2, 0, 2, 3, heads=4, prefix=1), Recipe("6x6", steps=3000)),
-    "hrm-6x6": (Config("hrm", "attention", 6, 96, 2, 2, 2, 2, heads=4, prefix=1), Recipe("6x6", steps=20000, checkpoint_every=250)),
+    "trm-6x6": (Config("trm", "mlp", 6, 96, 2, 0, 2, 3, heads=4, prefix=1), Recipe("6x6", steps=1000, checkpoint_every=50)),
+    "hrm-6x6": (Config("hrm", "attention", 6, 96, 2, 2, 2, 2, heads=4, prefix=1), Recipe("6x6", steps=10000, checkpoint_every=250)),
     "smoke": (
         Config("trm", "mlp", 4, 32, 1, 0, 2, 2, heads=2, prefix=1),
         Recipe("4x4", steps=120, batch=64, lr=2e-3, warmup=10, ema=0.9, extra_givens=4, eval_every=40, checkpoint_every=40),
