@@ -168,3 +168,21 @@ def threshold_free(values: np.ndarray, correct: np.ndarray) -> dict[str, float]:
     smallest = values[~correct].min()
     return {"smallest_failure": float(smallest), "successes_below": float((values[correct] < smallest).mean()),
             "n_correct": int(correct.sum()), "n_wrong": int((~correct).sum())}  # fmt: skip
+
+
+def profiles(df: pd.DataFrame, cells: np.ndarray, wanted: tuple[str, ...] = ("A", "D"), state: str = "h") -> pd.DataFrame:
+    """One row a cell and segment: 10 % quantile, median and 90 % quantile of log10 drift; empty cells are left out."""
+    logs, cells = np.log10(np.maximum(drift(df, state), FLOOR)), np.asarray(cells)
+    parts = []
+    for cell in wanted:
+        if (cells == cell).any():
+            low, median, high = np.quantile(logs[cells == cell], [0.1, 0.5, 0.9], axis=0)
+            parts.append(pd.DataFrame({"cell": cell, "segment": np.arange(1, SEGMENTS + 1), "low": low, "median": median, "high": high}))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["cell", "segment", "low", "median", "high"])
+
+
+def lines(df: pd.DataFrame, idx: list[int], state: str = "h") -> pd.DataFrame:
+    """One row a puzzle and segment: idx, segment, drift (log10), for the puzzles `idx`."""
+    chosen = df[df.idx.isin(idx)]
+    logs = np.log10(np.maximum(drift(chosen, state), FLOOR))
+    return pd.DataFrame({"idx": np.repeat(chosen.idx.to_numpy(), SEGMENTS), "segment": np.tile(np.arange(1, SEGMENTS + 1), len(chosen)), "drift": logs.ravel()})

@@ -144,6 +144,7 @@ def run(checkpoint: Path | str, out: Path | str, puzzle_set: str, n: int, k: int
     meta = {
         "name": out.name,
         "model": model.config.model,
+        "parameters": sum(p.numel() for p in model.parameters()),
         "architecture": asdict(model.config),
         "side": model.config.side,
         "updates_per_segment": len(model.schedule),

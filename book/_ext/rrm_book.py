@@ -1,0 +1,51 @@
+"""What the book needs beyond Jupyter Book: scripts and rows served from itself, MathML, and a cache that cannot lie."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from docutils import nodes
+from latex2mathml.converter import convert
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def digest() -> str:
+    """Hash of everything a chapter's numbers depend on besides its own cells: rrm_core, data/ and the locked packages."""
+    out = hashlib.sha256()
+    for path in sorted([*ROOT.glob("rrm_core/**/*"), *ROOT.glob("data/**/*"), ROOT / "requirements.lock"]):
+        if path.is_file() and "__pycache__" not in path.parts:
+            out.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
+    return out.hexdigest()[:16]
+
+
+def configure(app, config) -> None:
+    """Executed notebooks are cached under the digest; the book's scripts and the runs' rows become static files."""
+    from rrm_core import tables, widgets
+
+    os.environ["RRM_PUBLISH"] = "1"  # the kernels of the chapters inherit it
+    config.nb_execution_cache_path = str(ROOT / "_build" / ".jupyter_cache" / digest())
+    static = ROOT / "_build" / ".static"
+    widgets.write_static(static / "rrm", list(tables.load_runs().values()))
+    config.html_static_path.append(str(static))
+
+
+def mathml(display: str):
+    """A visitor that writes a formula as MathML: no script, no font to load."""
+
+    def visit(self, node: nodes.Node) -> None:
+        self.body.append(convert(node.astext(), display=display))
+        raise nodes.SkipNode
+
+    return visit, None
+
+
+def setup(app) -> dict:
+    app.connect("config-inited", configure, priority=1)
+    app.add_html_math_renderer("mathml", mathml("inline"), mathml("block"))
+    for name in ("charts", "explorer"):
+        app.add_css_file(f"rrm/{name}.css")
+        app.add_js_file(f"rrm/{name}.js")
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

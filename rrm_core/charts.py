@@ -1,0 +1,283 @@
+"""Altair charts of tidy tables, and the renderer that draws them in the book without a network.
+
+A chart takes a tidy table from :mod:`rrm_core.cells` or :mod:`rrm_core.stats` and returns a chart: no statistics here.
+Charts on late drift share the Vega parameters ``tau`` (the threshold), ``otsu`` and ``strict``, so that a slider can
+move them. Colours are Okabe and Ito's; outcome is shown by shape or text as well.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from html import escape
+from importlib.resources import files
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from rrm_core.cells import CELLS, Band
+
+CORRECT, WRONG = "#0072b2", "#d55e00"
+OUTCOME = {"scale": alt.Scale(domain=["correct", "wrong"], range=[CORRECT, WRONG]), "title": "outcome at segment 16"}
+CELL = {"scale": alt.Scale(domain=list(CELLS), range=[CORRECT, "#cc79a7", "#56b4e9", WRONG]), "title": "cell"}
+LATE = "log10 late drift (segments 13-16)"
+LAMBDA = "largest exponent λ1, per update"
+BINS = 60
+WIDTH = 245  # two charts fit side by side on a page of the book
+NO_DATA = alt.Data(values=[{}])
+
+
+# --- pieces ------------------------------------------------------------------------------------------------------
+
+
+def outcomes(correct: np.ndarray) -> np.ndarray:
+    """(B,) array of "correct" and "wrong"."""
+    return np.where(np.asarray(correct, dtype=bool), "correct", "wrong")
+
+
+def bins(values: np.ndarray, correct: np.ndarray, n: int = BINS) -> pd.DataFrame:
+    """One row a bar of the histogram: start, end, outcome, n (equal widths over the pooled range; empty bars left out)."""
+    edges = np.histogram_bin_edges(values, n)
+    correct = np.asarray(correct, dtype=bool)
+    parts = [pd.DataFrame({"start": edges[:-1], "end": edges[1:], "outcome": name, "n": np.histogram(values[mask], edges)[0]})
+             for name, mask in (("correct", correct), ("wrong", ~correct))]  # fmt: skip
+    return pd.concat(parts).query("n > 0").reset_index(drop=True)
+
+
+def thresholds(band: Band | None) -> list[alt.Parameter]:
+    """The Vega parameters tau, otsu, strict; None leaves their values to the explorer."""
+    values = {"tau": band.otsu, "otsu": band.otsu, "strict": band.strict} if band else dict.fromkeys(("tau", "otsu", "strict"), 0)
+    return [alt.param(name=name, value=float(np.nan_to_num(v))) for name, v in values.items()]
+
+
+def marker(name: str, **style: object) -> alt.Chart:
+    """A vertical rule at the Vega parameter `name`."""
+    return alt.Chart(NO_DATA).transform_calculate(at=name).mark_rule(**style).encode(x="at:Q")
+
+
+def markers() -> list[alt.Chart]:
+    """Rules at the Otsu and strict thresholds (dashed, dotted) and at the chosen one (solid)."""
+    return [marker("otsu", strokeDash=[6, 4], color="#777777"), marker("strict", strokeDash=[2, 3], color="#777777"),
+            marker("tau", size=2.5, color="#009e73")]  # fmt: skip
+
+
+def level(value: float, **style: object) -> alt.Chart:
+    """A dashed horizontal rule at `value`."""
+    return alt.Chart(NO_DATA).mark_rule(strokeDash=[4, 4], color="#777777", **style).encode(y=alt.datum(value))
+
+
+def titled(chart: alt.Chart, title: str, source: str, description: str) -> alt.Chart:
+    """`chart` with a title, whose figures these are, and what a reader who cannot see it should know."""
+    return chart.properties(title=alt.Title(title, subtitle=source, anchor="start"), description=f"{title}. {source}. {description}")
+
+
+def rows(df: pd.DataFrame, values: np.ndarray, **more: object) -> pd.DataFrame:
+    """The columns that the scatter and the box plot draw: idx, late, lambda_1, outcome, and `more`."""
+    return pd.DataFrame({"idx": df.idx, "late": values, "lambda_1": df.lambda_1.round(5), "outcome": outcomes(df.correct)} | more)
+
+
+# --- the charts --------------------------------------------------------------------------------------------------
+
+
+def late_drift_histogram(table: pd.DataFrame | None, band: Band | None, source: str = "") -> alt.Chart:
+    """Late drift of one run by outcome with the thresholds; `table` from :func:`bins` (None: a named dataset "bins")."""
+    data = alt.NamedData(name="bins") if table is None else table
+    bars = alt.Chart(data).mark_bar(stroke=None).encode(
+        x=alt.X("start:Q", bin="binned", title=LATE, scale=alt.Scale(zero=False, nice=False), axis=alt.Axis(tickCount=6)),
+        x2="end:Q",
+        y=alt.Y("n:Q", title="puzzles", stack=True),
+        color=alt.Color("outcome:N", **OUTCOME, legend=alt.Legend(orient="top")),
+        opacity=alt.condition("datum.start < tau", alt.value(1), alt.value(0.55)),
+        tooltip=[alt.Tooltip("start:Q", format=".2f"), alt.Tooltip("end:Q", format=".2f"), "outcome:N", "n:Q"],
+    )  # fmt: skip
+    chart = alt.layer(bars, *markers()).add_params(*thresholds(band)).properties(width=WIDTH, height=190)
+    return titled(chart, "Late drift", source, "Bars: puzzles by late drift and outcome. Dashed: Otsu, dotted: strict, solid: the threshold in use.")
+
+
+def drift_lambda_scatter(table: pd.DataFrame | None, band: Band | None, source: str = "") -> alt.Chart:
+    """F1: late drift against the largest exponent, one mark a puzzle (None: a named dataset "points")."""
+    data = alt.NamedData(name="points") if table is None else table
+    points = alt.Chart(data).mark_point(size=14, opacity=0.55, strokeWidth=1).encode(
+        x=alt.X("late:Q", title=LATE, scale=alt.Scale(zero=False, nice=False), axis=alt.Axis(tickCount=6)),
+        y=alt.Y("lambda_1:Q", title=LAMBDA, scale=alt.Scale(zero=False)),
+        color=alt.Color("outcome:N", **OUTCOME, legend=alt.Legend(orient="top")),
+        shape=alt.Shape("outcome:N", scale=alt.Scale(domain=["correct", "wrong"], range=["circle", "cross"]), title=OUTCOME["title"]),
+        tooltip=["idx:Q", alt.Tooltip("late:Q", format=".3f"), alt.Tooltip("lambda_1:Q", format=".4f"), "outcome:N"],
+    )  # fmt: skip
+    chart = alt.layer(points, *markers()).add_params(*thresholds(band)).properties(width=WIDTH, height=190)
+    return titled(chart, "Late drift and λ1", source, "One mark a puzzle; circles are correct, crosses wrong. Dashed: Otsu, dotted: strict, solid: the threshold in use.")
+
+
+def lambda_by_cell(table: pd.DataFrame, source: str) -> alt.Chart:
+    """F2: λ1 by cell; `table` from :func:`rows` with a column ``cell``. Box: quartiles, whiskers: the whole range."""
+    base = alt.Chart(table).encode(y=alt.Y("cell:N", title="cell", scale=alt.Scale(domain=list(CELLS)), sort=list(CELLS)))
+    box = base.mark_boxplot(extent="min-max", size=18).encode(x=alt.X("lambda_1:Q", title=LAMBDA, scale=alt.Scale(zero=False)), color=alt.Color("cell:N", **CELL, legend=None))
+    each = base.transform_filter("datum.cell == 'B'").mark_tick(size=22, thickness=1.5, color="#cc79a7").encode(x="lambda_1:Q", tooltip=["idx:Q", "lambda_1:Q"])
+    return titled((box + each).properties(width=WIDTH, height=190), "λ1 by cell", source, "Boxes: quartiles and range of each cell; every puzzle of cell B is a tick.")
+
+
+def profiles(bands: pd.DataFrame, lines: pd.DataFrame, source: str, what: str) -> alt.Chart:
+    """Drift by segment: median and 10-90 % band of cells, and single puzzles as lines (`what` says which).
+
+    `bands`: cell, segment, low, median, high; `lines`: idx, segment, drift (all log10 drift).
+    """
+    x = alt.X("segment:Q", title="segment", scale=alt.Scale(domain=[1, 16]))
+    y = alt.Y("low:Q", title="log10 drift of z_H", scale=alt.Scale(zero=False))
+    area = alt.Chart(bands).mark_area(opacity=0.2).encode(x=x, y=y, y2="high:Q", color=alt.Color("cell:N", **CELL))
+    middle = alt.Chart(bands).mark_line(strokeWidth=2).encode(x=x, y="median:Q", color=alt.Color("cell:N", **CELL))
+    single = alt.Chart(lines).mark_line(strokeWidth=1.2, opacity=0.8, color="#777777", strokeDash=[4, 2]).encode(x=x, y="drift:Q", detail="idx:N", tooltip=["idx:N", "segment:Q", "drift:Q"])
+    return titled(alt.layer(area, middle, single).properties(width=WIDTH, height=190), "Drift by segment", source, f"Bands: 10-90 % and median of cells A and D. Grey dashed lines: {what}.")
+
+
+def spectrum(table: pd.DataFrame, source: str) -> alt.Chart:
+    """All exponents of one source: AUC of -λi with interval (where there is one), and medians by outcome."""
+    x = alt.X("i:O", title="exponent", axis=alt.Axis(labelAngle=0))
+    floor = float(np.nanmin([0.8, *table.auc, *table.low]))
+    auc = alt.Chart(table).mark_point(filled=True, size=50, color="#009e73").encode(x=x, y=alt.Y("auc:Q", title="AUC of -λi for correct", scale=alt.Scale(domain=[floor, 1])), tooltip=["i", "auc", "low", "high"])
+    measured = table.dropna(subset=["low", "high"])  # the paper prints no intervals here
+    if len(measured):
+        auc = alt.Chart(measured).mark_rule(color="#009e73").encode(x=x, y="low:Q", y2="high:Q") + auc
+    long = table.melt("i", ["median_correct", "median_wrong"], "outcome", "median").replace({"median_correct": "correct", "median_wrong": "wrong"})
+    medians = alt.Chart(long).mark_line(point=True).encode(x=x, y=alt.Y("median:Q", title="median exponent"), color=alt.Color("outcome:N", **OUTCOME), strokeDash=alt.StrokeDash("outcome:N", legend=None))
+    return titled(auc.properties(width=170, height=150) | medians.properties(width=170, height=150), "The spectrum", source, "Left: AUC of each exponent. Right: its median among correct and wrong puzzles.")
+
+
+def sweep(table: pd.DataFrame, source: str) -> alt.Chart:
+    """Share of failures below a threshold, as the threshold moves over the pooled percentiles of late drift; one line a run."""
+    lines = alt.Chart(table).mark_line(point=True).encode(
+        x=alt.X("percentile:Q", title="threshold: pooled percentile of late drift"),
+        y=alt.Y("settled_failures:Q", title="share of failures that settle", axis=alt.Axis(format="%")),
+        color=alt.Color("run:N", title="run", legend=alt.Legend(orient="top")),
+        strokeDash=alt.StrokeDash("run:N", title="run"),
+        tooltip=["run", "percentile", "A", "B", "C", "D", alt.Tooltip("settled_failures:Q", format=".2%")],
+    )  # fmt: skip
+    return titled(lines.properties(width=420, height=200), "Percentile sweep", source, "Each point: share of failures that a threshold at that percentile calls settled.")
+
+
+def auc_by_bin(table: pd.DataFrame, x: str, x_title: str, mean: float, source: str) -> alt.Chart:
+    """F3: AUC of -λ1 in each bin with interval; bins too small to count are hollow, the mean over the others is dashed."""
+    base = alt.Chart(table.dropna(subset=["auc"])).encode(x=alt.X(f"{x}:O", title=x_title, axis=alt.Axis(labelAngle=0)))
+    rule = base.mark_rule(color=CORRECT).encode(y="low:Q", y2="high:Q")
+    point = base.mark_point(size=60, color=CORRECT, strokeWidth=1.5).encode(
+        y=alt.Y("auc:Q", title="AUC of -λ1 for correct", scale=alt.Scale(domain=[0, 1])),
+        fillOpacity=alt.condition("datum.used", alt.value(1), alt.value(0)),
+        fill=alt.value(CORRECT),
+        tooltip=["n", "n_correct", "n_wrong", alt.Tooltip("auc:Q", format=".3f"), alt.Tooltip("low:Q", format=".3f"), alt.Tooltip("high:Q", format=".3f")],
+    )  # fmt: skip
+    layers = [rule, point, level(0.5, opacity=0.6)] + ([level(mean, size=2)] if np.isfinite(mean) else [])
+    return titled(alt.layer(*layers).properties(width=WIDTH, height=180), "AUC of λ1 within bins", source, "Filled points count towards the dashed mean; hollow ones hold fewer than five of an outcome. Dashed at 0.5: chance.")
+
+
+def early_window(table: pd.DataFrame, source: str) -> alt.Chart:
+    """F4: AUC of each signal after h segments, by subset of puzzles, with intervals."""
+    base = alt.Chart(table.dropna(subset=["auc"])).encode(y=alt.Y("signal:N", title=None), yOffset="subset:N", color=alt.Color("subset:N", title="puzzles", legend=alt.Legend(orient="bottom")))
+    rule = base.mark_rule(size=2).encode(x="low:Q", x2="high:Q")
+    point = base.mark_point(filled=True, size=60).encode(
+        x=alt.X("auc:Q", title="AUC for the outcome at 16", scale=alt.Scale(domain=[0, 1])),
+        shape="subset:N",
+        tooltip=["signal", "subset", "n_correct", "n_wrong", alt.Tooltip("auc:Q", format=".3f"), alt.Tooltip("low:Q", format=".3f"), alt.Tooltip("high:Q", format=".3f")],
+    )  # fmt: skip
+    chance = alt.Chart(NO_DATA).mark_rule(strokeDash=[4, 4], color="#777777").encode(x=alt.datum(0.5))
+    return titled(alt.layer(chance, rule, point).properties(width=WIDTH, height=190), "What is known early", source, "Each row a signal, each colour a set of puzzles; the dashed line is chance.")
+
+
+def horizons(table: pd.DataFrame, source: str) -> alt.Chart:
+    """AUC of each signal after h = 1, 2, ... segments, with intervals."""
+    base = alt.Chart(table.dropna(subset=["auc"])).encode(x=alt.X("h:Q", title="segments seen", scale=alt.Scale(domain=[1, 15])), color=alt.Color("signal:N", title="signal"))
+    area = base.mark_area(opacity=0.15).encode(y=alt.Y("low:Q", title="AUC for the outcome at 16", scale=alt.Scale(domain=[0, 1])), y2="high:Q")
+    line = base.mark_line(point=True).encode(y="auc:Q", strokeDash="signal:N", tooltip=["h", "signal", "n_correct", "n_wrong", alt.Tooltip("auc:Q", format=".3f")])
+    return titled(alt.layer(area, line, level(0.5)).properties(width=WIDTH, height=190), "AUC as the window grows", source, "Lines: AUC of each signal among puzzles still wrong at that segment; bands: 95 %. Dashed: chance.")
+
+
+def training_log(log: pd.DataFrame, step: int | None, source: str) -> alt.Chart:
+    """Held-out accuracy against step, with a rule at the step that was measured."""
+    long = log.dropna(subset=["eval_exact"]).melt("step", ["eval_exact", "eval_token_acc"], "accuracy", "value")
+    long = long.replace({"eval_exact": "whole puzzles", "eval_token_acc": "single cells"})
+    line = alt.Chart(long).mark_line(point=alt.OverlayMarkDef(size=14)).encode(
+        x=alt.X("step:Q", title="optimiser step"),
+        y=alt.Y("value:Q", title="validation accuracy", axis=alt.Axis(format="%"), scale=alt.Scale(domain=[0, 1])),
+        color=alt.Color("accuracy:N", title="share right of"),
+        strokeDash=alt.StrokeDash("accuracy:N", title="share right of"),
+        tooltip=["step", "accuracy", alt.Tooltip("value:Q", format=".1%")],
+    )  # fmt: skip
+    rule = [] if step is None else [alt.Chart(NO_DATA).mark_rule(size=2, color="#009e73").encode(x=alt.datum(step))]
+    return titled(alt.layer(line, *rule).properties(width=420, height=200), "Accuracy during training", source, "Lines: validation accuracy. The solid vertical rule is the step that was measured.")
+
+
+def halting(table: pd.DataFrame, source: str) -> alt.Chart:
+    """Accuracy against mean segments spent, one line a halting rule."""
+    line = alt.Chart(table).mark_line(point=alt.OverlayMarkDef(size=18)).encode(
+        x=alt.X("segments:Q", title="mean segments spent a puzzle", scale=alt.Scale(domain=[1, 16])),
+        y=alt.Y("accuracy:Q", title="accuracy when stopped", axis=alt.Axis(format="%")),
+        order="segments:Q",
+        color=alt.Color("rule:N", title="stop by"),
+        strokeDash=alt.StrokeDash("rule:N", title="stop by"),
+        tooltip=["rule", alt.Tooltip("threshold:Q", format=".3g"), alt.Tooltip("segments:Q", format=".1f"), alt.Tooltip("accuracy:Q", format=".1%")],
+    )  # fmt: skip
+    return titled(line.properties(width=420, height=220), "Accuracy against compute", source, "Each point: one threshold of a halting rule; up and to the left is better.")
+
+
+# --- drawing them in a page --------------------------------------------------------------------------------------
+
+STATIC = files("rrm_core") / "static"
+
+
+def publishing() -> bool:
+    """True while the book is built: scripts then come from ``_static/rrm``, otherwise they travel with the output."""
+    return os.environ.get("RRM_PUBLISH") == "1"
+
+
+def static_text(name: str) -> str:
+    """A file of ``rrm_core/static``; ``vega.js`` is Vega, Vega-Lite and Vega-Embed from vl-convert."""
+    if name == "vega.js":
+        import vl_convert
+
+        return f"(function(){{{vl_convert.javascript_bundle()}}})();"  # its top-level names would clash with Sphinx's
+    return (STATIC / name).read_text()
+
+
+def inline(*names: str) -> str:
+    """Scripts and styles to put into an output of a notebook; empty while the book is built."""
+    if publishing():
+        return ""
+    wrap = {"js": "<script>{}</script>", "css": "<style>{}</style>"}
+    return "".join(wrap[name.rsplit(".", 1)[1]].format(static_text(name).replace("</script", "<\\/script")) for name in names)
+
+
+def as_json(value: object) -> str:
+    """JSON that may stand inside a script element: no ``<`` survives, NaN is refused."""
+    return json.dumps(value, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
+_sent: set[str] = set()
+
+
+def once(*names: str) -> str:
+    """:func:`inline` of those files that this process has not sent yet: a notebook carries Vega once, not once a chart."""
+    new = [name for name in names if name not in _sent]
+    _sent.update(new)
+    return inline(*new)
+
+
+def figure(spec: dict) -> str:
+    """HTML of one chart: its still picture, replaced by the live chart where scripts run; both carry its description."""
+    import vl_convert
+
+    still = base64.b64encode(vl_convert.vegalite_to_png(spec, scale=1.5)).decode()
+    text = escape(str(spec.get("description", "")), quote=True)
+    return (
+        f'{once("charts.css", "vega.js", "charts.js")}<figure class="rrm-chart"><div class="rrm-view"><img alt="{text}" src="data:image/png;base64,{still}"></div>'
+        f'<script type="application/json">{as_json(spec)}</script></figure><script>window.rrm && rrm.drawAll()</script>'
+    )
+
+
+def renderer(spec: dict, **_: object) -> dict[str, str]:
+    """The Altair renderer ``rrm``."""
+    return {"text/html": figure(spec)}
+
+
+alt.renderers.register("rrm", renderer)
+alt.renderers.enable("rrm")
+alt.data_transformers.disable_max_rows()

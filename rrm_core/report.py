@@ -1,0 +1,294 @@
+"""What a chapter shows: the paper's figures and this run's side by side, each row naming its source.
+
+Tables are pandas frames with a column ``source`` ("paper" or "measured here"); every number comes from a table in
+data/. Units: exponents in nats per update, growth in nats per segment.
+"""
+
+from __future__ import annotations
+
+from html import escape
+
+import numpy as np
+import pandas as pd
+
+from rrm_core import cells, stats, tables
+from rrm_core.cells import CELLS, Band
+from rrm_core.stats import Estimate
+from rrm_core.tables import SEGMENTS, Run
+from rrm_core.widgets import HTML
+
+PAPER, HERE = "paper", "measured here"
+
+
+# --- opening and showing -----------------------------------------------------------------------------------------
+
+
+def open_runs(run: str, compare: list[str]) -> list[Run]:
+    """The discussed run first, then those beside it; a wrong type or an unknown run is refused, naming those there are."""
+    if not isinstance(run, str):
+        raise TypeError(f"run={run!r}: expected the name of one run, a text")
+    if not isinstance(compare, list) or not all(isinstance(name, str) for name in compare):
+        raise TypeError(f"compare={compare!r}: expected a list of names of runs, possibly empty")
+    return [tables.load_run(name) for name in dict.fromkeys([run, *compare])]
+
+
+def show(table: pd.DataFrame, caption: str) -> HTML:
+    """A table as HTML with a caption above; floats to three decimals, none in a column of whole numbers, NaN as a dash."""
+    whole = [c for c in table.select_dtypes("number") if (table[c].dropna() % 1 == 0).all()]
+    table = table.assign(**{c: [f"{v:,.0f}" if np.isfinite(v) else "–" for v in table[c]] for c in whole})
+    body = table.to_html(index=False, border=0, na_rep="–", float_format="{:.3f}".format, classes="rrm-table", justify="left")
+    return HTML(f'<div class="rrm-scroll">{body.replace("<thead>", f"<caption>{escape(caption)}</caption><thead>", 1)}</div>')
+
+
+def say(text: str) -> object:
+    """A sentence whose numbers were computed, as Markdown."""
+    from IPython.display import Markdown
+
+    return Markdown(text)
+
+
+def interval(low: float, high: float, spec: str = ".3f") -> str:
+    """"[low, high]", or a dash where there is none."""
+    return "–" if np.isnan(low) or np.isnan(high) else f"[{low:{spec}}, {high:{spec}}]"
+
+
+def paper_value(row: pd.Series, spec: str = ".3f") -> str:
+    """A published figure with its interval, where one is printed."""
+    return f"{row.value:{spec}}" + ("" if np.isnan(row.low) else f" {interval(row.low, row.high, spec)}")
+
+
+def bands(runs: list[Run], strict_percentile: float | None = None) -> dict[str, Band]:
+    """{run: settled band} on late drift of z_H."""
+    return {run.name: cells.band(cells.late_drift(run.table), strict_percentile) for run in runs}
+
+
+# --- section 2 ---------------------------------------------------------------------------------------------------
+
+
+def runs_table(runs: list[Run]) -> pd.DataFrame:
+    """T1: model, size, task, puzzles, accuracy and steps of the paper's two models and of the runs."""
+    paper = tables.published("runs").set_index(["model", "quantity"]).value
+    rows = [
+        {"run": model, "source": PAPER, "parameters": f"{paper[model, 'parameters']:,.0f}", "task": "9x9", "puzzles": n,
+         "accuracy": paper[model, "accuracy"], "exponents per": "QR step", "steps a segment": int(paper[model, "qr_steps_per_segment"]),
+         "trained to step": int(paper[model, "checkpoint_step"])}
+        for model, n in (("TRM", 2048), ("HRM", 8192))
+    ]  # fmt: skip
+    for run in runs:
+        side, meta = run.meta["side"], run.meta
+        rows.append(
+            {"run": run.name, "source": HERE, "parameters": f"{meta['parameters']:,}", "task": f"{side}x{side}", "puzzles": len(run.table),
+             "accuracy": run.table.correct.mean(), "exponents per": "state update", "steps a segment": run.updates_per_segment, "trained to step": meta["step"]}
+        )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def growth_table(runs: list[Run]) -> pd.DataFrame:
+    """T1, second half: median λ1 by outcome per step and per segment. Only the last two columns compare across rows."""
+    paper = tables.published("separation").query("quantity.str.startswith('median_lambda_1')").set_index(["model", "quantity"]).value
+    steps = tables.published("runs").query("quantity == 'qr_steps_per_segment'").set_index("model").value
+    rows = [("paper", m, paper[m, "median_lambda_1_correct"], paper[m, "median_lambda_1_wrong"], steps[m]) for m in ("TRM", "HRM")]
+    for run in runs:
+        medians = run.table.groupby("correct").lambda_1.median().reindex([True, False])
+        rows.append((HERE, run.name, medians[True], medians[False], run.updates_per_segment))
+    return pd.DataFrame(
+        [{"run": name, "source": source, "λ1 correct, per step": good, "λ1 wrong, per step": bad, "steps a segment": int(n),
+          "growth correct, per segment": good * n, "growth wrong, per segment": bad * n} for source, name, good, bad, n in rows]
+    )  # fmt: skip
+
+
+def checkpoint_note(run: Run) -> str:
+    """Which checkpoint was measured, out of which training, and how accurate the later ones were; in Markdown."""
+    log = tables.read_log(run.name).dropna(subset=["eval_exact"])
+    best, seen = log.loc[log.eval_exact.idxmax()], log.iloc[(log.step - run.meta["step"]).abs().argmin()]
+    return (
+        f"**{run.name}** is the checkpoint at step {run.meta['step']:,} of a training of {run.meta['training_steps']:,} steps. It was chosen on a validation set "
+        f"of {run.meta['recipe']['eval_puzzles']} puzzles that is never measured (at step {int(seen.step):,}: {seen.eval_exact:.1%} solved), so that enough puzzles "
+        f"still fail: it solves {run.table.correct.mean():.1%} of the {len(run.table):,} test puzzles and fails on {int((~run.table.correct).sum()):,}. "
+        f"The same training went on to solve {best.eval_exact:.1%} of the validation puzzles at step {int(best.step):,}; that model has too few failures to study. "
+        f"What is measured here is an *unfinished* model."
+    )
+
+
+def band_table(runs: list[Run], strict_percentile: float | None = None) -> pd.DataFrame:
+    """The thresholds of every run, and whether its late drift has a settled band at all; the paper's first."""
+    paper = tables.published("cells").set_index(["model", "quantity"]).value
+    rows = [{"run": m, "source": PAPER, "Otsu": paper[m, "otsu_threshold"], "strict": paper.get((m, "strict_threshold"), np.nan),
+             "strict percentile": paper[m, "strict_percentile"], "separability": np.nan, "dip p": np.nan, "settled band": "yes"}
+            for m in ("TRM", "HRM")]  # fmt: skip
+    for name, band in bands(runs, strict_percentile).items():
+        rows.append({"run": name, "source": HERE, "Otsu": band.otsu, "strict": band.strict, "strict percentile": band.strict_percentile,
+                     "separability": band.separability, "dip p": band.dip_p, "settled band": "yes" if band.exists else f"no: {band.reason}"})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+# --- section 3.1 -------------------------------------------------------------------------------------------------
+
+
+def cells_row(name: str, source: str, threshold: str, n: dict[str, float], note: str = "") -> dict:
+    """One row of T2."""
+    wrong = n["B"] + n["D"]
+    share = stats.proportion(int(n["B"]), int(wrong))
+    return {"run": name, "source": source, "threshold": threshold, **{c: f"{n[c]:,.0f}" if np.isfinite(n[c]) else "–" for c in CELLS},
+            "failures that settle": f"{share:.2%}" if wrong else "no failure", "note": note}  # fmt: skip
+
+
+def cells_table(runs: list[Run], strict_percentile: float | None = None) -> pd.DataFrame:
+    """T2: cells A, B, C, D at the Otsu and strict thresholds, and B's share of the failures with its exact interval.
+
+    Intervals of the paper's rows are computed here from its printed counts.
+    """
+    paper = tables.published("cells").set_index(["model", "quantity"]).value
+    rows = []
+    for model, name in (("TRM", "otsu"), ("HRM", "otsu"), ("HRM", "strict"), ("HRM (joint estimator)", "strict")):
+        rows.append(cells_row(model, PAPER, name, {c: paper.get((model, f"{name}_{c}"), np.nan) for c in CELLS}))
+    for run in runs:
+        values, band = cells.late_drift(run.table), bands([run], strict_percentile)[run.name]
+        for name, threshold in (("otsu", band.otsu), ("strict", band.strict)):
+            if np.isfinite(threshold):
+                note = "" if band.exists else f"cannot be measured: {band.reason}"
+                rows.append(cells_row(run.name, HERE, f"{name} {threshold:.3f}", cells.count(cells.assign(values, run.table.correct, threshold)), note))
+    return pd.DataFrame(rows)
+
+
+def separation_table(runs: list[Run]) -> pd.DataFrame:
+    """C1: how well λ1, the spectral mean and the sum of positive exponents separate outcomes, with medians of λ1."""
+    paper = tables.published("separation")
+    rows = []
+    for model in ("TRM", "HRM"):
+        p = paper[paper.model == model].set_index("quantity")
+        rows.append({"run": model, "source": PAPER, "n": int(p.n.iloc[0]), "AUC of -λ1": paper_value(p.loc["auc_lambda_1"]),
+                     "AUC of -mean": paper_value(p.loc["auc_spectral_mean"]), "AUC of -sum of positive": paper_value(p.loc["auc_sum_of_positive_exponents"]),
+                     "median λ1 correct": paper_value(p.loc["median_lambda_1_correct"]), "median λ1 wrong": paper_value(p.loc["median_lambda_1_wrong"])})  # fmt: skip
+    for run in runs:
+        a = stats.aggregates(run.table)
+        auc = [Estimate(r.auc, r.low, r.high, r.n_correct + r.n_wrong, "", r.reason) for r in a.itertuples()]
+        medians = [stats.median(run.table.lambda_1[mask]) for mask in (run.table.correct, ~run.table.correct)]
+        rows.append({"run": run.name, "source": HERE, "n": len(run.table), "AUC of -λ1": str(auc[0]), "AUC of -mean": str(auc[1]),
+                     "AUC of -sum of positive": str(auc[2]), "median λ1 correct": str(medians[0]), "median λ1 wrong": str(medians[1])})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def published_spectrum(model: str) -> pd.DataFrame:
+    """The paper's spectrum of a model in the form of :func:`rrm_core.stats.spectrum` (no intervals were printed)."""
+    p = tables.published("spectrum").query("model == @model").set_index("quantity").value
+    return pd.DataFrame([{"i": i, "auc": p[f"auc_lambda_{i}"], "low": np.nan, "high": np.nan, "median_correct": p[f"median_lambda_{i}_correct"],
+                          "median_wrong": p[f"median_lambda_{i}_wrong"]} for i in range(1, 9)])  # fmt: skip
+
+
+def medians_by_cell(run: Run, strict_percentile: float | None = None) -> pd.DataFrame:
+    """Medians of each cell at the strict threshold, the paper's HRM (22 May estimator: its λ are on another scale) first."""
+    p = tables.published("cells").query("model == 'HRM (22 May estimator)'")
+    names = ["lambda_1", "lambda_8", "token_acc", "halted_at", "q_halt_16", "givens", "drift_slope"]
+    rows = []
+    for cell in CELLS:
+        mine = p[p.quantity.str.endswith(f"_{cell}")].set_index("quantity")
+        rows.append({"run": "HRM (22 May estimator)", "source": PAPER, "cell": cell, "n": int(mine.n.iloc[0])} | {n: mine.value[f"median_{n}_{cell}"] for n in names})
+    band = bands([run], strict_percentile)[run.name]
+    if np.isfinite(band.strict):
+        t = cells.table(run.table, band.strict)
+        rows += (t.drop(columns="share").assign(run=run.name, source=HERE)[["run", "source", "cell", "n", *[c for c in names if c in t]]]).to_dict("records")
+    return pd.DataFrame(rows).rename(columns={"lambda_1": "λ1", "lambda_8": "λ8", "q_halt_16": "q_halt (16)", "drift_slope": "drift slope"})
+
+
+def examples_table(run: Run, threshold: float) -> pd.DataFrame:
+    """T3: the settled failures of a run (cell B), or the five nearest the band (cell D) where B is empty; 12 rows at most."""
+    table = cells.settled_failures(run.table, threshold).head(12)
+    blind = np.where(table.cell == "B", np.where(table.selector_blind, "yes: would halt", "no"), "–")
+    keep = ["idx", "cell", "late_drift", "token_acc", "lambda_1", "q_halt_16", "halted_at", "givens", "naked_backtracks"]
+    return table[keep].assign(**{"selector-blind": blind}).rename(columns={"lambda_1": "λ1", "q_halt_16": "q_halt (16)"})
+
+
+def examples_line(run: Run, threshold: float) -> str:
+    """How many settled failures there are and how many of them a selector would not see; in Markdown."""
+    table = cells.settled_failures(run.table, threshold)
+    wrong, inside = int((~run.table.correct).sum()), table[table.cell == "B"]
+    if not len(inside):
+        return f"**{run.name}**: cell B is empty: 0 of {wrong} failures settle (one-sided exact 95 % upper bound {stats.zero_bound(wrong):.2%}). Shown instead: the failures nearest the band, which are in cell D."
+    return f"**{run.name}**: {len(inside)} of {wrong} failures settle, {int(inside.selector_blind.sum())} of them selector-blind (the halting head would stop there)."
+
+
+def threshold_free_table(runs: list[Run]) -> pd.DataFrame:
+    """The statement without a threshold: the share of successes whose late drift is below that of every failure."""
+    p = tables.published("cells").query("quantity == 'successes_below_smallest_failure'").iloc[0]
+    rows = [{"run": "TRM", "source": PAPER, "failures": 254, "smallest late drift of a failure": np.nan, "successes below it": f"{p.value:.1%}"}]
+    for run in runs:
+        t = cells.threshold_free(cells.late_drift(run.table), run.table.correct)
+        below = stats.proportion(round(t["successes_below"] * t["n_correct"]), t["n_correct"]) if np.isfinite(t["successes_below"]) else np.nan
+        rows.append({"run": run.name, "source": HERE, "failures": t["n_wrong"], "smallest late drift of a failure": t["smallest_failure"], "successes below it": f"{below:.1%}"})
+    return pd.DataFrame(rows)
+
+
+# --- sections 3.2 to 5 -------------------------------------------------------------------------------------------
+
+
+def controls_table(runs: list[Run], strict_percentile: float | None = None) -> pd.DataFrame:
+    """C4: the AUC of -λ1 overall, matched on late drift, and within bins of difficulty."""
+    p = tables.published("controls").drop_duplicates(["model", "quantity"]).set_index(["model", "quantity"])
+    m = "HRM (22 May estimator)"
+    rows = [{"run": m, "source": PAPER, "overall": f"{p.value[m, 'auc_lambda_1']:.3f}", "matched on late drift": f"{p.value[m, 'matched_auc']:.3f}",
+             "within givens": f"{p.value[m, 'binned_auc_givens']:.3f}", "within naked_backtracks": "–"},
+            {"run": "HRM (second estimator)", "source": PAPER, "overall": "–", "matched on late drift": f"{p.value['HRM (second estimator)', 'matched_auc']:.3f}",
+             "within givens": "–", "within naked_backtracks": "–"}]  # fmt: skip
+    for run in runs:
+        values, band = cells.late_drift(run.table), bands([run], strict_percentile)[run.name]
+        matched = stats.matched_auc(run.table, values, band.strict)[1] if np.isfinite(band.strict) else "cannot be measured: no band"
+        rows.append({"run": run.name, "source": HERE, "overall": str(stats.auc(-run.table.lambda_1, run.table.correct)), "matched on late drift": str(matched)}
+                    | {f"within {by}": str(stats.binned_auc(run.table, by)[1]) for by in ("givens", "naked_backtracks")})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def early_table(runs: list[Run], h: int) -> pd.DataFrame:
+    """C5: AUC of each signal after `h` segments among puzzles still wrong there (the paper's restricted set, our reading)."""
+    p = tables.published("early_window")
+    signals = {"lambda1": "lambda1", "drift_h": "drift_h", "q_halt": "q_halt"}
+    rows = []
+    for model in ("TRM", "HRM") if h == 4 else ():
+        mine = p[p.model == model].set_index("quantity").value
+        rows.append({"run": model, "source": PAPER, "puzzles": "–"} | {name: f"{mine[f'auc_{s}_4']:.3f}" if f"auc_{s}_4" in mine else "not printed" for name, s in signals.items()})
+    for run in runs:
+        t = stats.early_window(run.table, run.updates_per_segment, h).query("subset != 'all'").set_index("signal")
+        found = {name: str(Estimate(*t.loc[s, ["auc", "low", "high"]].astype(float), n=0, method="", reason=t.reason[s])) for name, s in signals.items()}
+        rows.append({"run": run.name, "source": HERE, "puzzles": f"{t.n_correct.iloc[0]} solved later, {t.n_wrong.iloc[0]} not"} | found)
+    return pd.DataFrame(rows).rename(columns={"lambda1": f"-λ1 over 1..{h}", "drift_h": f"+drift of segment {h}", "q_halt": f"+q_halt at {h}"})
+
+
+def horizons_table(run: Run, last: int = SEGMENTS - 1) -> pd.DataFrame:
+    """The AUC of every signal after 1..`last` segments among puzzles still wrong there: h, signal, auc, low, high, ..."""
+    parts = [stats.early_window(run.table, run.updates_per_segment, h).query("subset != 'all' and signal != 'drift_l'") for h in range(1, last + 1)]
+    return pd.concat(parts, ignore_index=True)
+
+
+def outcome_table(runs: list[Run]) -> pd.DataFrame:
+    """What one number a model hides: mean λ1 over all puzzles beside the means of those solved and not, per update and segment."""
+    rows = []
+    for run in runs:
+        groups = {"all puzzles": slice(None), "correct": run.table.correct, "wrong": ~run.table.correct}
+        for name, mask in groups.items():
+            x = run.table.lambda_1[mask].astype("float64")
+            rows.append({"run": run.name, "source": HERE, "puzzles": name, "n": len(x), "mean λ1": x.mean(), "standard deviation": x.std(),
+                         "mean growth, per segment": x.mean() * run.updates_per_segment, "share with λ1 > 0": f"{(x > 0).mean():.1%}"})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def ceiling_table(runs: list[Run], strict_percentile: float | None = None) -> pd.DataFrame:
+    """The selector-blind ceiling: failures that settle, and those of them that would also halt, as shares with bounds."""
+    p = tables.published("cells").set_index(["model", "quantity"]).value
+    rows = []
+    for model, which, wrong in (("TRM", "otsu", 254), ("HRM", "strict", 3894)):
+        k = int(p[model, f"{which}_B"])
+        rows.append({"run": model, "source": PAPER, "failures": wrong, "settled (B)": k, "share of failures": f"{stats.proportion(k, wrong):.2%}", "settled and would halt": k})
+    for run in runs:
+        band = bands([run], strict_percentile)[run.name]
+        wrong = int((~run.table.correct).sum())
+        if np.isfinite(band.strict) and wrong:
+            table = cells.settled_failures(run.table, band.strict)
+            k = int((table.cell == "B").sum())
+            rows.append({"run": run.name, "source": HERE, "failures": wrong, "settled (B)": k, "share of failures": f"{stats.proportion(k, wrong):.2%}",
+                         "settled and would halt": int(table.selector_blind.sum())})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def halting_table(run: Run) -> pd.DataFrame:
+    """Accuracy against mean segments of both halting rules, one row a threshold (:func:`rrm_core.stats.halting_curve`)."""
+    return pd.concat([stats.halting_curve(run.table, rule) for rule in ("q_halt", "drift_h")], ignore_index=True)

@@ -1,0 +1,89 @@
+// Draws Vega-Lite charts that stand in the page as JSON, in the page's light or dark theme. Classic script: works from disk.
+(function () {
+  "use strict";
+  const rrm = (window.rrm = window.rrm || {});
+  const drawn = new Map(); // container -> {spec, view, signals}
+
+  const root = () => document.documentElement.dataset.content_root || "./";
+
+  // Load a script of the book's _static folder once; resolves when it has run.
+  const loading = {};
+  rrm.load = function (path) {
+    loading[path] = loading[path] || new Promise((resolve, reject) => {
+      const script = document.createElement("script");
+      script.src = root() + "_static/rrm/" + path;
+      script.onload = resolve;
+      script.onerror = () => reject(new Error("could not load " + script.src));
+      document.head.append(script);
+    });
+    return loading[path];
+  };
+
+  rrm.dark = function () {
+    const html = document.documentElement, body = document.body;
+    if (body && body.dataset.jpThemeLight) return body.dataset.jpThemeLight === "false";
+    if (html.dataset.theme) return html.dataset.theme === "dark";
+    return false;
+  };
+
+  function config() {
+    const text = rrm.dark() ? "#e6e6e6" : "#222222", grid = rrm.dark() ? "#3a3a3a" : "#e2e2e2";
+    return {
+      background: "transparent",
+      view: { stroke: grid },
+      axis: { labelColor: text, titleColor: text, gridColor: grid, domainColor: grid, tickColor: grid, labelFontSize: 11, titleFontSize: 12, titleFontWeight: "normal" },
+      legend: { labelColor: text, titleColor: text, labelFontSize: 11, titleFontSize: 11, titleFontWeight: "normal" },
+      title: { color: text, subtitleColor: text, fontSize: 13, subtitleFontSize: 11 },
+      boxplot: { median: { color: text }, rule: { color: text } },
+    };
+  }
+
+  // Draw `spec` in `container`; a promise of the Vega view. Signals set later survive a change of theme.
+  rrm.draw = async function (container, spec) {
+    if (!window.vegaEmbed) await rrm.load("vega.js");
+    const before = drawn.get(container);
+    const signals = before ? before.signals : {};
+    if (before) before.view.finalize();
+    const result = await window.vegaEmbed(container, spec, { actions: false, renderer: "canvas", config: config(), tooltip: { theme: rrm.dark() ? "dark" : "light" } });
+    drawn.set(container, { spec, view: result.view, signals });
+    for (const [name, value] of Object.entries(signals)) result.view.signal(name, value);
+    await result.view.runAsync();
+    return result.view;
+  };
+
+  // Set Vega parameters of a drawn chart.
+  rrm.set = function (container, values) {
+    const chart = drawn.get(container);
+    if (!chart) return;
+    Object.assign(chart.signals, values);
+    for (const [name, value] of Object.entries(values)) chart.view.signal(name, value);
+    return chart.view.runAsync();
+  };
+
+  let running = false, again = false;
+  rrm.drawAll = async function () {
+    if (running) { again = true; return; }
+    running = true;
+    for (const figure of document.querySelectorAll("figure.rrm-chart:not([data-live])")) {
+      figure.dataset.live = "no";
+      try {
+        await rrm.draw(figure.querySelector(".rrm-view"), JSON.parse(figure.querySelector("script").textContent));
+        figure.dataset.live = "yes";
+      } catch (error) {
+        console.error("rrm: a chart could not be drawn; its still picture stays", error);
+      }
+    }
+    running = false;
+    if (again) { again = false; rrm.drawAll(); }
+  };
+
+  let dark = null;
+  new MutationObserver(async () => {
+    if (rrm.dark() === dark) return;
+    dark = rrm.dark();
+    for (const [container, chart] of [...drawn]) if (container.isConnected) await rrm.draw(container, chart.spec);
+  }).observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
+
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", rrm.drawAll);
+  else rrm.drawAll();
+})();

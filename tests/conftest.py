@@ -1,0 +1,97 @@
+"""What the tests share: the repository, the shipped runs, one small trained model, and the built book in a browser."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+ROOT = Path(__file__).resolve().parents[1]
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
+
+
+@pytest.fixture(scope="session")
+def root():
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def runs():
+    """The shipped runs, by name."""
+    from rrm_core.tables import load_runs
+
+    found = load_runs()
+    assert found, "no run in data/runs"
+    return found
+
+
+@pytest.fixture(scope="session", params=["trm-6x6", "hrm-6x6"])
+def run(request, runs):
+    return runs[request.param]
+
+
+@pytest.fixture(scope="session")
+def smoke_training(tmp_path_factory):
+    """A folder with a smoke training: seconds, some puzzles solved, some not."""
+    import torch
+
+    from rrm_core import train
+
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("smoke")
+    train.Trainer(*train.preset("smoke"), folder).run(progress=False)
+    return folder
+
+
+@pytest.fixture
+def data_copy(tmp_path, monkeypatch, root):
+    """A data folder of its own with the puzzle sets and no runs; $RRM_DATA points at it."""
+    folder = tmp_path / "data"
+    (folder / "runs").mkdir(parents=True)
+    shutil.copytree(root / "data" / "puzzles", folder / "puzzles")
+    shutil.copytree(root / "data" / "published", folder / "published")
+    shutil.copy(root / "data" / "MANIFEST", folder / "MANIFEST")
+    monkeypatch.setenv("RRM_DATA", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def book(root):
+    """The folder of the built book, built as `make book` builds it."""
+    command = [sys.executable, "-m", "jupyter_book", "build", ".", "--all", "--warningiserror", "--keep-going", "-q"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, env=os.environ | {"RRM_PUBLISH": "1"}, timeout=540)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return root / "_build" / "html"
+
+
+@pytest.fixture(scope="session")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    assert CHROMIUM, "no Chromium found: install it (Debian: apt-get install chromium); `make test` does so as root"
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def page(browser):
+    """A page without a network that remembers complaints in ``page.complaints``."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    found = context.new_page()
+    found.complaints = []
+    found.on("console", lambda m: m.type in ("error", "warning") and found.complaints.append(m.text))
+    found.on("pageerror", lambda e: found.complaints.append(str(e)))
+
+    def refuse(route):
+        found.complaints.append(f"outside request: {route.request.url}")
+        route.abort()
+
+    context.route(lambda url: not url.startswith(("file:", "data:", "blob:", "about:")), refuse)
+    yield found
+    context.close()

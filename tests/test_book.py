@@ -1,0 +1,169 @@
+"""The built book in Chromium with the network cut: complete pages, and an explorer that counts as Python counts."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from rrm_core import cells, widgets
+
+PAGES = ["book/index", "notebooks/2_setup", "notebooks/3_1_decomposition", "notebooks/3_2_controls", "notebooks/3_3_early_window", "notebooks/3_4_training",
+         "notebooks/4_prior_accounts", "notebooks/5_implications", "book/limitations", "book/data_dictionary", "book/bibliography"]  # fmt: skip
+LIVE = "[...document.querySelectorAll('figure.rrm-chart, .rrm-explorer')].every(f => f.dataset.live === 'yes')"
+
+
+def visit(page, book, name):
+    page.goto((book / f"{name}.html").as_uri())
+    page.wait_for_function(LIVE, timeout=30_000)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_whole_without_a_network(book, page, name):
+    visit(page, book, name)
+    assert page.complaints == []
+    assert page.evaluate("[...document.querySelectorAll('.rrm-view')].every(v => v.querySelector('canvas') && v.querySelector('canvas').width > 50)")
+    assert page.evaluate("[...document.images].every(i => !i.complete || i.naturalWidth > 0)")
+    assert not page.locator(".bd-article .output.traceback, .bd-article .problematic").count()
+
+
+def test_the_front_door_leads_to_the_book(book, page):
+    page.goto((book / "index.html").as_uri())
+    page.wait_for_url(re.compile("book/index.html"))
+
+
+def test_internal_links_lead_somewhere(book):
+    for name in PAGES:
+        html = (book / f"{name}.html").read_text()
+        for target in re.findall(r'href="([^"#:?]+\.html)', html):
+            assert ((book / name).parent / target).resolve().exists(), f"{name}: {target}"
+
+
+def test_pages_are_complete_without_scripts(book, browser):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto((book / "notebooks/3_1_decomposition.html").as_uri())
+    assert page.locator("figure.rrm-chart img").count() == page.locator("figure.rrm-chart").count() > 3
+    assert "Cells at the two thresholds" in page.locator(".rrm-explorer").inner_text()
+    context.close()
+
+
+@pytest.fixture
+def explorer(book, page):
+    visit(page, book, "notebooks/2_setup")
+    return page
+
+
+def shown(page):
+    return {c: int(page.locator(f".rrm-explorer td.rrm-{c} b").inner_text()) for c in "ABCD"}
+
+
+def test_counts_are_those_of_rrm_core_at_every_threshold(explorer, runs):
+    for name, run in runs.items():
+        for state in cells.STATES:
+            values = cells.late_drift(run.table, state)
+            band = cells.band(values)
+            taus = np.unique([*values, *np.linspace(values.min() - 1, values.max() + 1, 301), band.otsu, band.strict])
+            found = explorer.evaluate("([run, state, taus]) => taus.map(t => Object.values(rrm.count(rrm.rows[run], state, t)))", [name, state, taus.tolist()])
+            expected = [list(cells.count(cells.assign(values, run.table.correct, t)).values()) for t in taus]
+            assert found == expected, (name, state)
+
+
+def test_slider_buttons_and_typing_move_everything(explorer, runs):
+    run = runs["trm-6x6"]
+    values = cells.late_drift(run.table)
+    band = cells.band(values)
+    failures = int((~run.table.correct).sum())
+    for threshold, act in (
+        (band.strict, lambda: explorer.get_by_role("button", name=re.compile("^strict")).click()),
+        (band.otsu, lambda: explorer.get_by_role("button", name=re.compile("^Otsu")).click()),
+        (0.25, lambda: (explorer.get_by_label("threshold, typed").fill("0.25"), explorer.get_by_label("threshold, typed").press("Enter"))),
+    ):
+        act()
+        expected = cells.count(cells.assign(values, run.table.correct, threshold))
+        assert shown(explorer) == expected
+        status = explorer.locator(".rrm-status").inner_text()
+        assert (f"{expected['B']} of {failures} failures settle" in status) or (expected["B"] == 0 and f"0 of {failures}" in status)
+    slider = explorer.get_by_label("threshold on log10 late drift")
+    slider.focus()
+    for key in ("ArrowLeft", "ArrowRight", "ArrowRight", "Home", "End"):
+        slider.press(key)
+        threshold = explorer.evaluate("document.querySelector('.rrm-explorer').explorer.tau")
+        assert shown(explorer) == cells.count(cells.assign(values, run.table.correct, threshold)), key
+
+
+def test_examples_and_selector_blind_ones_follow(explorer, runs):
+    run = runs["trm-6x6"]
+    values = cells.late_drift(run.table)
+    wrong = np.sort(values[~run.table.correct])
+    box = explorer.get_by_label("threshold, typed")
+    for threshold in (wrong[0] - 0.01, wrong[0] + 1e-3, wrong[6] + 1e-4, wrong[11] + 1e-4):
+        box.fill(repr(float(threshold)))
+        box.press("Enter")
+        expected = cells.settled_failures(run.table, threshold).head(12)
+        lines = explorer.locator(".rrm-examples tbody tr")
+        assert [int(lines.nth(i).get_attribute("data-idx")) for i in range(lines.count())] == expected.idx.tolist()
+        assert [lines.nth(i).get_attribute("data-cell") for i in range(lines.count())] == expected.cell.tolist()
+        assert [lines.nth(i).locator("td").last.inner_text() == "yes" for i in range(lines.count())] == expected.selector_blind.tolist()
+
+
+def test_every_run_can_be_picked(explorer, runs):
+    for name, run in runs.items():
+        explorer.get_by_label("run", exact=True).select_option(name)
+        values = cells.late_drift(run.table)
+        assert shown(explorer) == cells.count(cells.assign(values, run.table.correct, cells.band(values).otsu))
+        for state in ("l", "both"):
+            explorer.get_by_label("drift of").select_option(state)
+            values = cells.late_drift(run.table, state)
+            assert shown(explorer) == cells.count(cells.assign(values, run.table.correct, cells.band(values).otsu))
+        explorer.get_by_label("drift of").select_option("h")
+
+
+def test_an_example_opens_its_boards(explorer, runs):
+    explorer.locator(".rrm-examples button").first.click()
+    idx = int(explorer.locator(".rrm-examples tbody tr").first.get_attribute("data-idx"))
+    row = runs["trm-6x6"].table.set_index("idx").loc[idx]
+    assert explorer.locator(".rrm-detail .rrm-wrong").count() == round((1 - row.token_acc) * len(row.puzzle))
+    assert explorer.locator(".rrm-detail svg").count() == 1
+
+
+def test_charts_follow_the_threshold(explorer):
+    explorer.get_by_label("threshold, typed").fill("-0.5")
+    explorer.get_by_label("threshold, typed").press("Enter")
+    before = explorer.locator(".rrm-charts canvas").first.screenshot()
+    explorer.get_by_label("threshold, typed").fill("1.0")
+    explorer.get_by_label("threshold, typed").press("Enter")
+    explorer.wait_for_timeout(300)
+    assert explorer.locator(".rrm-charts canvas").first.screenshot() != before
+
+
+def test_a_phone_is_wide_enough(book, browser):
+    context = browser.new_context(viewport={"width": 360, "height": 700})
+    page = context.new_page()
+    for name in PAGES:
+        visit(page, book, name)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, name
+    context.close()
+
+
+def test_the_kernel_component_counts_the_same_and_reports_back(page, runs, monkeypatch):
+    monkeypatch.delenv("RRM_PUBLISH", raising=False)
+    run = runs["hrm-6x6"]
+    component = widgets.live([run]).children[0]
+    page.goto("about:blank")
+    script = """async ([source, rows]) => {
+        const module = await import(URL.createObjectURL(new Blob([source], {type: 'text/javascript'})));
+        window.sent = {};
+        const model = {get: () => rows, set: (values) => Object.assign(window.sent, values), save_changes: () => { window.saved = true; }};
+        document.body.append(document.createElement('main'));
+        await module.default.render({model, el: document.querySelector('main')});
+    }"""
+    page.evaluate(script, [str(component._esm), json.loads(json.dumps(component.rows))])
+    values = cells.late_drift(run.table)
+    for threshold in np.quantile(values, [0.05, 0.2, 0.6]):
+        page.get_by_label("threshold, typed").fill(repr(float(threshold)))
+        page.get_by_label("threshold, typed").press("Enter")
+        assert shown(page) == cells.count(cells.assign(values, run.table.correct, threshold))
+    page.wait_for_function("window.saved")
+    assert page.evaluate("window.sent.tau") == pytest.approx(threshold) and page.evaluate("window.sent.run") == "hrm-6x6"
+    assert page.complaints == []

@@ -1,0 +1,82 @@
+"""The chapters: pairs in step, parameters, and a full run of each with papermill."""
+
+import ast
+import json
+import time
+
+import jupytext
+import nbformat
+import papermill
+import pytest
+
+from rrm_core import chapters, report
+
+NAMES = ["2_setup", "3_1_decomposition", "3_2_controls", "3_3_early_window", "3_4_training", "4_prior_accounts", "5_implications"]
+
+
+def cells_of(notebook):
+    return [(c.cell_type, c.source, c.metadata.get("tags", [])) for c in notebook.cells]
+
+
+def test_every_chapter_is_there(root):
+    assert sorted(p.stem for p in (root / "notebooks").glob("*.md")) == NAMES == sorted(p.stem for p in (root / "notebooks").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_two_files_of_a_chapter_say_the_same(root, name):
+    text, twin = jupytext.read(root / "notebooks" / f"{name}.md"), nbformat.read(root / "notebooks" / f"{name}.ipynb", 4)
+    assert cells_of(text) == cells_of(twin), f"run `make notebooks`: {name}.ipynb is not what {name}.md says"
+    assert all(not c.get("outputs") and c.get("execution_count") is None for c in twin.cells)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_parameters_come_first_and_are_checked_next(root, name):
+    code = [c for c in nbformat.read(root / "notebooks" / f"{name}.ipynb", 4).cells if c.cell_type == "code"]
+    assert code[0].metadata.tags == ["parameters"] and "open_runs(run, compare)" in code[1].source
+    assert all(isinstance(node, ast.AnnAssign) for node in ast.parse(code[0].source).body) and code[0].source.count("#") == len(code[0].source.splitlines())
+    assert {"run", "compare"} <= set(papermill.inspect_notebook(str(root / "notebooks" / f"{name}.ipynb")))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_chapter_runs_from_a_checkout(root, name, tmp_path, monkeypatch):
+    monkeypatch.chdir(root)
+    started = time.monotonic()
+    out = tmp_path / "out.ipynb"
+    papermill.execute_notebook(f"notebooks/{name}.ipynb", str(out), parameters={"run": "hrm-6x6", "compare": []}, progress_bar=False, execution_timeout=120)
+    text = json.dumps(nbformat.read(out, 4))
+    assert "hrm-6x6" in text and "cdn.jsdelivr" not in text.replace("https://cdn.jsdelivr.net/npm/vega", "")
+    assert time.monotonic() - started < 60, "a chapter takes 15 s on a free machine"
+
+
+def test_converting_values():
+    assert chapters.convert("x", "4", "int") == 4 and chapters.convert("x", "None", "float | None") is None and chapters.convert("x", "60", "float | None") == 60
+    assert chapters.convert("x", "['a', 'b']", "list[str]") == ["a", "b"] == chapters.convert("x", "a,b", "list[str]") and chapters.convert("x", "", "list[str]") == []
+    for value, hint in (("True", "int"), ("4.5", "int"), ("x", "float"), ("1", "bool")):
+        with pytest.raises(chapters.ParameterError, match=f"expected {hint}"):
+            chapters.convert("x", value, hint)
+
+
+def test_open_runs_refuses_wrong_types():
+    with pytest.raises(TypeError, match="expected the name of one run"):
+        report.open_runs(["trm-6x6"], [])
+    with pytest.raises(TypeError, match="expected a list of names"):
+        report.open_runs("trm-6x6", "hrm-6x6")
+    assert [r.name for r in report.open_runs("hrm-6x6", ["hrm-6x6", "trm-6x6"])] == ["hrm-6x6", "trm-6x6"]
+
+
+def test_every_table_names_the_source_of_each_row(runs):
+    both = list(runs.values())
+    found = [report.runs_table(both), report.growth_table(both), report.band_table(both), report.cells_table(both), report.separation_table(both),
+             report.medians_by_cell(both[0]), report.threshold_free_table(both), report.controls_table(both), report.early_table(both, 4),
+             report.outcome_table(both), report.ceiling_table(both)]  # fmt: skip
+    for table in found:
+        assert set(table.source) <= {"paper", "measured here"}
+        names = {r.name for r in both}
+        assert ((table.source == "measured here") == table.run.isin(names)).all()
+
+
+def test_growth_per_segment_uses_each_rows_own_steps(runs):
+    table = report.growth_table(list(runs.values())).set_index("run")
+    assert table["growth wrong, per segment"]["TRM"] == pytest.approx(0.103 * 21) and table["growth wrong, per segment"]["HRM"] == pytest.approx(0.032 * 4)
+    trm = runs["trm-6x6"].table
+    assert table["growth correct, per segment"]["trm-6x6"] == pytest.approx(trm[trm.correct].lambda_1.median() * 8, rel=1e-5)

@@ -1,0 +1,105 @@
+"""Charts: every one draws, describes itself and carries no address; HTML from hostile names stays text."""
+
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rrm_core import cells, charts, report, stats, tables, widgets
+from rrm_core.tables import Run
+
+
+def every_chart(run):
+    df, late = run.table, cells.late_drift(run.table)
+    band = cells.band(late)
+    assigned = cells.assign(late, df.correct, band.strict)
+    matched, mean = stats.matched_auc(df, late, band.strict, resamples=100)
+    return {
+        "histogram": charts.late_drift_histogram(charts.bins(late, df.correct), band, run.label),
+        "scatter": charts.drift_lambda_scatter(charts.rows(df, late), band, run.label),
+        "by cell": charts.lambda_by_cell(charts.rows(df, late, cell=assigned), run.label),
+        "profiles": charts.profiles(cells.profiles(df, assigned), cells.lines(df, [0, 1]), run.label, "two puzzles"),
+        "spectrum": charts.spectrum(stats.spectrum(df), run.label),
+        "published spectrum": charts.spectrum(report.published_spectrum("TRM"), "paper"),
+        "sweep": charts.sweep(cells.sweep(late, df.correct).assign(run=run.label), run.label),
+        "matched": charts.auc_by_bin(matched, "bin", "bin", mean.value, run.label),
+        "early": charts.early_window(stats.early_window(df, run.updates_per_segment), run.label),
+        "horizons": charts.horizons(report.horizons_table(run, 4), run.label),
+        "training": charts.training_log(tables.read_log(run.name), run.meta["step"], run.label),
+        "halting": charts.halting(report.halting_table(run), run.label),
+    }
+
+
+def test_every_chart_draws_and_describes_itself(run):
+    for name, chart in every_chart(run).items():
+        spec = chart.to_dict()
+        assert len(spec["description"]) > 40, name
+        html = charts.figure(spec)
+        assert 'src="data:image/png;base64,' in html and 'alt="' in html
+        assert not re.search(r'(src|href)="https?:', html)
+        assert json.loads(re.search(r'<script type="application/json">(.*?)</script>', html, re.S)[1]) == spec
+
+
+def test_bins_count_every_puzzle(run):
+    late = cells.late_drift(run.table)
+    table = charts.bins(late, run.table.correct)
+    assert table.groupby("outcome").n.sum().to_dict() == run.table.correct.map({True: "correct", False: "wrong"}).value_counts().to_dict()
+
+
+def test_scripts_are_sent_once_a_notebook_and_not_at_all_in_the_book(monkeypatch):
+    monkeypatch.setattr(charts, "_sent", set())
+    assert "rrm.drawAll" in charts.once("charts.js") and charts.once("charts.js") == ""
+    monkeypatch.setattr(charts, "_sent", set())
+    monkeypatch.setenv("RRM_PUBLISH", "1")
+    assert charts.once("charts.js", "vega.js") == ""
+
+
+def test_json_in_a_script_cannot_end_it():
+    assert "</script" not in charts.as_json({"x": "</script><script>alert(1)</script>"})
+    with pytest.raises(ValueError):
+        charts.as_json([float("nan")])
+
+
+def test_hostile_text_stays_text():
+    assert "<img" not in widgets.board("1" * 16, "<img src=x onerror=alert(1)>")
+    shown = report.show(pd.DataFrame({"run": ["<img src=x>"], "x": [np.nan]}), "<b>caption</b>").html
+    assert "<img" not in shown and "<b>" not in shown and "–" in shown
+
+
+def test_whole_numbers_are_shown_whole():
+    html = report.show(pd.DataFrame({"n": [2048, 3], "x": [0.5, 1.0], "h": [4.0, np.nan]}), "t").html
+    assert "2,048" in html and "0.500" in html and "<td>4</td>" in html and "4.000" not in html
+
+
+def test_explorer_rows_are_complete(run):
+    rows = json.loads(charts.as_json(widgets.rows(run)))
+    assert rows["n"] == len(run.table) and set(rows["wrong"]) == {str(i) for i in run.table.idx[~run.table.correct]}
+    assert np.array_equal(rows["states"]["h"]["late"], cells.late_drift(run.table)), "late drift must keep every bit"
+    assert len(rows["bound"]["low"]) == (~run.table.correct).sum() + 1
+    failure = rows["wrong"][str(run.table.idx[~run.table.correct].iloc[0])]
+    assert failure["answer"] != failure["solution"] and len(failure["drift"]) == 16
+
+
+def test_a_run_without_failures_has_an_explorer_too(runs):
+    solved = runs["trm-6x6"].table.query("correct").head(30).reset_index(drop=True)
+    rows = json.loads(charts.as_json(widgets.rows(Run("trm-6x6", runs["trm-6x6"].meta, solved))))
+    assert rows["wrong"] == {} and rows["zero_bound"] is None and rows["bound"] == {"low": [], "high": []}
+
+
+def test_the_kernel_version_recomputes(run, monkeypatch):
+    monkeypatch.delenv("RRM_PUBLISH", raising=False)
+    box = widgets.live([run])
+    component, results = box.children
+    values = cells.late_drift(run.table)
+    component.tau = float(np.quantile(values, 0.3))
+    n = cells.count(cells.assign(values, run.table.correct, component.tau))
+    assert str(stats.proportion(n["B"], n["B"] + n["D"])) in results.value
+    out = values >= component.tau
+    assert str(stats.auc(-run.table.lambda_1[out], run.table.correct[out])) in results.value
+
+
+def test_no_dead_slider_in_the_book(run, monkeypatch):
+    monkeypatch.setenv("RRM_PUBLISH", "1")
+    assert "With a kernel" in widgets.live([run]).data

@@ -1,0 +1,81 @@
+"""The commands as a stranger types them: one-line errors with exit status 2, nothing lost."""
+
+import json
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from rrm_core import cli
+
+
+def rrm(*arguments, capsys):
+    """(exit status, stdout, stderr) of a command, run in this process."""
+    status = 0
+    argv, sys.argv = sys.argv, ["rrm", *map(str, arguments)]
+    try:
+        cli.main()
+    except SystemExit as stop:
+        status = stop.code or 0
+    finally:
+        sys.argv = argv
+    out = capsys.readouterr()
+    return status, out.out, out.err
+
+
+def test_solve(capsys):
+    status, out, _ = rrm("puzzles", "solve", "12.." + "..1." + "2..." + "...4", capsys=capsys)
+    assert status == 0 and "unique: True" in out
+
+
+@pytest.mark.parametrize("board, message", [("11" + "." * 14, "digit 1 stands twice in row 1"), ("123", "3 characters"), ("123....4" + "." * 8, "has no solution")])
+def test_bad_boards_end_in_one_line(board, message, capsys):
+    status, _, err = rrm("puzzles", "solve", board, capsys=capsys)
+    assert status == 2 and message in err and err.count("\n") == 1
+
+
+def test_from_training_to_a_verified_run(data_copy, tmp_path, capsys):
+    folder = tmp_path / "training"
+    assert rrm("train", "smoke", "--out", folder, "--steps", 80, "--quiet", capsys=capsys)[0] == 0
+    status, _, err = rrm("train", "smoke", "--out", folder, "--quiet", capsys=capsys)
+    assert status == 2 and "already holds a training; add --resume" in err
+    assert rrm("train", "smoke", "--out", folder, "--steps", 120, "--resume", "--quiet", capsys=capsys)[0] == 0
+    log = pd.read_csv(folder / "log.csv")
+    assert log.step.iloc[-1] == 120 and log.step.is_unique
+    checkpoint = folder / "checkpoints" / "step_000120"
+    assert rrm("measure", checkpoint, "--run", "mine", "--puzzles", "4x4-test", "--n", 40, "--k", 2, capsys=capsys)[0] == 0
+    assert rrm("checkpoints", folder, "--run", "mine", "--count", 3, capsys=capsys)[0] == 0
+    assert json.loads((data_copy / "runs" / "mine" / "run.json").read_text())["command"].startswith("rrm measure")
+    status, out, _ = rrm("verify", "--recompute", 2, capsys=capsys)
+    missing = [line for line in out.splitlines() if "not there" in line]  # this copy of data/ leaves out the shipped runs
+    assert all(line.startswith("runs/") for line in missing) and "runs/mine" not in out.split("mine\n")[0]
+    assert "True" in out
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["train", "nope", "--out", "x"], "unknown preset 'nope'; known: trm-6x6, hrm-6x6, smoke"),
+        (["measure", "nowhere", "--run", "x"], "nowhere"),
+        (["measure", "nowhere", "--run", "../x"], "expected lower-case letters"),
+        (["measure", "nowhere", "--run", "x", "--shard", "2/2"], "--shard '2/2'"),
+        (["checkpoints", "nowhere", "--run", "x"], "unknown run 'x'"),
+        (["chapter", "9_9"], "unknown chapter '9_9'; known: 2_setup"),
+        (["chapter", "3_1", "-p", "rum", "x"], "has no parameter rum; known: run: str"),
+        (["chapter", "3_1", "-p", "run", "nope"], "unknown run 'nope'; known: hrm-6x6, trm-6x6"),
+        (["chapter", "3_1", "-p", "strict_percentile", "high"], "strict_percentile='high': expected float"),
+        (["chapter", "3_3", "-p", "h", "four"], "h='four': expected int"),
+    ],
+)
+def test_mistakes_are_answered_in_one_line(arguments, message, capsys, tmp_path, monkeypatch, root):
+    monkeypatch.setenv("RRM_DATA", str(root / "data"))
+    monkeypatch.chdir(tmp_path)
+    status, _, err = rrm(*arguments, capsys=capsys)
+    assert status == 2 and message in err and "Traceback" not in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_needs_no_torch():
+    code = "import sys, rrm_core, rrm_core.cli, rrm_core.report; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
