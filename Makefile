@@ -22,7 +22,7 @@ notebooks: env
 	$(BIN)/jupytext --quiet --to ipynb --update notebooks/*.md
 
 book: env
-	RRM_PUBLISH=1 $(BIN)/jupyter-book build . --all --warningiserror --keep-going -q
+	@RRM_PUBLISH=1 $(BIN)/jupyter-book build . --all --warningiserror --keep-going -q
 	@echo "The book is at _build/html/index.html"
 
 browser:

@@ -1,8 +1,8 @@
 """Altair charts of tidy tables, and the renderer that draws them in the book without a network.
 
 A chart takes a tidy table from :mod:`rrm_core.cells` or :mod:`rrm_core.stats` and returns a chart: no statistics here.
-Charts on late drift share the Vega parameters ``tau`` (the threshold), ``otsu`` and ``strict``, so that a slider can
-move them. Colours are Okabe and Ito's; outcome is shown by shape or text as well.
+Charts on late drift made without a band have the Vega parameters ``tau`` (the threshold), ``otsu`` and ``strict``, so that
+a slider can move them. Colours are Okabe and Ito's; outcome is shown by shape or text as well.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ LAMBDA = "largest exponent λ1, per update"
 BINS = 60
 WIDTH = 245  # two charts fit side by side on a page of the book
 NO_DATA = alt.Data(values=[{}])
+PARAMETERS = ("otsu", "strict", "tau")
 
 
 # --- pieces ------------------------------------------------------------------------------------------------------
@@ -46,21 +47,22 @@ def bins(values: np.ndarray, correct: np.ndarray, n: int = BINS) -> pd.DataFrame
     return pd.concat(parts).query("n > 0").reset_index(drop=True)
 
 
-def thresholds(band: Band | None) -> list[alt.Parameter]:
-    """The Vega parameters tau, otsu, strict; None leaves their values to the explorer."""
-    values = {"tau": band.otsu, "otsu": band.otsu, "strict": band.strict} if band else dict.fromkeys(("tau", "otsu", "strict"), 0)
-    return [alt.param(name=name, value=float(np.nan_to_num(v))) for name, v in values.items()]
+def markers(band: Band | None) -> tuple[str, list[alt.Chart]]:
+    """(expression of the threshold in use, rules at the thresholds).
+
+    With a band: dashed at Otsu, which is in use, dotted at strict. Without: at the Vega parameters of :data:`PARAMETERS`,
+    and solid at ``tau``, for the explorer to move.
+    """
+    at = {name: name for name in PARAMETERS} if band is None else {"otsu": band.otsu, "strict": band.strict}
+    styles = {"otsu": {"strokeDash": [6, 4], "color": "#777777"}, "strict": {"strokeDash": [2, 3], "color": "#777777"}, "tau": {"size": 2.5, "color": "#009e73"}}
+    known = {name: str(value) for name, value in at.items() if value == value}  # NaN: this run has no such threshold
+    rules = [alt.Chart(NO_DATA).transform_calculate(at=where).mark_rule(**styles[name]).encode(x="at:Q") for name, where in known.items()]
+    return known.get("tau", known.get("otsu", "-Infinity")), rules
 
 
-def marker(name: str, **style: object) -> alt.Chart:
-    """A vertical rule at the Vega parameter `name`."""
-    return alt.Chart(NO_DATA).transform_calculate(at=name).mark_rule(**style).encode(x="at:Q")
-
-
-def markers() -> list[alt.Chart]:
-    """Rules at the Otsu and strict thresholds (dashed, dotted) and at the chosen one (solid)."""
-    return [marker("otsu", strokeDash=[6, 4], color="#777777"), marker("strict", strokeDash=[2, 3], color="#777777"),
-            marker("tau", size=2.5, color="#009e73")]  # fmt: skip
+def parameters(band: Band | None) -> list[alt.Parameter]:
+    """The Vega parameters that the explorer sets; none where the band is given."""
+    return [alt.param(name=name, value=0) for name in PARAMETERS] if band is None else []
 
 
 def level(value: float, **style: object) -> alt.Chart:
@@ -84,16 +86,17 @@ def rows(df: pd.DataFrame, values: np.ndarray, **more: object) -> pd.DataFrame:
 def late_drift_histogram(table: pd.DataFrame | None, band: Band | None, source: str = "") -> alt.Chart:
     """Late drift of one run by outcome with the thresholds; `table` from :func:`bins` (None: a named dataset "bins")."""
     data = alt.NamedData(name="bins") if table is None else table
+    threshold, rules = markers(band)
     bars = alt.Chart(data).mark_bar(stroke=None).encode(
         x=alt.X("start:Q", bin="binned", title=LATE, scale=alt.Scale(zero=False, nice=False), axis=alt.Axis(tickCount=6)),
         x2="end:Q",
         y=alt.Y("n:Q", title="puzzles", stack=True),
-        color=alt.Color("outcome:N", **OUTCOME, legend=alt.Legend(orient="top")),
-        opacity=alt.condition("datum.start < tau", alt.value(1), alt.value(0.55)),
+        color=alt.Color("outcome:N", **OUTCOME, legend=alt.Legend(orient="bottom")),
+        opacity=alt.condition(f"datum.start < {threshold}", alt.value(1), alt.value(0.55)),
         tooltip=[alt.Tooltip("start:Q", format=".2f"), alt.Tooltip("end:Q", format=".2f"), "outcome:N", "n:Q"],
     )  # fmt: skip
-    chart = alt.layer(bars, *markers()).add_params(*thresholds(band)).properties(width=WIDTH, height=190)
-    return titled(chart, "Late drift", source, "Bars: puzzles by late drift and outcome. Dashed: Otsu, dotted: strict, solid: the threshold in use.")
+    chart = alt.layer(bars, *rules).add_params(*parameters(band)).properties(width=WIDTH, height=190)
+    return titled(chart, "Late drift", source, "Bars: puzzles by late drift and outcome. Dashed: Otsu, dotted: strict; solid, in the explorer: the chosen threshold.")
 
 
 def drift_lambda_scatter(table: pd.DataFrame | None, band: Band | None, source: str = "") -> alt.Chart:
@@ -102,12 +105,12 @@ def drift_lambda_scatter(table: pd.DataFrame | None, band: Band | None, source: 
     points = alt.Chart(data).mark_point(size=14, opacity=0.55, strokeWidth=1).encode(
         x=alt.X("late:Q", title=LATE, scale=alt.Scale(zero=False, nice=False), axis=alt.Axis(tickCount=6)),
         y=alt.Y("lambda_1:Q", title=LAMBDA, scale=alt.Scale(zero=False)),
-        color=alt.Color("outcome:N", **OUTCOME, legend=alt.Legend(orient="top")),
+        color=alt.Color("outcome:N", **OUTCOME, legend=alt.Legend(orient="bottom")),
         shape=alt.Shape("outcome:N", scale=alt.Scale(domain=["correct", "wrong"], range=["circle", "cross"]), title=OUTCOME["title"]),
         tooltip=["idx:Q", alt.Tooltip("late:Q", format=".3f"), alt.Tooltip("lambda_1:Q", format=".4f"), "outcome:N"],
     )  # fmt: skip
-    chart = alt.layer(points, *markers()).add_params(*thresholds(band)).properties(width=WIDTH, height=190)
-    return titled(chart, "Late drift and λ1", source, "One mark a puzzle; circles are correct, crosses wrong. Dashed: Otsu, dotted: strict, solid: the threshold in use.")
+    chart = alt.layer(points, *markers(band)[1]).add_params(*parameters(band)).properties(width=WIDTH, height=190)
+    return titled(chart, "Late drift and λ1", source, "One mark a puzzle; circles are correct, crosses wrong. Dashed: Otsu, dotted: strict; solid, in the explorer: the chosen threshold.")
 
 
 def lambda_by_cell(table: pd.DataFrame, source: str) -> alt.Chart:
@@ -134,11 +137,11 @@ def profiles(bands: pd.DataFrame, lines: pd.DataFrame, source: str, what: str) -
 def spectrum(table: pd.DataFrame, source: str) -> alt.Chart:
     """All exponents of one source: AUC of -λi with interval (where there is one), and medians by outcome."""
     x = alt.X("i:O", title="exponent", axis=alt.Axis(labelAngle=0))
-    floor = float(np.nanmin([0.8, *table.auc, *table.low]))
-    auc = alt.Chart(table).mark_point(filled=True, size=50, color="#009e73").encode(x=x, y=alt.Y("auc:Q", title="AUC of -λi for correct", scale=alt.Scale(domain=[floor, 1])), tooltip=["i", "auc", "low", "high"])
+    scale = alt.Scale(domain=[float(np.nanmin([0.8, *table.auc, *table.low])), 1])
+    auc = alt.Chart(table).mark_point(filled=True, size=50, color="#009e73").encode(x=x, y=alt.Y("auc:Q", title="AUC of -λi for correct", scale=scale), tooltip=["i", "auc", "low", "high"])
     measured = table.dropna(subset=["low", "high"])  # the paper prints no intervals here
     if len(measured):
-        auc = alt.Chart(measured).mark_rule(color="#009e73").encode(x=x, y="low:Q", y2="high:Q") + auc
+        auc = alt.Chart(measured).mark_rule(color="#009e73").encode(x=x, y=alt.Y("low:Q", scale=scale), y2="high:Q") + auc
     long = table.melt("i", ["median_correct", "median_wrong"], "outcome", "median").replace({"median_correct": "correct", "median_wrong": "wrong"})
     medians = alt.Chart(long).mark_line(point=True).encode(x=x, y=alt.Y("median:Q", title="median exponent"), color=alt.Color("outcome:N", **OUTCOME), strokeDash=alt.StrokeDash("outcome:N", legend=None))
     return titled(auc.properties(width=170, height=150) | medians.properties(width=170, height=150), "The spectrum", source, "Left: AUC of each exponent. Right: its median among correct and wrong puzzles.")
@@ -149,7 +152,7 @@ def sweep(table: pd.DataFrame, source: str) -> alt.Chart:
     lines = alt.Chart(table).mark_line(point=True).encode(
         x=alt.X("percentile:Q", title="threshold: pooled percentile of late drift"),
         y=alt.Y("settled_failures:Q", title="share of failures that settle", axis=alt.Axis(format="%")),
-        color=alt.Color("run:N", title="run", legend=alt.Legend(orient="top")),
+        color=alt.Color("run:N", title="run", legend=alt.Legend(orient="bottom")),
         strokeDash=alt.StrokeDash("run:N", title="run"),
         tooltip=["run", "percentile", "A", "B", "C", "D", alt.Tooltip("settled_failures:Q", format=".2%")],
     )  # fmt: skip
@@ -158,7 +161,7 @@ def sweep(table: pd.DataFrame, source: str) -> alt.Chart:
 
 def auc_by_bin(table: pd.DataFrame, x: str, x_title: str, mean: float, source: str) -> alt.Chart:
     """F3: AUC of -λ1 in each bin with interval; bins too small to count are hollow, the mean over the others is dashed."""
-    base = alt.Chart(table.dropna(subset=["auc"])).encode(x=alt.X(f"{x}:O", title=x_title, axis=alt.Axis(labelAngle=0)))
+    base = alt.Chart(table.dropna(subset=["auc"])).encode(x=alt.X(f"{x}:O", title=x_title, sort=None, axis=alt.Axis(labelAngle=0)))
     rule = base.mark_rule(color=CORRECT).encode(y="low:Q", y2="high:Q")
     point = base.mark_point(size=60, color=CORRECT, strokeWidth=1.5).encode(
         y=alt.Y("auc:Q", title="AUC of -λ1 for correct", scale=alt.Scale(domain=[0, 1])),
@@ -176,7 +179,7 @@ def early_window(table: pd.DataFrame, source: str) -> alt.Chart:
     rule = base.mark_rule(size=2).encode(x="low:Q", x2="high:Q")
     point = base.mark_point(filled=True, size=60).encode(
         x=alt.X("auc:Q", title="AUC for the outcome at 16", scale=alt.Scale(domain=[0, 1])),
-        shape="subset:N",
+        shape=alt.Shape("subset:N", title="puzzles"),
         tooltip=["signal", "subset", "n_correct", "n_wrong", alt.Tooltip("auc:Q", format=".3f"), alt.Tooltip("low:Q", format=".3f"), alt.Tooltip("high:Q", format=".3f")],
     )  # fmt: skip
     chance = alt.Chart(NO_DATA).mark_rule(strokeDash=[4, 4], color="#777777").encode(x=alt.datum(0.5))
@@ -185,9 +188,9 @@ def early_window(table: pd.DataFrame, source: str) -> alt.Chart:
 
 def horizons(table: pd.DataFrame, source: str) -> alt.Chart:
     """AUC of each signal after h = 1, 2, ... segments, with intervals."""
-    base = alt.Chart(table.dropna(subset=["auc"])).encode(x=alt.X("h:Q", title="segments seen", scale=alt.Scale(domain=[1, 15])), color=alt.Color("signal:N", title="signal"))
+    base = alt.Chart(table.dropna(subset=["auc"])).encode(x=alt.X("h:Q", title="segments seen", scale=alt.Scale(domain=[1, 15])), color=alt.Color("signal:N", title="signal", legend=alt.Legend(orient="bottom")))
     area = base.mark_area(opacity=0.15).encode(y=alt.Y("low:Q", title="AUC for the outcome at 16", scale=alt.Scale(domain=[0, 1])), y2="high:Q")
-    line = base.mark_line(point=True).encode(y="auc:Q", strokeDash="signal:N", tooltip=["h", "signal", "n_correct", "n_wrong", alt.Tooltip("auc:Q", format=".3f")])
+    line = base.mark_line(point=True).encode(y="auc:Q", strokeDash=alt.StrokeDash("signal:N", title="signal"), tooltip=["h", "signal", "n_correct", "n_wrong", alt.Tooltip("auc:Q", format=".3f")])
     return titled(alt.layer(area, line, level(0.5)).properties(width=WIDTH, height=190), "AUC as the window grows", source, "Lines: AUC of each signal among puzzles still wrong at that segment; bands: 95 %. Dashed: chance.")
 
 

@@ -185,7 +185,7 @@ def keep_checkpoints(training: Path | str, out: Path, count: int) -> None:
     if not 1 <= count <= len(known):
         raise MeasureError(f"count={count}: {training} has {len(known)} checkpoints; ask for 1..{len(known)}")
     steps = np.array(sorted(known))
-    chosen = steps[np.linspace(0, len(steps) - 1, count + 1).round().astype(int)[1:]] if count < len(steps) else steps
+    chosen = steps[np.round(np.arange(1, count + 1) * len(steps) / count).astype(int) - 1]
     shutil.rmtree(out / "checkpoints", ignore_errors=True)
     for step in chosen:
         save_model(load_model(known[int(step)]), out / "checkpoints" / f"step_{step:06d}", torch.bfloat16)

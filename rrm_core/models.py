@@ -387,7 +387,7 @@ def load_model(folder: Path, dtype: torch.dtype = torch.float32) -> RecursiveMod
     except FileNotFoundError as error:
         raise ModelError(f"{folder}: no config.json with model.safetensors here ({error}); train or import a model first") from None
     except (SafetensorError, json.JSONDecodeError) as error:
-        raise ModelError(f"{folder}: the weights or config file is truncated or damaged ({error}); restore it and run `rrm verify`") from None
+        raise ModelError(f"{folder}: model.safetensors or config.json is truncated or damaged ({error}); restore it and run `rrm verify`") from None
     model = RecursiveModel(config)
     check_names(model, weights, str(folder))
     model.load_state_dict(weights)

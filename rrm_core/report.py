@@ -18,6 +18,8 @@ from rrm_core.tables import SEGMENTS, Run
 from rrm_core.widgets import HTML
 
 PAPER, HERE = "paper", "measured here"
+NAMES = {"idx": "puzzle", "lambda_1": "λ1", "lambda_8": "λ8", "q_halt_16": "q_halt", "token_acc": "cells right", "halted_at": "halts at",
+         "naked_backtracks": "guesses", "late_drift": "late drift", "drift_slope": "drift slope"}  # fmt: skip
 
 
 # --- opening and showing -----------------------------------------------------------------------------------------
@@ -57,9 +59,9 @@ def paper_value(row: pd.Series, spec: str = ".3f") -> str:
     return f"{row.value:{spec}}" + ("" if np.isnan(row.low) else f" {interval(row.low, row.high, spec)}")
 
 
-def bands(runs: list[Run], strict_percentile: float | None = None) -> dict[str, Band]:
-    """{run: settled band} on late drift of z_H."""
-    return {run.name: cells.band(cells.late_drift(run.table), strict_percentile) for run in runs}
+def bands(runs: list[Run], strict_percentile: float = 0) -> dict[str, Band]:
+    """{run: settled band} on late drift of z_H; a `strict_percentile` of 0 leaves the strict threshold to our rule."""
+    return {run.name: cells.band(cells.late_drift(run.table), strict_percentile or None) for run in runs}
 
 
 # --- section 2 ---------------------------------------------------------------------------------------------------
@@ -110,7 +112,7 @@ def checkpoint_note(run: Run) -> str:
     )
 
 
-def band_table(runs: list[Run], strict_percentile: float | None = None) -> pd.DataFrame:
+def band_table(runs: list[Run], strict_percentile: float = 0) -> pd.DataFrame:
     """The thresholds of every run, and whether its late drift has a settled band at all; the paper's first."""
     paper = tables.published("cells").set_index(["model", "quantity"]).value
     rows = [{"run": m, "source": PAPER, "Otsu": paper[m, "otsu_threshold"], "strict": paper.get((m, "strict_threshold"), np.nan),
@@ -129,11 +131,12 @@ def cells_row(name: str, source: str, threshold: str, n: dict[str, float], note:
     """One row of T2."""
     wrong = n["B"] + n["D"]
     share = stats.proportion(int(n["B"]), int(wrong))
+    right = n["A"] + n["C"]
     return {"run": name, "source": source, "threshold": threshold, **{c: f"{n[c]:,.0f}" if np.isfinite(n[c]) else "–" for c in CELLS},
-            "failures that settle": f"{share:.2%}" if wrong else "no failure", "note": note}  # fmt: skip
+            "failures that settle": f"{share:.2%}" if wrong else "no failure", "successes that settle": f"{n['A'] / right:.1%}" if right > 0 else "–", "note": note}  # fmt: skip
 
 
-def cells_table(runs: list[Run], strict_percentile: float | None = None) -> pd.DataFrame:
+def cells_table(runs: list[Run], strict_percentile: float = 0) -> pd.DataFrame:
     """T2: cells A, B, C, D at the Otsu and strict thresholds, and B's share of the failures with its exact interval.
 
     Intervals of the paper's rows are computed here from its printed counts.
@@ -176,7 +179,7 @@ def published_spectrum(model: str) -> pd.DataFrame:
                           "median_wrong": p[f"median_lambda_{i}_wrong"]} for i in range(1, 9)])  # fmt: skip
 
 
-def medians_by_cell(run: Run, strict_percentile: float | None = None) -> pd.DataFrame:
+def medians_by_cell(run: Run, strict_percentile: float = 0) -> pd.DataFrame:
     """Medians of each cell at the strict threshold, the paper's HRM (22 May estimator: its λ are on another scale) first."""
     p = tables.published("cells").query("model == 'HRM (22 May estimator)'")
     names = ["lambda_1", "lambda_8", "token_acc", "halted_at", "q_halt_16", "givens", "drift_slope"]
@@ -188,24 +191,25 @@ def medians_by_cell(run: Run, strict_percentile: float | None = None) -> pd.Data
     if np.isfinite(band.strict):
         t = cells.table(run.table, band.strict)
         rows += (t.drop(columns="share").assign(run=run.name, source=HERE)[["run", "source", "cell", "n", *[c for c in names if c in t]]]).to_dict("records")
-    return pd.DataFrame(rows).rename(columns={"lambda_1": "λ1", "lambda_8": "λ8", "q_halt_16": "q_halt (16)", "drift_slope": "drift slope"})
+    return pd.DataFrame(rows).rename(columns=NAMES)
 
 
 def examples_table(run: Run, threshold: float) -> pd.DataFrame:
     """T3: the settled failures of a run (cell B), or the five nearest the band (cell D) where B is empty; 12 rows at most."""
     table = cells.settled_failures(run.table, threshold).head(12)
-    blind = np.where(table.cell == "B", np.where(table.selector_blind, "yes: would halt", "no"), "–")
+    blind = np.where(table.cell == "B", np.where(table.selector_blind, "yes", "no"), "–")
     keep = ["idx", "cell", "late_drift", "token_acc", "lambda_1", "q_halt_16", "halted_at", "givens", "naked_backtracks"]
-    return table[keep].assign(**{"selector-blind": blind}).rename(columns={"lambda_1": "λ1", "q_halt_16": "q_halt (16)"})
+    return table[keep].assign(**{"idx": table.idx.astype(str), "selector-blind": blind}).rename(columns=NAMES)
 
 
 def examples_line(run: Run, threshold: float) -> str:
     """How many settled failures there are and how many of them a selector would not see; in Markdown."""
     table = cells.settled_failures(run.table, threshold)
     wrong, inside = int((~run.table.correct).sum()), table[table.cell == "B"]
+    halting = stats.proportion(int((run.table.halted_at[~run.table.correct] > 0).sum()), wrong)
     if not len(inside):
         return f"**{run.name}**: cell B is empty: 0 of {wrong} failures settle (one-sided exact 95 % upper bound {stats.zero_bound(wrong):.2%}). Shown instead: the failures nearest the band, which are in cell D."
-    return f"**{run.name}**: {len(inside)} of {wrong} failures settle, {int(inside.selector_blind.sum())} of them selector-blind (the halting head would stop there)."
+    return f"**{run.name}**: {len(inside)} of {wrong} failures settle, {int(inside.selector_blind.sum())} of them selector-blind: the halting head would stop there. (It would stop on {halting.value:.0%} of all failures.)"
 
 
 def threshold_free_table(runs: list[Run]) -> pd.DataFrame:
@@ -222,7 +226,7 @@ def threshold_free_table(runs: list[Run]) -> pd.DataFrame:
 # --- sections 3.2 to 5 -------------------------------------------------------------------------------------------
 
 
-def controls_table(runs: list[Run], strict_percentile: float | None = None) -> pd.DataFrame:
+def controls_table(runs: list[Run], strict_percentile: float = 0) -> pd.DataFrame:
     """C4: the AUC of -λ1 overall, matched on late drift, and within bins of difficulty."""
     p = tables.published("controls").drop_duplicates(["model", "quantity"]).set_index(["model", "quantity"])
     m = "HRM (22 May estimator)"
@@ -271,7 +275,7 @@ def outcome_table(runs: list[Run]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def ceiling_table(runs: list[Run], strict_percentile: float | None = None) -> pd.DataFrame:
+def ceiling_table(runs: list[Run], strict_percentile: float = 0) -> pd.DataFrame:
     """The selector-blind ceiling: failures that settle, and those of them that would also halt, as shares with bounds."""
     p = tables.published("cells").set_index(["model", "quantity"]).value
     rows = []

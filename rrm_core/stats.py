@@ -175,18 +175,14 @@ def resampled_auc(good: np.ndarray, bad: np.ndarray, resamples: int, rng: np.ran
 
 
 def binned_auc(df: pd.DataFrame, by: str, bins: int = 4) -> tuple[pd.DataFrame, Estimate]:
-    """(rows, mean): AUC of -lambda_1 within bins of `by` (quantiles, ties merged; a lowest value that fills a bin stands alone), and their mean weighted by puzzles.
+    """(rows, mean): AUC of -lambda_1 within bins of `by` (by mean rank), and their mean weighted by puzzles.
 
     A binning in which one bin holds over 80 % of the puzzles cannot be measured: it controls for nothing.
     """
-    quantiles = np.quantile(df[by], np.linspace(0, 1, bins + 1), method="lower")
-    if quantiles[1] == quantiles[0] < quantiles[-1]:  # the lowest value fills a bin of its own
-        quantiles = np.append(quantiles, df[by][df[by] > quantiles[0]].min())
-    edges = np.unique(quantiles)
-    codes = np.clip(np.searchsorted(edges, df[by], side="right") - 1, 0, max(len(edges) - 2, 0))
+    codes = np.floor((rankdata(df[by]) - 0.5) / len(df) * bins).astype(int)  # mean ranks: equal values stay together
     score, correct = -df.lambda_1.to_numpy("float64"), df.correct.to_numpy()
-    rows = [auc_row(score[codes == c], correct[codes == c], bin=int(c) + 1, low_value=df[by][codes == c].min(),
-                    high_value=df[by][codes == c].max(), n=int((codes == c).sum())) for c in np.unique(codes)]  # fmt: skip
+    rows = [auc_row(score[codes == c], correct[codes == c], bin=i, low_value=df[by][codes == c].min(),
+                    high_value=df[by][codes == c].max(), n=int((codes == c).sum())) for i, c in enumerate(np.unique(codes), 1)]  # fmt: skip
     table = pd.DataFrame(rows)
     table["used"] = table[["n_correct", "n_wrong"]].min(axis=1) >= MINIMUM
     largest = table.n.max() / len(df)

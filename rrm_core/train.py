@@ -61,7 +61,7 @@ class Recipe:
 
 
 PRESETS: dict[str, tuple[Config, Recipe]] = {
-    "trm-6x6": (Config("trm", "mlp", 6, 96, 2, 0, 2, 3, heads=4, prefix=1), Recipe("6x6", steps=1000, checkpoint_every=50)),
+    "trm-6x6": (Config("trm", "mlp", 6, 96, 2, 0, 2, 3, heads=4, prefix=1), Recipe("6x6", steps=1000, eval_every=50, checkpoint_every=50)),
     "hrm-6x6": (Config("hrm", "attention", 6, 96, 2, 2, 2, 2, heads=4, prefix=1), Recipe("6x6", steps=10000, checkpoint_every=250)),
     "smoke": (
         Config("trm", "mlp", 4, 32, 1, 0, 2, 2, heads=2, prefix=1),

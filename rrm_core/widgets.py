@@ -223,7 +223,7 @@ def boards(run: Run, idx: list[int]) -> HTML:
     chosen = run.table.set_index("idx").loc[list(idx), ["puzzle", "solution"]]
     blocks = []
     for i, row in chosen.iterrows():
-        three = board(row.puzzle, f"puzzle {i}") + board(answers[i], "answer after 16 segments, wrong cells marked", row.puzzle, row.solution) + board(row.solution, "solution", row.puzzle)
+        three = board(row.puzzle, f"puzzle {i}") + board(answers[i], "answer, wrong cells marked", row.puzzle, row.solution) + board(row.solution, "solution", row.puzzle)
         blocks.append(f'<div class="rrm-boards">{three}</div>')
     return HTML(charts.once("explorer.css") + "".join(blocks))
 

@@ -119,7 +119,7 @@
       el("p", {}, `Puzzle ${rows.idx[i]} (cell ${cell}), λ1 = ${number(rows.lambda_1[i], 4)} per update, ${percent(1 - rows.token_acc[i])} of the cells wrong.`),
       el("div", { class: "rrm-boards" },
         board(wrong.puzzle, "puzzle", rows.side, rows.box_rows, wrong.puzzle),
-        board(wrong.answer, "answer after 16 segments, wrong cells marked", rows.side, rows.box_rows, wrong.puzzle, wrong.solution),
+        board(wrong.answer, "answer, wrong cells marked", rows.side, rows.box_rows, wrong.puzzle, wrong.solution),
         board(wrong.solution, "solution", rows.side, rows.box_rows, wrong.puzzle),
         profile(wrong.drift, rows.bands, "log10 drift of z_H: this puzzle (dashed) over cells A and D at Otsu")),
     ];
