@@ -63,6 +63,14 @@ class Recipe:
 PRESETS: dict[str, tuple[Config, Recipe]] = {
     "trm-6x6": (Config("trm", "mlp", 6, 96, 2, 0, 2, 3, heads=4, prefix=1), Recipe("6x6", steps=1000, eval_every=50, checkpoint_every=50)),
     "hrm-6x6": (Config("hrm", "attention", 6, 96, 2, 2, 2, 2, heads=4, prefix=1), Recipe("6x6", steps=10000, checkpoint_every=250)),
+    "trm-9x9-small": (
+        Config("trm", "mlp", 9, 128, 2, 0, 2, 3, heads=4, prefix=1),
+        Recipe("9x9", steps=10000, batch=96, extra_givens=25, eval_every=250, checkpoint_every=250),
+    ),
+    "hrm-9x9-small": (
+        Config("hrm", "attention", 9, 128, 2, 2, 2, 2, heads=4, prefix=1),
+        Recipe("9x9", steps=20000, batch=96, extra_givens=25, eval_every=250, checkpoint_every=500),
+    ),
     "smoke": (
         Config("trm", "mlp", 4, 32, 1, 0, 2, 2, heads=2, prefix=1),
         Recipe("4x4", steps=120, batch=64, lr=2e-3, warmup=10, ema=0.9, extra_givens=4, eval_every=40, checkpoint_every=40),

@@ -56,7 +56,7 @@ def test_from_training_to_a_verified_run(data_copy, tmp_path, capsys):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["train", "nope", "--out", "x"], "unknown preset 'nope'; known: trm-6x6, hrm-6x6, smoke"),
+        (["train", "nope", "--out", "x"], "unknown preset 'nope'; known: trm-6x6, hrm-6x6, "),
         (["measure", "nowhere", "--run", "x"], "nowhere"),
         (["measure", "nowhere", "--run", "../x"], "expected lower-case letters"),
         (["measure", "nowhere", "--run", "x", "--shard", "2/2"], "--shard '2/2'"),
