@@ -1,5 +1,6 @@
 # Two commands do everything on a fresh machine: `make book` and `make test`. Both make the environment first.
 # On Linux, PyPI's torch is the large CUDA build; for the CPU build: make env TORCH_INDEX=https://download.pytorch.org/whl/cpu
+SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -22,7 +23,8 @@ notebooks: env
 	$(BIN)/jupytext --quiet --to ipynb --update notebooks/*.md
 
 book: env
-	@RRM_PUBLISH=1 $(BIN)/jupyter-book build . --all --warningiserror --keep-going -q
+	@RRM_PUBLISH=1 $(BIN)/jupyter-book build . --all --warningiserror --keep-going -q \
+	  2> >(grep -v 'IPKernelApp. WARNING' >&2)
 	@echo "The book is at _build/html/index.html"
 
 browser:

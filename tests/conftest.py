@@ -62,7 +62,7 @@ def data_copy(tmp_path, monkeypatch, root):
 @pytest.fixture(scope="session")
 def book(root):
     """The folder of the built book, built as `make book` builds it."""
-    command = [sys.executable, "-m", "jupyter_book", "build", ".", "--all", "--warningiserror", "--keep-going", "-q"]
+    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", ".", "--all", "--warningiserror", "--keep-going", "-q"]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, env=os.environ | {"RRM_PUBLISH": "1"}, timeout=540)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return root / "_build" / "html"

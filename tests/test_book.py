@@ -164,6 +164,6 @@ def test_the_kernel_component_counts_the_same_and_reports_back(page, runs, monke
         page.get_by_label("threshold, typed").fill(repr(float(threshold)))
         page.get_by_label("threshold, typed").press("Enter")
         assert shown(page) == cells.count(cells.assign(values, run.table.correct, threshold))
-    page.wait_for_function("window.saved")
-    assert page.evaluate("window.sent.tau") == pytest.approx(threshold) and page.evaluate("window.sent.run") == "hrm-6x6"
+    page.wait_for_function("tau => window.saved && window.sent.tau === tau", arg=float(threshold), timeout=5_000)
+    assert page.evaluate("window.sent.run") == "hrm-6x6"
     assert page.complaints == []

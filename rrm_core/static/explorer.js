@@ -132,9 +132,10 @@
     let run = options.runs[0], state = "h", tau = 0, chosen = null, all = false, frame = 0;
     const rows = () => rrm.rows[run], part = () => rows().states[state];
 
-    const runPick = el("select", { onchange: () => { run = runPick.value; chosen = null; restart(); } }, ...options.runs.map((name) => el("option", { value: name }, rrm.rows[name].label)));
-    const statePick = el("select", { onchange: () => { state = statePick.value; restart(); } }, ...Object.entries(STATES).map(([key, name]) => el("option", { value: key }, name)));
+    const runPick = el("select", { "aria-label": "run", onchange: () => { run = runPick.value; chosen = null; restart(); } }, ...options.runs.map((name) => el("option", { value: name }, rrm.rows[name].label)));
+    const statePick = el("select", { "aria-label": "drift of", onchange: () => { state = statePick.value; restart(); } }, ...Object.entries(STATES).map(([key, name]) => el("option", { value: key }, name)));
     const slider = el("input", { type: "range", "aria-label": "threshold on log10 late drift", oninput: () => move(Number(slider.value)) });
+    const marks = el("span", { class: "rrm-marks", "aria-hidden": "true" });
     const exact = el("input", { type: "number", step: "any", "aria-label": "threshold, typed", onchange: () => exact.value !== "" && move(Number(exact.value)) });
     const otsu = el("button", { type: "button", onclick: () => move(part().otsu) }, "Otsu");
     const strict = el("button", { type: "button", onclick: () => move(part().strict) }, "strict");
@@ -152,6 +153,8 @@
       slider.min = (Math.floor(lowest * 20) - 1) / 20;
       slider.max = (Math.ceil(highest * 20) + 1) / 20;
       slider.step = (slider.max - slider.min) / 1000;
+      const at = (value) => `left: calc(8px + (100% - 16px) * ${(value - slider.min) / (slider.max - slider.min)})`;
+      marks.replaceChildren(...[["Otsu", p.otsu], ["strict", p.strict]].filter(([, v]) => v !== null).map(([name, v]) => el("span", { style: at(v) }, name)));
       otsu.disabled = p.otsu === null;
       strict.disabled = p.strict === null;
       otsu.textContent = p.otsu === null ? "Otsu: none" : `Otsu ${number(p.otsu, 2)}`;
@@ -222,7 +225,7 @@
     container.replaceChildren(
       el("fieldset", {},
         el("label", {}, "run", runPick), el("label", {}, "drift of", statePick),
-        el("label", { class: "rrm-slide" }, "settled below this log10 late drift", slider), el("label", {}, "exactly", exact), otsu, strict),
+        el("label", { class: "rrm-slide" }, "settled below this log10 late drift", slider, marks), el("label", {}, "exactly", exact), otsu, strict),
       status,
       el("div", { class: "rrm-scroll" }, cells),
       ...(options.charts ? [el("div", { class: "rrm-charts" }, histogram, scatter)] : []),
