@@ -133,7 +133,7 @@ def explorer(runs: list[Run]) -> HTML:
     options = {"runs": [run.name for run in runs], "charts": specs()}
     data = "" if charts.publishing() else f"<script>{''.join(rows_script(run) for run in runs)}</script>"
     assets = charts.once("charts.css", "explorer.css", "vega.js", "charts.js", "explorer.js")
-    return HTML(f'{assets}{data}<div class="rrm-explorer"><script type="application/json">{charts.as_json(options)}</script>{still(runs)}</div>'
+    return HTML(f'{data}{assets}<div class="rrm-explorer"><script type="application/json">{charts.as_json(options)}</script>{still(runs)}</div>'
                 "<script>window.rrm && rrm.explorers && rrm.explorers()</script>")  # fmt: skip
 
 

@@ -136,7 +136,7 @@
     const statePick = el("select", { "aria-label": "drift of", onchange: () => { state = statePick.value; restart(); } }, ...Object.entries(STATES).map(([key, name]) => el("option", { value: key }, name)));
     const slider = el("input", { type: "range", "aria-label": "threshold on log10 late drift", oninput: () => move(Number(slider.value)) });
     const marks = el("span", { class: "rrm-marks", "aria-hidden": "true" });
-    const exact = el("input", { type: "number", step: "any", "aria-label": "threshold, typed", onchange: () => exact.value !== "" && move(Number(exact.value)) });
+    const exact = el("input", { type: "number", step: "any", "aria-label": "threshold, typed", oninput: () => exact.value !== "" && move(Number(exact.value), true) });
     const otsu = el("button", { type: "button", onclick: () => move(part().otsu) }, "Otsu");
     const strict = el("button", { type: "button", onclick: () => move(part().strict) }, "strict");
     const status = el("p", { class: "rrm-status", "aria-live": "polite" });
@@ -177,12 +177,12 @@
       rrm.draw(scatter, with_(options.charts.scatter, "points", p.late.map((late, i) => ({ idx: r.idx[i], late, lambda_1: r.lambda_1[i], outcome: outcome(i) })))).then(() => rrm.set(scatter, { tau }));
     }
 
-    function move(value) {
+    function move(value, typed) {
       if (!Number.isFinite(value)) return;
       tau = value;
       all = false;
       slider.value = tau;
-      exact.value = String(Number(tau.toPrecision(6)));
+      if (!typed) exact.value = String(Number(tau.toPrecision(6)));
       show();
       if (options.charts && !frame) frame = requestAnimationFrame(() => { frame = 0; rrm.set(histogram, { tau }); rrm.set(scatter, { tau }); });
       if (options.onChange) options.onChange({ run, state, tau });
@@ -222,6 +222,7 @@
 
     function open(cell) { more.replaceChildren(...detail(rows(), chosen, cell)); }
 
+    container.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves the keys to us
     container.replaceChildren(
       el("fieldset", {},
         el("label", {}, "run", runPick), el("label", {}, "drift of", statePick),
