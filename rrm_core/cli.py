@@ -1,4 +1,4 @@
-"""The command line: ``rrm puzzles | train | measure | checkpoints | chapter | verify``.
+"""The command line: ``rrm puzzles | train | import | measure | checkpoints | chapter | verify``.
 
 A mistake of the user's ends with one line on standard error and exit status 2; nothing that was there is lost.
 """
@@ -54,6 +54,33 @@ def puzzles_make(side: int, train: int, test: int, seed: int) -> None:
     print(*files, sep="\n")
 
 
+@puzzles.command("import")
+@click.argument("file", type=FOLDER)
+@click.option("--name", required=True, help="name of the set in data/puzzles")
+@click.option("--limit", type=int, help="read no more than this many good rows")
+def puzzles_import(file: Path, name: str, limit: int | None) -> None:
+    """Read puzzles of others from FILE: Sudoku-Extreme's CSV, a tdoku text file, or one puzzle a line."""
+    from rrm_core import manifest, paths
+    from rrm_core import puzzles as sets
+
+    paths.safe_name(name)
+    table, problems = sets.import_file(file, limit)
+    print(*problems[:20], sep="\n", end="\n" if problems else "")
+    if len(problems) > 20:
+        print(f"... and {len(problems) - 20} more bad rows")
+    written = sets.write_one(name, table)
+    manifest.record([written], command_line())
+    print(f"{written}: {len(table)} puzzles kept, {len(problems)} rows refused")
+
+
+@puzzles.command("fetch")
+def puzzles_fetch() -> None:
+    """Download Sudoku-Extreme's test set; then import it."""
+    from rrm_core import puzzles as sets
+
+    print(sets.fetch())
+
+
 @puzzles.command("solve")
 @click.argument("board")
 def puzzles_solve(board: str) -> None:
@@ -90,6 +117,21 @@ def train(preset: str, out: Path, resume: bool, steps: int | None, minutes: floa
     trainer.run(minutes, progress)
 
 
+@app.command("import")
+@click.option("--checkpoint", type=FOLDER, required=True, help="safetensors or torch file of the official code")
+@click.option("--config", type=FOLDER, help="the all_config.yaml beside it")
+@click.option("--name", required=True, help="name of the run in data/runs")
+def import_(checkpoint: Path, config: Path | None, name: str) -> None:
+    """Read an official HRM or TRM checkpoint into data/runs/NAME, ready to be measured."""
+    from rrm_core import manifest, official
+
+    folder, assumed = official.import_checkpoint(checkpoint, name, config)
+    manifest.record(sorted(folder.iterdir()), command_line())
+    if assumed:
+        print(f"not in the checkpoint, taken as published: {', '.join(assumed)} (give --config to be sure)")
+    print(f"{folder}\nnext: rrm measure {folder} --run {name} --puzzles SET")
+
+
 @app.command()
 @click.argument("checkpoint", type=FOLDER)
 @click.option("--run", required=True, help="name of the run in data/runs")
@@ -97,8 +139,10 @@ def train(preset: str, out: Path, resume: bool, steps: int | None, minutes: floa
 @click.option("--n", default=2_048, help="number of puzzles")
 @click.option("--k", default=8, help="tangents")
 @click.option("--seed", default=0, help="seed of the start frame")
+@click.option("--extra-givens", default=0, help="solution digits put into every puzzle first")
 @click.option("--shard", default="0/1", help="i/n: measure this share of the parts")
-def measure(checkpoint: Path, run: str, puzzle_set: str, n: int, k: int, seed: int, shard: str) -> None:
+@click.option("--device", default="cpu")
+def measure(checkpoint: Path, run: str, puzzle_set: str, n: int, k: int, seed: int, extra_givens: int, shard: str, device: str) -> None:
     """Measure CHECKPOINT (a step_NNNNNN folder): 16 segments, exponents, drift, halting; writes data/runs/RUN."""
     from rrm_core import manifest, paths
     from rrm_core import measure as measuring
@@ -108,7 +152,7 @@ def measure(checkpoint: Path, run: str, puzzle_set: str, n: int, k: int, seed: i
     if not (index.isdigit() and count.isdigit() and int(index) < int(count)):
         raise measuring.MeasureError(f"--shard {shard!r}: expected i/n with 0 <= i < n, for example 0/2")
     out = paths.data_dir() / "runs" / paths.safe_name(run)
-    done = measuring.run(checkpoint, out, puzzle_set, n, k, seed, (int(index), int(count)), command_line())
+    done = measuring.run(checkpoint, out, puzzle_set, n, k, seed, (int(index), int(count)), command_line(), device, extra_givens)
     if done is None:
         print("this shard is measured; the run is written when the others are there too")
         return

@@ -28,6 +28,7 @@ from rrm_core.tables import validate, write
 from rrm_core.train import checkpoints
 
 CHUNK = 32  # puzzles pushed together; part of the definition of a run, because wandering trajectories amplify round-off
+INPUTS = ("puzzle", "solution", "givens", "backtracks", "naked_backtracks")
 PART = 8 * CHUNK  # puzzles per file of a resumable measurement
 
 
@@ -39,7 +40,10 @@ def roll(model: RecursiveModel, boards: np.ndarray, **options: object) -> Rollou
     """:func:`rrm_core.rollout.unroll` of up to ``CHUNK`` boards, padded to exactly ``CHUNK`` by repeating the last one."""
     rows = np.minimum(np.arange(CHUNK), len(boards) - 1)
     device = next(model.parameters()).device
-    return unroll(model, tokens(boards[rows]).to(device), **options)
+    try:
+        return unroll(model, tokens(boards[rows]).to(device), **options)
+    except torch.OutOfMemoryError:
+        raise MeasureError(f"{device} has not enough memory for {CHUNK} puzzles and k={options.get('k', 8)} tangents; measure with fewer (--k) or on the CPU") from None
 
 
 def named(prefix: str, values: np.ndarray, dtype: str = "float32") -> dict[str, np.ndarray]:
@@ -84,12 +88,27 @@ def rows(model: RecursiveModel, frame: pd.DataFrame, k: int = 8, seed: int = 0, 
     return table, pd.DataFrame({"idx": table["idx"], **texts})
 
 
-def subset(puzzle_set: str, n: int) -> pd.DataFrame:
-    """The first `n` puzzles of a set, with ``idx`` = their row there."""
+def on_device(model: RecursiveModel, device: str) -> RecursiveModel:
+    """`model` on `device`; an unknown or absent one is named."""
+    try:
+        return model.to(device)
+    except (RuntimeError, AssertionError) as error:
+        raise MeasureError(f"device {device!r} cannot be used ({str(error).splitlines()[0]}); try --device cpu") from None
+
+
+def subset(puzzle_set: str, n: int, extra_givens: int = 0) -> pd.DataFrame:
+    """The first `n` puzzles of a set, with ``idx`` = their row there.
+
+    ``extra_givens`` solution digits are put into each, drawn from seed 0: held-out puzzles that a small model can solve some of.
+    """
     frame = puzzles.table(puzzle_set)
     if not 0 < n <= len(frame):
         raise MeasureError(f"n={n}: the puzzle set {puzzle_set!r} has {len(frame)} puzzles; ask for 1..{len(frame)}")
-    frame = frame[["puzzle", "solution", "givens", "backtracks", "naked_backtracks"]].head(n)
+    frame = frame[[c for c in (*INPUTS, "rating") if c in frame]].head(n)
+    if extra_givens:
+        boards, solutions = puzzles.boards(frame)
+        boards = sudoku.add_givens(boards, solutions, np.full(n, extra_givens), np.random.default_rng(0))
+        frame = sudoku.described(boards, solutions)
     return frame.assign(givens=frame.givens.astype("int16")).rename_axis("idx").reset_index()
 
 
@@ -118,16 +137,16 @@ def environment() -> dict:
 
 
 def run(checkpoint: Path | str, out: Path | str, puzzle_set: str, n: int, k: int = 8, seed: int = 0,
-        shard: tuple[int, int] = (0, 1), command: str = "") -> Path | None:  # fmt: skip
+        shard: tuple[int, int] = (0, 1), command: str = "", device: str = "cpu", extra_givens: int = 0) -> Path | None:  # fmt: skip
     """Measure a checkpoint folder on the first `n` puzzles of a set and write the run folder `out` when all parts are there.
 
     Weights, config, tables and run.json are written; the training log and recipe are taken from the training folder
     that holds the checkpoint, when it does. Returns the run folder, or None while other shards are missing.
     """
     checkpoint, out = Path(checkpoint), Path(out)
-    model = load_model(checkpoint)
-    frame = subset(puzzle_set, n)
-    key = {"weights": sha256(checkpoint / "model.safetensors"), "puzzles": puzzle_set, "n": n, "k": k, "seed": seed, "chunk": CHUNK}
+    model = on_device(load_model(checkpoint), device)
+    frame = subset(puzzle_set, n, extra_givens)
+    key = {"weights": sha256(checkpoint / "model.safetensors"), "puzzles": puzzle_set, "n": n, "k": k, "seed": seed, "chunk": CHUNK, "extra_givens": extra_givens}
     folder, started = out / "parts", time.monotonic()
     if not parts(model, frame, folder, key, shard, k=k, seed=seed):
         return None
@@ -154,17 +173,20 @@ def run(checkpoint: Path | str, out: Path | str, puzzle_set: str, n: int, k: int
         "training_steps": progress.get("step"),
         "training_s": progress.get("elapsed_s"),
         "puzzles": puzzle_set,
+        "extra_givens": extra_givens,
         "n": n,
         "k": k,
         "seed": seed,
         "chunk": CHUNK,
         "dtype": "float32",
-        "device": "cpu",
+        "device": device,
         "accuracy": float(table["correct"].mean()),
         "wall_s": round(time.monotonic() - started, 1),
         "command": command,
         **environment(),
     }
+    if (out / "import.json").exists():
+        meta["import"] = json.loads((out / "import.json").read_text())
     shutil.rmtree(folder)
     seal(out, meta)
     return out

@@ -1,6 +1,12 @@
-"""Puzzle sets in data/puzzles: seeded, split, and read as boards."""
+"""Puzzle sets in data/puzzles: seeded, split, imported from others, and read as boards."""
 
 from __future__ import annotations
+
+import csv
+import gzip
+import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,16 +26,16 @@ def make(side: int, n_train: int, n_test: int, seed: int) -> dict[str, pd.DataFr
     return {"train": train, "test": held_out[:n_test], "validation": held_out[n_test:].reset_index(drop=True)}
 
 
-def write(name: str, frames: dict[str, pd.DataFrame]) -> list:
-    """Write ``data/puzzles/<name>-<split>.csv.gz`` files; returns their paths. Gzip without a timestamp: same bytes every time."""
-    import gzip
+def write_one(name: str, frame: pd.DataFrame) -> Path:
+    """Write ``data/puzzles/<name>.csv.gz``; returns its path. Gzip without a timestamp: same bytes every time."""
+    path = paths.data_dir() / "puzzles" / f"{name}.csv.gz"
+    write_bytes(gzip.compress(frame.to_csv(index=False).encode(), 9, mtime=0), path)
+    return path
 
-    folder = paths.data_dir() / "puzzles"
-    out = []
-    for split, frame in frames.items():
-        out.append(folder / f"{name}-{split}.csv.gz")
-        write_bytes(gzip.compress(frame.to_csv(index=False).encode(), 9, mtime=0), out[-1])
-    return out
+
+def write(name: str, frames: dict[str, pd.DataFrame]) -> list[Path]:
+    """Write ``data/puzzles/<name>-<split>.csv.gz`` for each split; returns their paths."""
+    return [write_one(f"{name}-{split}", frame) for split, frame in frames.items()]
 
 
 def table(name: str) -> pd.DataFrame:
@@ -53,3 +59,91 @@ def read(name: str, side: int) -> tuple[np.ndarray, np.ndarray]:
     if found[0].shape[1] != side**2:
         raise sudoku.SudokuError(f"puzzle set {name!r} has {found[0].shape[1]} cells a board, the model wants {side}x{side}")
     return found
+
+
+# --- puzzles of others -------------------------------------------------------------------------------------------
+
+HUGGING_FACE = "sapientinc/sudoku-extreme"
+FETCH_HELP = (
+    f"install the extra with `pip install huggingface_hub`, or download test.csv from https://huggingface.co/datasets/{HUGGING_FACE} on a "
+    "machine that can, put it anywhere here, and run `rrm puzzles import test.csv --name sudoku-extreme`"
+)
+
+
+def rows_of(path: Path) -> Iterator[tuple[int, str, str | None, str | None]]:
+    """(line number, puzzle, answer or None, rating or None) of a CSV with a ``question`` column or of one puzzle a line.
+
+    The CSV is Sudoku-Extreme's (source, question, answer, rating); lines are tdoku's text files or any plain list: the
+    first word counts, ``#`` begins a comment. ``.gz`` is unpacked.
+    """
+    with (gzip.open(path, "rt", errors="replace", newline="") if path.suffix == ".gz" else open(path, errors="replace", newline="")) as file:
+        first = file.readline()
+        file.seek(0)
+        if "question" in first.lower().split(",")[:4]:
+            reader = csv.DictReader(file)
+            for row in reader:
+                row = {str(k).strip().lower(): v for k, v in row.items()}
+                yield reader.line_num, row.get("question") or "", row.get("answer"), row.get("rating")
+            return
+        for number, line in enumerate(file, 1):
+            text = line.split("#")[0].strip()
+            if text:
+                yield number, re.split(r"[\s,;:]", text)[0], None, None
+
+
+def import_file(path: Path | str, limit: int | None = None) -> tuple[pd.DataFrame, list[str]]:
+    """(table of the good rows, one sentence with its line number for each bad one) of a file of puzzles.
+
+    Good means: a board of the first good row's size, no digit twice in a unit, exactly one solution, which the answer (where
+    given) agrees with. ``rating`` stays its own column: it is another solver's count and never mixed with ours.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise sudoku.SudokuError(f"{path}: no such file; expected a CSV with a question column or a text file with one puzzle a line")
+    rows, problems, side = [], [], None
+    try:
+        for number, text, answer, rating in rows_of(path):
+            if limit is not None and len(rows) >= limit:
+                break
+            try:
+                board = sudoku.parse(text, side)
+                sudoku.check(board)
+                rating = None if rating is None else float(rating)
+            except ValueError as error:
+                problems.append(f"line {number}: {error}")
+                continue
+            side = sudoku.side_of(board)
+            rows.append((number, board, answer, rating))
+    except (OSError, csv.Error, EOFError) as error:
+        raise sudoku.SudokuError(f"{path}: cannot be read ({error})") from None
+    if not rows:
+        raise sudoku.SudokuError(f"{path}: no usable puzzle. {' '.join(problems[:3])}")
+    boards = np.stack([row[1] for row in rows])
+    found = sudoku.solve_many(boards)
+    keep = []
+    for i, (number, _, answer, _) in enumerate(rows):
+        if found["n_solutions"][i] != 1:
+            problems.append(f"line {number}: {'no' if found['n_solutions'][i] == 0 else 'more than one'} solution; expected exactly one")
+        elif answer is not None and answer.strip() != sudoku.to_text(found["solution"][i]):
+            problems.append(f"line {number}: the answer given is not the solution")
+        else:
+            keep.append(i)
+    if not keep:
+        raise sudoku.SudokuError(f"{path}: no usable puzzle. {' '.join(problems[:3])}")
+    table = sudoku.described(boards[keep], found["solution"][keep], {name: values[keep] for name, values in found.items()})
+    ratings = [rows[i][3] for i in keep]
+    if all(r is not None for r in ratings):
+        table["rating"] = ratings
+    return table, sorted(problems, key=lambda line: int(line[5 : line.index(":")]))
+
+
+def fetch(filename: str = "test.csv") -> Path:
+    """Download a file of Sudoku-Extreme through huggingface_hub (an optional extra); offline, say what to place where."""
+    try:
+        from huggingface_hub import hf_hub_download
+    except ImportError:
+        raise sudoku.SudokuError(f"fetching needs huggingface_hub: {FETCH_HELP}") from None
+    try:
+        return Path(hf_hub_download(HUGGING_FACE, filename, repo_type="dataset"))
+    except Exception as error:  # whatever the network does, the reader needs the way around it
+        raise sudoku.SudokuError(f"could not download {filename} ({type(error).__name__}): {FETCH_HELP}") from None

@@ -101,12 +101,16 @@ def growth_table(runs: list[Run]) -> pd.DataFrame:
 
 def checkpoint_note(run: Run) -> str:
     """Which checkpoint was measured, out of which training, and how accurate the later ones were; in Markdown."""
+    solved = f"it solves {run.table.correct.mean():.1%} of the {len(run.table):,} test puzzles and fails on {int((~run.table.correct).sum()):,}. "
+    if run.meta["step"] is None or not tables.has_log(run.name):
+        origin = run.meta.get("import", {}).get("checkpoint", "a checkpoint without a training log")
+        return f"**{run.name}** was imported ({origin}): {solved}"
     log = tables.read_log(run.name).dropna(subset=["eval_exact"])
     best, seen = log.loc[log.eval_exact.idxmax()], log.iloc[(log.step - run.meta["step"]).abs().argmin()]
     return (
         f"**{run.name}** is the checkpoint at step {run.meta['step']:,} of a training of {run.meta['training_steps']:,} steps. It was chosen on a validation set "
         f"of {run.meta['recipe']['eval_puzzles']} puzzles that is never measured (at step {int(seen.step):,}: {seen.eval_exact:.1%} solved), so that enough puzzles "
-        f"still fail: it solves {run.table.correct.mean():.1%} of the {len(run.table):,} test puzzles and fails on {int((~run.table.correct).sum()):,}. "
+        f"still fail: {solved}"
         f"The same training went on to solve {best.eval_exact:.1%} of the validation puzzles at step {int(best.step):,}; that model has too few failures to study. "
         f"What is measured here is an *unfinished* model."
     )

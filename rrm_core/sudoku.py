@@ -210,9 +210,9 @@ def canonical(boards: np.ndarray) -> np.ndarray:
     return kernels.smallest_images(boards, side, height, column_orders(side), int(height == width))
 
 
-def described(puzzles: np.ndarray, solutions: np.ndarray) -> pd.DataFrame:
-    """Table of puzzle, solution (texts), givens, backtracks, naked_backtracks."""
-    found = solve_many(puzzles)
+def described(puzzles: np.ndarray, solutions: np.ndarray, found: dict[str, np.ndarray] | None = None) -> pd.DataFrame:
+    """Table of puzzle, solution (texts), givens, backtracks, naked_backtracks; `found` is :func:`solve_many` of the puzzles, if known."""
+    found = solve_many(puzzles) if found is None else found
     return pd.DataFrame(
         {
             "puzzle": [to_text(b) for b in puzzles],

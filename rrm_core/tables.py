@@ -161,6 +161,11 @@ def load_runs(names: list[str] | None = None) -> dict[str, Run]:
     return {name: load_run(name) for name in (paths.run_names() if names is None else names)}
 
 
+def has_log(name: str) -> bool:
+    """Whether run `name` ships a training log; an imported checkpoint does not."""
+    return (paths.run_dir(name) / "log.csv").exists()
+
+
 def read_log(name: str) -> pd.DataFrame:
     """The training log of run `name`: step, examples, elapsed_s, lr, loss, exact, token_acc, ..., eval_exact, eval_token_acc."""
     path = paths.run_dir(name) / "log.csv"
