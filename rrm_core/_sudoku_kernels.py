@@ -114,13 +114,19 @@ def choose(mask, n, state, shuffled):
 
 
 @njit(cache=True)
-def search(board, units, peers, hidden, limit, state, shuffled):
-    """(number of solutions up to `limit`, wrong guesses until the first, first solution or the board)."""
+def search(board, units, peers, hidden, limit, state, shuffled, cell_barred=-1, digit_barred=0):
+    """(number of solutions up to `limit`, wrong guesses until the first, first solution or the board).
+
+    ``cell_barred`` >= 0 must not hold ``digit_barred``: a given can be removed exactly when the board without it has no
+    solution that bars it.
+    """
     cells, n = len(board), units.shape[1]
     values = np.zeros((cells + 1, cells), np.uint8)
     candidates = np.full((cells + 1, cells), (1 << (n + 1)) - 2, np.uint16)
     cell_of, left = np.zeros(cells + 1, np.int64), np.zeros(cells + 1, np.uint16)
     first = board.copy()
+    if cell_barred >= 0:
+        candidates[0, cell_barred] &= ~np.uint16(1 << digit_barred)
     for cell in range(cells):
         if board[cell] and not place(cell, board[cell], values[0], candidates[0], peers):
             return 0, 0, first
@@ -176,6 +182,17 @@ def shuffle(items, state):
 
 
 @njit(cache=True)
+def minimise(board, order, units, peers, state):
+    """Remove givens in `order`, in place, while the solution stays unique."""
+    for cell in order:
+        digit = board[cell]
+        if digit:
+            board[cell] = 0
+            if search(board, units, peers, True, 1, state, False, cell, digit)[0]:
+                board[cell] = digit
+
+
+@njit(cache=True)
 def generate_all(seeds, units, peers):
     """(puzzles, solutions) (B, cells): a random full grid each, givens removed in random order while the solution is unique."""
     cells = len(peers)
@@ -187,11 +204,7 @@ def generate_all(seeds, units, peers):
         puzzles[b] = solutions[b]
         order[:] = np.arange(cells)
         shuffle(order, state)
-        for cell in order:
-            digit = puzzles[b, cell]
-            puzzles[b, cell] = 0
-            if search(puzzles[b], units, peers, True, 2, state, False)[0] != 1:
-                puzzles[b, cell] = digit
+        minimise(puzzles[b], order, units, peers, state)
     return puzzles, solutions
 
 

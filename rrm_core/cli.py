@@ -54,6 +54,20 @@ def puzzles_make(side: int, train: int, test: int, seed: int) -> None:
     print(*files, sep="\n")
 
 
+@puzzles.command("hard")
+@click.option("--train", default=1_000, help="base puzzles for training")
+@click.option("--test", default=8_192, help="held-out puzzles to measure")
+@click.option("--seed", default=0)
+def puzzles_hard(train: int, test: int, seed: int) -> None:
+    """Generate hard 9x9 puzzles into data/puzzles/9x9-hard-*: about a second a puzzle."""
+    from rrm_core import hard, manifest
+    from rrm_core import puzzles as sets
+
+    files = sets.write("9x9-hard", hard.make({"train": train, "test": test, "validation": sets.VALIDATION}, seed))
+    manifest.record(files, command_line())
+    print(*files, sep="\n")
+
+
 @puzzles.command("import")
 @click.argument("file", type=FOLDER)
 @click.option("--name", required=True, help="name of the set in data/puzzles")

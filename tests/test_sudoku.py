@@ -149,6 +149,28 @@ def test_unknown_sides_and_sets_are_refused():
         puzzles.read("6x6-test", 9)
 
 
+def test_hard_puzzles_are_harder_minimal_unique_and_seeded():
+    from rrm_core import hard
+
+    options = {"rounds": 400, "goal": 12, "progress": False}
+    made = hard.make({"train": 8, "test": 10}, seed=1, **options)
+    table = made["test"]
+    ordinary = sudoku.described(*sudoku.generate(9, 200, seed=5)).backtracks.mean()
+    assert table.backtracks.mean() > 1.5 * ordinary
+    boards, solutions = puzzles.boards(table)
+    assert (sudoku.solve_many(boards)["solution"] == solutions).all()
+    for board in boards:
+        assert sudoku.count_solutions(board) == 1
+        for cell in np.flatnonzero(board):
+            fewer = board.copy()
+            fewer[cell] = 0
+            assert sudoku.count_solutions(fewer) == 2
+    both = np.concatenate([boards, puzzles.boards(made["train"])[0]])
+    assert len(np.unique(sudoku.canonical(both), axis=0)) == 18
+    assert not set(table.solution) & set(made["train"].solution), "a chain stands in two splits"
+    assert hard.make({"train": 8}, seed=1, **options)["train"].equals(made["train"])
+
+
 FOLDER = os.environ.get("RRM_PUZZLES")
 
 
