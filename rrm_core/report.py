@@ -111,8 +111,10 @@ def checkpoint_note(run: Run) -> str:
         f"**{run.name}** is the checkpoint at step {run.meta['step']:,} of a training of {run.meta['training_steps']:,} steps. It was chosen on a validation set "
         f"of {run.meta['recipe']['eval_puzzles']} puzzles that is never measured (at step {int(seen.step):,}: {seen.eval_exact:.1%} solved), so that enough puzzles "
         f"still fail: {solved}"
-        f"The same training went on to solve {best.eval_exact:.1%} of the validation puzzles at step {int(best.step):,}; that model has too few failures to study. "
-        f"What is measured here is an *unfinished* model."
+    ) + (
+        f"The same training went on to solve {best.eval_exact:.1%} of the validation puzzles at step {int(best.step):,}; what is measured here is an *unfinished* model."
+        if best.step > run.meta["step"]
+        else "The training was still improving when it was stopped there: what is measured here is an *unfinished* model."
     )
 
 

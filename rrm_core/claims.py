@@ -1,0 +1,229 @@
+"""The ledger: each claim of the paper beside what a run shows, with interval and verdict.
+
+Rows and rules stand in ``data/published/claims.yml``. A direction holds when the 95 % interval lies wholly on the
+claimed side of its null, fails when wholly on the other, and is undecided otherwise; a magnitude agrees when the intervals
+overlap. "Cannot be measured" always has a cause that a machine checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from rrm_core import cells, paths, stats, tables
+from rrm_core.stats import Estimate, unmeasured
+from rrm_core.tables import Run
+
+SMALLEST = 20  # puzzles of each outcome that a claim needs
+VERDICTS = ("holds", "fails", "undecided", "agrees", "differs", "cannot be measured")
+FIELDS = {"id", "claim", "says", "measure", "rule", "side", "null", "published", "only", "needs", "tied"}
+
+
+class ClaimError(ValueError):
+    """A ledger row that breaks the rules of the ledger."""
+
+
+# --- what is measured --------------------------------------------------------------------------------------------
+
+
+def late(run: Run) -> np.ndarray:
+    """(B,) late drift of z_H."""
+    return cells.late_drift(run.table)
+
+
+def band(run: Run) -> cells.Band:
+    """The run's settled band."""
+    return cells.band(late(run))
+
+
+def auc(score: np.ndarray, good: np.ndarray) -> Estimate:
+    """AUC, refused where a class holds fewer than 20 puzzles."""
+    good = np.asarray(good, dtype=bool)
+    few = min(int(good.sum()), int((~good).sum()))
+    return unmeasured(len(good), "DeLong", f"n < {SMALLEST} in a class ({few})") if few < SMALLEST else stats.auc(score, good)
+
+
+def share(hits: np.ndarray) -> Estimate:
+    """Share of a group, refused where the group holds fewer than 20 puzzles."""
+    return unmeasured(len(hits), "Clopper-Pearson", f"n < {SMALLEST} ({len(hits)})") if len(hits) < SMALLEST else stats.proportion(int(hits.sum()), len(hits))
+
+
+def median_growth(run: Run, correct: bool) -> Estimate:
+    """Median growth of the largest exponent of one outcome, nats per segment."""
+    values = run.table.lambda_1[run.table.correct == correct].to_numpy("float64") * run.updates_per_segment
+    return unmeasured(len(values), "bootstrap", f"n < {SMALLEST} in a class ({len(values)})") if len(values) < SMALLEST else stats.median(values)
+
+
+def weakest(estimates: list[Estimate]) -> Estimate:
+    """The estimate with the lowest bound; one that cannot be measured wins."""
+    return min(estimates, key=lambda e: -np.inf if np.isnan(e.value) else e.low)
+
+
+def exponent_aucs(run: Run) -> list[Estimate]:
+    """AUC of each exponent."""
+    return [auc(-run.table[f"lambda_{i}"], run.table.correct) for i in range(1, tables.exponents(run.table) + 1)]
+
+
+def early(run: Run, signal: str, h: int = 4) -> Estimate:
+    """AUC of a signal after `h` segments among puzzles still wrong there."""
+    wrong = ~run.table[f"correct_{h:02d}"].to_numpy()
+    return auc(stats.signals_at(run.table, h, run.updates_per_segment)[signal][wrong], run.table.correct.to_numpy()[wrong])
+
+
+def settled_failures(run: Run, threshold: float) -> Estimate:
+    """Share of the failures below a threshold."""
+    return share(late(run)[~run.table.correct] < threshold)
+
+
+def blind_share(run: Run) -> Estimate:
+    """Share of cell B (strict) that would halt."""
+    inside = (late(run) < band(run).strict) & ~run.table.correct.to_numpy()
+    return share(run.table.halted_at.to_numpy()[inside] > 0)
+
+
+def auc_settled_failures(run: Run) -> Estimate:
+    """P(a settled failure has a lower largest exponent than an unsettled one)."""
+    wrong = ~run.table.correct.to_numpy()
+    return auc(-run.table.lambda_1.to_numpy("float64")[wrong], late(run)[wrong] < band(run).strict)
+
+
+def below_every_failure(run: Run) -> Estimate:
+    """Share of the successes whose late drift is below that of every failure."""
+    correct, values = run.table.correct.to_numpy(), late(run)
+    if (~correct).sum() < SMALLEST:
+        return unmeasured(len(correct), "Clopper-Pearson", f"n < {SMALLEST} in a class ({(~correct).sum()})")
+    return share(values[correct] < values[~correct].min())
+
+
+def matched(run: Run) -> Estimate:
+    """The AUC matched on late drift among unsettled puzzles."""
+    return stats.matched_auc(run.table, late(run), band(run).strict)[1]
+
+
+def controls(run: Run) -> list[Estimate]:
+    """Both controls: late drift and the solver's difficulty."""
+    return [matched(run), stats.binned_auc(run.table, "naked_backtracks")[1]]
+
+
+def evolution(run: Run) -> Estimate:
+    """Needs the tables of the checkpoints, which no run has yet."""
+    path = paths.run_dir(run.name) / "studies" / "evolution.parquet"
+    return unmeasured(0, "", f"missing table studies/{path.name}: the kept checkpoints are not measured")
+
+
+MEASURES: dict[str, Callable[[Run], Estimate]] = {
+    "auc_lambda_1": lambda run: auc(-run.table.lambda_1, run.table.correct),
+    "auc_weakest_exponent": lambda run: weakest(exponent_aucs(run)),
+    "auc_spectral_mean": lambda run: auc(-run.table.filter(regex=r"^lambda_\d+$").astype("float64").mean(axis=1), run.table.correct),
+    "auc_late_drift": lambda run: auc(-late(run), run.table.correct),
+    "median_growth_correct": lambda run: median_growth(run, True),
+    "median_growth_wrong": lambda run: median_growth(run, False),
+    "settled_failures": lambda run: settled_failures(run, band(run).strict),
+    "settled_failures_otsu": lambda run: settled_failures(run, band(run).otsu),
+    "settled_successes_otsu": lambda run: share(late(run)[run.table.correct] < band(run).otsu),
+    "successes_below_every_failure": below_every_failure,
+    "blind_share": blind_share,
+    "auc_settled_failures": auc_settled_failures,
+    "auc_matched": matched,
+    "auc_within_givens": lambda run: stats.binned_auc(run.table, "givens")[1],
+    "auc_within_difficulty": lambda run: stats.binned_auc(run.table, "naked_backtracks")[1],
+    "auc_weakest_control": lambda run: weakest(controls(run)),
+    "early_lambda_1": lambda run: early(run, "lambda1"),
+    "early_drift": lambda run: early(run, "drift_h"),
+    "early_q_halt": lambda run: early(run, "q_halt"),
+    "sign_reversal": lambda run: weakest([early(run, "drift_h"), auc(-late(run), run.table.correct)]),
+    "evolution": evolution,
+}
+
+
+# --- the ledger --------------------------------------------------------------------------------------------------
+
+
+@cache
+def rows() -> tuple[dict, ...]:
+    """The rows of ``claims.yml``, each checked."""
+    found = yaml.safe_load((paths.data_dir() / "published" / "claims.yml").read_text())
+    for row in found:
+        wrong = set(row) - FIELDS or {"id", "claim", "says", "measure", "rule", "published"} - set(row)
+        if wrong or row["measure"] not in MEASURES or row["rule"] not in ("direction", "magnitude"):
+            raise ClaimError(f"claims.yml, row {row.get('id')}: wrong or missing {sorted(wrong) or [row['measure'], row['rule']]}")
+        if row["rule"] == "direction" and (row.get("side") not in ("above", "below") or not isinstance(row.get("null"), int | float)):
+            raise ClaimError(f"claims.yml, row {row['id']}: a direction needs side (above or below) and a null")
+    return tuple(found)
+
+
+def published(row: dict, architecture: str) -> Estimate:
+    """The paper's figure for an architecture; growth is its exponent times its own steps of a segment."""
+    source = row["published"]
+    if "value" in source:
+        return Estimate(source["value"], source["value"], source["value"], source.get("n", 0), "printed")
+    model = source.get(architecture)
+    if model is None:
+        return unmeasured(0, "printed", "the paper prints no figure")
+    found = tables.published(source["table"]).query("model == @model and quantity == @source['quantity']").iloc[0]
+    scale = 1.0
+    if row["measure"].startswith("median_growth"):
+        scale = float(tables.published("runs").query("model == @model and quantity == 'qr_steps_per_segment'").value.iloc[0])
+    low, high = (found.value if np.isnan(x) else x for x in (found.low, found.high))
+    return Estimate(found.value * scale, low * scale, high * scale, 0 if np.isnan(found.n) else int(found.n), found.source)
+
+
+def cause(row: dict, run: Run) -> str:
+    """Why a run cannot bear on a claim before anything is computed; empty when it can."""
+    if row.get("only") not in (None, run.meta["model"]):
+        return f"about {row['only'].upper()} only"
+    if row.get("tied") not in (None, run.meta["side"]):
+        return f"tied to {row['tied']}x{row['tied']}"
+    if row.get("needs") == "band" and not band(run).exists:
+        return f"no band: {band(run).reason}"
+    return ""
+
+
+def measure(row: dict, run: Run) -> Estimate:
+    """The estimate of a row on a run; a missing column is a cause, not a traceback."""
+    reason = cause(row, run)
+    if reason:
+        return unmeasured(len(run.table), "", reason)
+    try:
+        return MEASURES[row["measure"]](run)
+    except KeyError as error:
+        return unmeasured(len(run.table), "", f"missing column {error.args[0]}")
+
+
+def verdict(row: dict, here: Estimate, paper: Estimate) -> str:
+    """One of :data:`VERDICTS`, by the row's rule."""
+    if np.isnan(here.value):
+        return "cannot be measured"
+    if row["rule"] == "magnitude":
+        return "agrees" if here.low <= paper.high and paper.low <= here.high else "differs"
+    above = row["side"] == "above"
+    if here.low > row["null"]:
+        return "holds" if above else "fails"
+    if here.high < row["null"]:
+        return "fails" if above else "holds"
+    return "undecided"
+
+
+def ledger(run: Run, claims: str | None = None) -> pd.DataFrame:
+    """One row a claim (those whose claim begins with `claims`): id, says, paper's figure, this run's, n, verdict, reason."""
+    out = []
+    for row in rows():
+        if claims is not None and not row["claim"].startswith(claims):
+            continue
+        here, paper = measure(row, run), published(row, run.meta["model"])
+        out.append({"id": row["id"], "claim": row["claim"], "says": row["says"], "run": run.name,
+                    "paper": "–" if np.isnan(paper.value) else format(paper, ".3f") if paper.low < paper.high else f"{paper.value:.3f}",
+                    "measured here": "–" if np.isnan(here.value) else format(here, ".3f"), "n": here.n, "verdict": verdict(row, here, paper), "reason": here.reason})  # fmt: skip
+    return pd.DataFrame(out)
+
+
+def side_by_side(runs: list[Run]) -> pd.DataFrame:
+    """One row a claim, one column a run: the verdicts."""
+    out = pd.DataFrame([{"id": r["id"], "says": r["says"]} for r in rows()])
+    for run in runs:
+        out[run.name] = ledger(run).verdict
+    return out
