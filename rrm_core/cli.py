@@ -1,4 +1,4 @@
-"""The command line: ``rrm puzzles | train | import | measure | checkpoints | chapter | verify``.
+"""The command line: ``rrm puzzles | train | import | measure | checkpoints | chapter | claims | verify``.
 
 A mistake of the user's ends with one line on standard error and exit status 2; nothing that was there is lost.
 """
@@ -199,6 +199,20 @@ def chapter(name: str, parameters: tuple[tuple[str, str], ...], out: Path | None
     from rrm_core import chapters
 
     print(chapters.execute(name, dict(parameters), out, progress))
+
+
+@app.command()
+@click.option("--run", help="one run; default all of them")
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
+def claims(run: str | None, form: str) -> None:
+    """Print the ledger: the paper's claims beside what each run shows, with verdicts."""
+    import pandas as pd
+
+    from rrm_core import claims as ledger
+    from rrm_core import tables
+
+    found = pd.concat([ledger.ledger(r) for r in tables.load_runs([run] if run else None).values()])
+    print(found.to_json(orient="records", indent=2) if form == "json" else found.drop(columns="claim").to_string(index=False, max_colwidth=60))
 
 
 @app.command()

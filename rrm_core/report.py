@@ -11,7 +11,7 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from rrm_core import cells, stats, tables
+from rrm_core import cells, claims, stats, tables
 from rrm_core.cells import CELLS, Band
 from rrm_core.stats import Estimate
 from rrm_core.tables import SEGMENTS, Run
@@ -248,6 +248,14 @@ def controls_table(runs: list[Run], strict_percentile: float = 0) -> pd.DataFram
     return pd.DataFrame(rows)
 
 
+def nested_table(runs: list[Run]) -> pd.DataFrame:
+    """What λ1 adds to late drift and the final q_halt, and what they add to it: cross-validated AUCs and their difference."""
+    parts = [stats.nested_auc(run.table).assign(run=run.name, source=HERE) for run in runs]
+    t = pd.concat(parts, ignore_index=True)
+    gain = [r.reason or f"{r.difference:+.3f} {interval(r.low, r.high)}" for r in t.itertuples()]
+    return pd.DataFrame({"run": t.run, "source": t.source, "signals": t.model, "AUC": t.auc, "compared with": t.without, "its AUC": t.auc_without, "difference": gain})
+
+
 def early_table(runs: list[Run], h: int) -> pd.DataFrame:
     """C5: AUC of each signal after `h` segments among puzzles still wrong there (the paper's restricted set, our reading)."""
     p = tables.published("early_window")
@@ -302,3 +310,11 @@ def ceiling_table(runs: list[Run], strict_percentile: float = 0) -> pd.DataFrame
 def halting_table(run: Run) -> pd.DataFrame:
     """Accuracy against mean segments of both halting rules, one row a threshold (:func:`rrm_core.stats.halting_curve`)."""
     return pd.concat([stats.halting_curve(run.table, rule) for rule in ("q_halt", "drift_h")], ignore_index=True)
+
+
+def ledger_table(runs: list[Run], prefixes: list[str]) -> pd.DataFrame:
+    """The ledger's rows of some claims on every run, those left out that are about the other architecture."""
+    found = pd.concat([claims.ledger(run, prefix) for prefix in prefixes for run in runs])
+    found = found[~found.reason.str.startswith("about ")].sort_values("id", kind="stable")
+    verdict = found.verdict + np.where(found.reason == "", "", ": " + found.reason)
+    return found.assign(verdict=verdict)[["id", "says", "run", "paper", "measured here", "verdict"]]

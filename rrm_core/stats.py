@@ -201,6 +201,39 @@ def binned_auc(df: pd.DataFrame, by: str, bins: int = 4) -> tuple[pd.DataFrame, 
     return table, Estimate(value, float(low), float(high), int(used.n.sum()), "DeLong within bins, weighted mean")
 
 
+def nested_auc(df: pd.DataFrame, folds: int = 10, resamples: int = 2000, seed: int = 0) -> pd.DataFrame:
+    """Does lambda_1 add to late drift and the final q_halt, and they to it? One row a comparison of logistic models.
+
+    Scores are out of fold (stratified, shuffled by `seed`); the interval of the difference of AUCs resamples puzzles within
+    outcomes, the same ones for both models. Columns: model, without, auc, auc_without, difference, low, high, reason.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    correct = df.correct.to_numpy()
+    few = min(correct.sum(), (~correct).sum())
+    pairs = [("late drift + q_halt + λ1", "late drift + q_halt"), ("late drift + q_halt + λ1", "λ1")]
+    if few < folds:
+        nothing = dict.fromkeys(("auc", "auc_without", "difference", "low", "high"), NAN)
+        return pd.DataFrame([{"model": a, "without": b, **nothing, "reason": f"{few} puzzles of the rarer outcome, fewer than {folds} folds"} for a, b in pairs])
+    signals = {"late drift": cells.late_drift(df), "q_halt": df.q_halt_16.to_numpy("float64"), "λ1": df.lambda_1.to_numpy("float64")}
+    model, split = make_pipeline(StandardScaler(), LogisticRegression()), StratifiedKFold(folds, shuffle=True, random_state=seed)
+
+    def out_of_fold(names: str) -> np.ndarray:
+        return cross_val_predict(model, np.stack([signals[n] for n in names.split(" + ")], 1), correct, cv=split, method="decision_function")
+
+    scores = {names: out_of_fold(names) for names in dict.fromkeys(name for pair in pairs for name in pair)}
+    draws = {names: resampled_auc(s[correct], s[~correct], resamples, np.random.default_rng(seed)) for names, s in scores.items()}
+    rows = []
+    for larger, smaller in pairs:
+        low, high = np.percentile(draws[larger] - draws[smaller], [2.5, 97.5])
+        a, b = (auc(scores[names], correct).value for names in (larger, smaller))
+        rows.append({"model": larger, "without": smaller, "auc": a, "auc_without": b, "difference": a - b, "low": float(low), "high": float(high), "reason": ""})
+    return pd.DataFrame(rows)
+
+
 # --- when the signal exists --------------------------------------------------------------------------------------
 
 SIGNALS = ("lambda1", "drift_h", "drift_l", "q_halt")

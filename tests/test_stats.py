@@ -134,3 +134,16 @@ def test_halting_curve_ends_at_full_accuracy(run):
         assert curve.segments.between(1, 16).all()
     with pytest.raises(ValueError, match="rule='x'"):
         stats.halting_curve(run.table, "x")
+
+
+def test_nested_models_see_what_is_new_and_what_is_not():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 1500))
+    base = {f"drift_h_{t:02d}": 10.0**a for t in range(1, 17)} | {"q_halt_16": rng.normal(size=1500)}
+    known = pd.DataFrame(base | {"lambda_1": a, "correct": rng.logistic(size=1500) < -2 * a})
+    new = pd.DataFrame(base | {"lambda_1": b, "correct": rng.logistic(size=1500) < -2 * a - 2 * b})
+    nothing, something = stats.nested_auc(known, resamples=500).iloc[0], stats.nested_auc(new, resamples=500).iloc[0]
+    assert nothing.low < 0.005 and abs(nothing.difference) < 0.01
+    assert something.low > 0.05 and something.difference == pytest.approx(something.auc - something.auc_without)
+    one = stats.nested_auc(known[known.correct])
+    assert one.difference.isna().all() and one.reason.str.contains("fewer than 10 folds").all()

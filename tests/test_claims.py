@@ -1,0 +1,91 @@
+"""The ledger: its rules, its causes, and its figures against the tables they come from."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rrm_core import cells, claims, stats
+from rrm_core.stats import Estimate
+from rrm_core.tables import Run
+
+ABOVE, BELOW = {"rule": "direction", "side": "above", "null": 0.5}, {"rule": "direction", "side": "below", "null": 0.5}
+POINT = Estimate(0.7, 0.7, 0.7, 1, "")
+
+
+def estimate(low, high):
+    return Estimate((low + high) / 2, low, high, 100, "")
+
+
+@pytest.mark.parametrize(
+    "row, here, verdict",
+    [
+        (ABOVE, (0.51, 0.9), "holds"),
+        (ABOVE, (0.1, 0.49), "fails"),
+        (ABOVE, (0.4, 0.6), "undecided"),
+        (ABOVE, (0.5, 0.6), "undecided"),
+        (BELOW, (0.1, 0.49), "holds"),
+        (BELOW, (0.51, 0.9), "fails"),
+        ({"rule": "magnitude"}, (0.65, 0.75), "agrees"),
+        ({"rule": "magnitude"}, (0.71, 0.75), "differs"),
+        (ABOVE, (np.nan, np.nan), "cannot be measured"),
+    ],
+)
+def test_rules_of_the_verdict(row, here, verdict):
+    assert claims.verdict(row, estimate(*here), POINT) == verdict
+
+
+def test_the_ledger_covers_every_claim():
+    names = {row["claim"] for row in claims.rows()}
+    assert {"C1", "C2", "C3", "C4", "C5", "C6a", "C6b", "C7"} <= names and len(claims.rows()) >= 20
+    assert len({row["id"] for row in claims.rows()}) == len(claims.rows())
+
+
+def test_every_printed_figure_is_found():
+    for row in claims.rows():
+        for architecture in ("trm", "hrm"):
+            if architecture in row["published"] or "value" in row["published"]:
+                assert np.isfinite(claims.published(row, architecture).value), row["id"]
+
+
+def test_every_unmeasured_row_has_a_cause_and_every_other_an_interval(run):
+    table = claims.ledger(run)
+    unmeasured = table.verdict == "cannot be measured"
+    assert set(table.verdict) <= set(claims.VERDICTS)
+    assert (table.reason[unmeasured] != "").all() and (table["measured here"][unmeasured] == "–").all()
+    assert table["measured here"][~unmeasured].str.contains(r"\[").all()
+
+
+def test_figures_are_those_of_the_statistics(run):
+    table = claims.ledger(run).set_index("id")
+    assert table["measured here"]["C1.1"] == str(stats.auc(-run.table.lambda_1, run.table.correct))
+    band = cells.band(cells.late_drift(run.table))
+    if band.exists:
+        n = cells.count(cells.assign(cells.late_drift(run.table), run.table.correct, band.strict))
+        assert table["measured here"]["C2.1"] == str(stats.proportion(n["B"], n["B"] + n["D"]))
+    else:
+        assert table.reason["C2.1"].startswith("no band")
+
+
+def test_growth_is_compared_per_segment(runs):
+    row = next(r for r in claims.rows() if r["id"] == "C1.3")
+    assert claims.published(row, "trm").value == pytest.approx(0.103 * 21)
+    trm = runs["trm-6x6"]
+    assert claims.measure(row, trm).value == pytest.approx(trm.table.lambda_1[~trm.table.correct].median() * 8, rel=1e-5)
+
+
+def test_a_missing_column_and_a_missing_class_are_causes(runs):
+    trm = runs["trm-6x6"]
+    without = Run(trm.name, trm.meta, trm.table.drop(columns="q_halt_04"))
+    assert claims.ledger(without).set_index("id").reason["C5.5"] == "missing column q_halt_04"
+    solved = Run(trm.name, trm.meta, trm.table[trm.table.correct].reset_index(drop=True))
+    table = claims.ledger(solved).set_index("id")
+    assert table.verdict["C1.1"] == "cannot be measured" and table.reason["C1.1"].startswith("n < 20 in a class")
+
+
+def test_the_command_prints_json():
+    done = subprocess.run([Path(sys.executable).with_name("rrm"), "claims", "--run", "trm-6x6", "--format", "json"], capture_output=True, text=True, check=True)
+    assert {row["id"] for row in json.loads(done.stdout)} == {row["id"] for row in claims.rows()}
