@@ -40,7 +40,7 @@ def lowest(mask):
 @njit(cache=True)
 def propagate(values, candidates, units, peers, hidden):
     """Naked (and, if `hidden`, hidden) singles to a fixpoint: CONTRADICTION, STUCK or SOLVED."""
-    cells, n = len(values), units.shape[1]
+    cells, every = len(values), np.uint16((2 << units.shape[1]) - 2)
     changed = True
     while changed:
         changed = False
@@ -53,21 +53,23 @@ def propagate(values, candidates, units, peers, hidden):
         if changed or not hidden:
             continue
         for u in range(len(units)):
-            for digit in range(1, n + 1):
-                count, where, present = 0, -1, False
-                for cell in units[u]:
-                    if values[cell] == digit:
-                        present = True
-                        break
-                    if values[cell] == 0 and (candidates[cell] >> digit) & 1:
-                        count += 1
-                        where = cell
-                if present:
-                    continue
-                if count == 0:
-                    return CONTRADICTION
-                if count == 1:
-                    if not place(where, digit, values, candidates, peers):
+            once, twice, placed = np.uint16(0), np.uint16(0), np.uint16(0)  # digits with a place, with two, with a value
+            for cell in units[u]:
+                mask = candidates[cell]
+                if values[cell]:
+                    placed |= mask
+                else:
+                    twice |= once & mask
+                    once |= mask
+            if once | placed != every:
+                return CONTRADICTION
+            single = once & ~twice & ~placed
+            if single == 0:
+                continue
+            for cell in units[u]:
+                mask = candidates[cell] & single
+                if mask and values[cell] == 0:
+                    if mask & (mask - 1) or not place(cell, lowest(mask), values, candidates, peers):
                         return CONTRADICTION
                     changed = True
     for cell in range(cells):

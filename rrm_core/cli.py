@@ -59,7 +59,7 @@ def puzzles_make(side: int, train: int, test: int, seed: int) -> None:
 @click.option("--test", default=8_192, help="held-out puzzles to measure")
 @click.option("--seed", default=0)
 def puzzles_hard(train: int, test: int, seed: int) -> None:
-    """Generate hard 9x9 puzzles into data/puzzles/9x9-hard-*: about a second a puzzle."""
+    """Generate hard 9x9 puzzles into data/puzzles/9x9-hard-*: about a quarter of a second a puzzle."""
     from rrm_core import hard, manifest
     from rrm_core import puzzles as sets
 

@@ -19,7 +19,7 @@ from rrm_core._sudoku_kernels import draw, minimise, search, shuffle
 ROUNDS = 8_000  # proposals before a chain settles for what it has
 GOAL = 110  # backtracks at which a chain stops climbing
 FLOOR = 0.8  # a walking chain stays above this share of what it climbed to
-PER_CHAIN, APART = 8, 12  # puzzles kept of a chain, taken proposals between them
+PER_CHAIN, APART = 16, 12  # puzzles kept of a chain, taken proposals between them
 
 
 @njit(cache=True)
@@ -100,7 +100,7 @@ def chain(board, solution, units, peers, seed, rounds, goal, floor, kept, apart)
 def make(sizes: dict[str, int], seed: int = 0, rounds: int = ROUNDS, goal: int = GOAL, progress: bool = True) -> dict[str, pd.DataFrame]:
     """{split: table} of hard 9x9 puzzles, all with distinct canonical forms, no chain in two splits.
 
-    About a second a puzzle. The same seed gives the same puzzles on every platform.
+    About a quarter of a second a puzzle. The same seed gives the same puzzles on every platform.
     """
     units, peers = sudoku.geometry(9)
     seen, out, number = set(), {}, 0

@@ -52,6 +52,7 @@ class Recipe:
     ema: float = 0.995  # remembers 200 steps; the published 0.999 would remember a third of these short trainings
     extra_givens: int = 6  # each fresh puzzle gets 0..this many solution digits on top of its minimal givens
     explore: float = 0.1  # probability, redrawn at every segment, that a minimum of 2..16 segments holds
+    continue_share: float = 1.0  # of the rows whose q_continue is trained at a step (HRM); each target costs one more segment
     bf16: bool = True
     eval_every: int = 100
     eval_puzzles: int = 256
@@ -69,7 +70,7 @@ PRESETS: dict[str, tuple[Config, Recipe]] = {
     ),
     "hrm-9x9-small": (
         Config("hrm", "attention", 9, 128, 2, 2, 2, 2, heads=4, prefix=1),
-        Recipe("9x9", steps=20000, batch=96, extra_givens=25, eval_every=250, checkpoint_every=500),
+        Recipe("9x9", steps=20000, batch=96, extra_givens=25, continue_share=0.25, eval_every=500, checkpoint_every=500),
     ),
     "smoke": (
         Config("trm", "mlp", 4, 32, 1, 0, 2, 2, heads=2, prefix=1),
@@ -108,10 +109,15 @@ def answer_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def halting_loss(q: Tensor, solved: Tensor, continue_target: Tensor | None = None) -> Tensor:
-    """(B,) binary cross-entropy of q_halt against "all cells right", plus that of q_continue where a target is given."""
+    """(B,) binary cross-entropy of q_halt against "all cells right", plus that of q_continue in rows whose target is not NaN.
+
+    With m targets in B rows the second term counts B/m times, so that the mean over the batch is the same on average.
+    """
     loss = F.binary_cross_entropy_with_logits(q[:, 0], solved.to(q.dtype), reduction="none")
     if continue_target is not None:
-        loss = loss + F.binary_cross_entropy_with_logits(q[:, 1], continue_target, reduction="none")
+        known = ~continue_target.isnan()
+        more = F.binary_cross_entropy_with_logits(q[known, 1], continue_target[known], reduction="none")
+        loss = loss + torch.zeros_like(loss).masked_scatter(known, more * (len(q) / len(more)))
     return loss
 
 
@@ -168,12 +174,19 @@ class Trainer:
         self.used[rows] = 0
 
     def continue_target(self, state: tuple[Tensor, Tensor], x: Tensor) -> Tensor | None:
-        """(B,) target of q_continue (HRM): sigmoid of the next segment's larger q, of its q_halt at the last segment."""
+        """(B,) target of q_continue (HRM): sigmoid of the next segment's larger q, of its q_halt at the last segment.
+
+        NaN in the rows that ``recipe.continue_share`` leaves out, drawn anew at every step.
+        """
         if self.config.model != "hrm":
             return None
+        n, share = len(self.used), self.recipe.continue_share
+        rows = slice(None) if share == 1 else torch.from_numpy(self.rng.choice(n, max(1, round(share * n)), replace=False)).to(self.device)
         with torch.no_grad():
-            q = self.model.readout(self.model.segment(state, x))[1]
-            return torch.sigmoid(torch.where(self.used >= SEGMENTS, q[:, 0], q.max(-1).values))
+            q = self.model.readout(self.model.segment(tuple(z[rows] for z in state), x[rows]))[1]
+            target = torch.full((n,), torch.nan, device=self.device)
+            target[rows] = torch.sigmoid(torch.where(self.used[rows] >= SEGMENTS, q[:, 0], q.max(-1).values))
+        return target
 
     def advance(self) -> None:
         """One optimiser step: one segment on every row."""
