@@ -370,12 +370,16 @@ def tokens(boards: np.ndarray) -> Tensor:
 # --- files -------------------------------------------------------------------------------------------------------
 
 
+def weights_bytes(model: RecursiveModel, dtype: torch.dtype = torch.float32) -> bytes:
+    """The safetensors file of the weights; the same bytes for the same weights."""
+    return save({name: t.detach().to("cpu", dtype).contiguous() for name, t in model.state_dict().items()})
+
+
 def save_model(model: RecursiveModel, folder: Path, dtype: torch.dtype = torch.float32) -> None:
-    """Write ``model.safetensors`` and ``config.json`` into `folder`, atomically."""
+    """Write ``config.json`` and ``model.safetensors`` into `folder`, each atomically; the weights last, because a checkpoint counts as there once they are."""
     folder = Path(folder)
-    weights = {name: t.detach().to("cpu", dtype).contiguous() for name, t in model.state_dict().items()}
-    write_bytes(save(weights), folder / "model.safetensors")
     write_json(asdict(model.config), folder / "config.json")
+    write_bytes(weights_bytes(model, dtype), folder / "model.safetensors")
 
 
 def load_model(folder: Path, dtype: torch.dtype = torch.float32) -> RecursiveModel:
