@@ -29,7 +29,10 @@ def entries(root: Path) -> dict[str, dict]:
     path = root / "MANIFEST"
     if not path.exists():
         return {}
-    return {row["path"]: row for row in csv.DictReader(io.StringIO(path.read_text()), dialect="excel-tab")}
+    reader = csv.DictReader(io.StringIO(path.read_text()), dialect="excel-tab")
+    if list(reader.fieldnames or FIELDS) != FIELDS:
+        raise ValueError(f"{path}: its first line is not {' '.join(FIELDS)}, separated by tabs; restore it")
+    return {row["path"]: row for row in reader}
 
 
 def record(files: list[Path], command: str, root: Path | None = None) -> None:

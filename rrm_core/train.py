@@ -292,8 +292,10 @@ class Trainer:
                     bar.set_postfix(loss=f"{row['loss']:.3f}", exact=f"{row['exact']:.2f}", token=f"{row['token_acc']:.3f}",
                                     held_out=f"{row.get('eval_exact', np.nan):.2f}", ex_s=f"{row['examples_per_s']:.0f}")  # fmt: skip
                 if saving:
-                    save_model(self.average, self.folder / "checkpoints" / f"step_{self.step:06d}")
+                    self.save_checkpoint()
                     self.save()
+        if self.step >= r.steps and self.step not in checkpoints(self.folder):
+            self.save_checkpoint()  # the end is one, wherever it falls
         self.save()
 
     # --- saving and resuming ---
@@ -306,6 +308,10 @@ class Trainer:
             out |= {f"optimiser.{i}.{k}": v for k, v in slot.items()}
         carry = {"z_H": self.state[0], "z_L": self.state[1], "tokens": self.tokens, "labels": self.labels, "used": self.used, "done": self.done}
         return out | {f"carry.{k}": v for k, v in carry.items()}
+
+    def save_checkpoint(self) -> None:
+        """Write the averaged weights of this step as a checkpoint."""
+        save_model(self.average, self.folder / "checkpoints" / f"step_{self.step:06d}")
 
     def save(self) -> None:
         """Write the log and the resumable state; a kill at any moment leaves the last complete pair."""
