@@ -1,4 +1,4 @@
-"""The command line: ``rrm puzzles | train | import | measure | checkpoints | chapter | claims | verify``.
+"""The command line: ``rrm puzzles | train | import | measure | checkpoints | study | chapter | claims | verify``.
 
 A mistake of the user's ends with one line on standard error and exit status 2; nothing that was there is lost.
 """
@@ -187,6 +187,20 @@ def checkpoints(training: Path, run: str, count: int) -> None:
     measuring.keep_checkpoints(training, out, count)
     manifest.record([p for p in (out / "checkpoints").rglob("*") if p.is_file()] + [out / "run.json"], command_line())
     print(out / "checkpoints")
+
+
+@app.command()
+@click.argument("name", metavar="{evolution|long|restarts|pruning|probes|numerics|multi4}")
+@click.option("--run", required=True, help="a measured run in data/runs")
+@click.option("--device", default="cpu")
+def study(name: str, run: str, device: str) -> None:
+    """Make a further experiment on a run: data/runs/RUN/studies/NAME.parquet; a killed one goes on where it stopped."""
+    from rrm_core import manifest, studies
+
+    one_thread()
+    files = studies.run(name, run, command_line(), device)
+    manifest.record(files, command_line())
+    print(files[0])
 
 
 @app.command()

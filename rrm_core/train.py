@@ -53,6 +53,8 @@ class Recipe:
     extra_givens: int = 6  # each fresh puzzle gets 0..this many solution digits on top of its minimal givens
     explore: float = 0.1  # probability, redrawn at every segment, that a minimum of 2..16 segments holds
     continue_share: float = 1.0  # of the rows whose q_continue is trained at a step (HRM); each target costs one more segment
+    branches: int = 1  # copies of every puzzle trained together; all but the first from perturbed starts
+    sigma: float = 0.0  # standard deviation of that perturbation, on z_H and z_L
     bf16: bool = True
     eval_every: int = 100
     eval_puzzles: int = 256
@@ -144,7 +146,7 @@ class Trainer:
         )
         self.base = puzzles.read(f"{recipe.puzzles}-train", config.side)
         self.step, self.elapsed, self.rows = 0, 0.0, []
-        n, cells = recipe.batch, config.cells
+        n, cells = recipe.batch * recipe.branches, config.cells  # row = branch x batch + puzzle; branch 0 is the clean one
         self.tokens = torch.zeros(n, cells, dtype=torch.long, device=self.device)
         self.labels = torch.zeros_like(self.tokens)
         self.state = tuple(z.clone() for z in self.model.initial_state(n))
@@ -164,14 +166,24 @@ class Trainer:
         return sudoku.augment(sudoku.add_givens(boards, solutions, extra, self.rng), solutions, self.rng)
 
     def refill(self) -> None:
-        """Put fresh puzzles and the start state into the rows that are done."""
-        rows = self.done.nonzero().squeeze(-1)
-        boards, solutions = self.draw(len(rows))
-        self.tokens[rows] = tokens(boards).to(self.device)
-        self.labels[rows] = tokens(solutions).to(self.device)
+        """Put fresh puzzles and the start state, perturbed in all branches but the first, into the rows that are done."""
+        r = self.recipe
+        fresh = self.done[: r.batch].nonzero().squeeze(-1)
+        rows = torch.cat([fresh + branch * r.batch for branch in range(r.branches)])
+        boards, solutions = self.draw(len(fresh))
+        self.tokens[rows] = tokens(boards).repeat(r.branches, 1).to(self.device)
+        self.labels[rows] = tokens(solutions).repeat(r.branches, 1).to(self.device)
         start = self.model.initial_state(len(rows))
+        if r.sigma:
+            start = tuple(z + r.sigma * self.noise(z.shape, clean=len(fresh)).to(z) for z in start)
         self.state = tuple(z.index_copy(0, rows, s.to(z.dtype)) for z, s in zip(self.state, start, strict=True))
         self.used[rows] = 0
+
+    def noise(self, shape: tuple[int, ...], clean: int) -> Tensor:
+        """A standard normal draw of `shape` whose first `clean` rows are zero."""
+        draw = torch.from_numpy(self.rng.standard_normal(shape, dtype=np.float32))
+        draw[:clean] = 0
+        return draw
 
     def continue_target(self, state: tuple[Tensor, Tensor], x: Tensor) -> Tensor | None:
         """(B,) target of q_continue (HRM): sigmoid of the next segment's larger q, of its q_halt at the last segment.
@@ -222,12 +234,13 @@ class Trainer:
         self.step += 1
 
     def halt(self, q: Tensor) -> None:
-        """Mark the rows that stop: the halting rule or 16 segments, unless exploration holds them longer."""
-        n = len(self.used)
+        """Mark the puzzles that stop: the halting rule (of the clean branch) or 16 segments, unless exploration holds them longer."""
+        n = self.recipe.batch
+        used = self.used[:n]
         held = self.rng.random(n) < self.recipe.explore
         minimum = np.where(held, self.rng.integers(2, SEGMENTS + 1, size=n), 0)
-        halting = self.model.would_halt(q) & (self.used >= torch.from_numpy(minimum).to(self.device))
-        self.done = halting | (self.used >= SEGMENTS)
+        halting = self.model.would_halt(q[:n]) & (used >= torch.from_numpy(minimum).to(self.device))
+        self.done = (halting | (used >= SEGMENTS)).repeat(self.recipe.branches)
 
     def note(self, loss: Tensor, right: Tensor, solved: Tensor) -> None:
         """Remember what the progress bar and the log show; accuracies are those of rows that finish at this step."""
@@ -294,6 +307,11 @@ class Trainer:
                     save_model(self.average, self.folder / "checkpoints" / f"step_{self.step:06d}")
                     self.save()
         self.save()
+
+    def start_from(self, model: RecursiveModel) -> None:
+        """Begin with the weights of `model` instead of fresh ones; the optimiser starts anew."""
+        self.model.load_state_dict(model.state_dict())
+        self.average.load_state_dict(model.state_dict())
 
     # --- saving and resuming ---
 
