@@ -17,7 +17,7 @@ from rrm_core.models import Config, load_model
 from rrm_core.studies import StudyError, Subject, Units
 from rrm_core.studies.evolution import measured
 
-STEPS, EVERY, SIGMA, BRANCHES, PUZZLES = 300, 100, 1e-3, 4, 256
+STEPS, EVERY, SIGMA, BRANCHES, PUZZLES = 240, 80, 1e-3, 4, 256
 SETTINGS = {"steps": STEPS, "every": EVERY, "sigma": SIGMA, "branches": BRANCHES, "puzzles": PUZZLES}
 ARMS = {"plain": {}, "multi4": {"branches": BRANCHES, "sigma": SIGMA}}
 
