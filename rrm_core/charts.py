@@ -70,6 +70,11 @@ def level(value: float, **style: object) -> alt.Chart:
     return alt.Chart(NO_DATA).mark_rule(strokeDash=[4, 4], color="#777777", **style).encode(y=alt.datum(value))
 
 
+def grid(panels: list[alt.Chart], columns: int = 2) -> alt.ConcatChart:
+    """Charts of several runs side by side, two in a row: what fits the book's column."""
+    return alt.concat(*panels, columns=columns)
+
+
 def titled(chart: alt.Chart, title: str, source: str, description: str) -> alt.Chart:
     """`chart` with a title, whose figures these are, and what a reader who cannot see it should know."""
     return chart.properties(title=alt.Title(title, subtitle=source, anchor="start"), description=f"{title}. {source}. {description}")
