@@ -163,3 +163,28 @@ def drift_sign_table(runs: list[Run], horizons: tuple[int, ...] = (1, 2, 4, 6, 8
             found[f"h = {h}"] = "–" if np.isnan(t.auc) else f"{'+' if t.low > 0.5 else '−' if t.high < 0.5 else '0'} ({t.auc:.2f})"
         rows.append({"run": run.name, "source": HERE} | found)
     return pd.DataFrame(rows)
+
+
+def difficulty_table(runs: list[Run]) -> pd.DataFrame:
+    """How well givens and both solver counts go with the outcome, and the AUC of -λ1 within bins of each."""
+    from scipy.stats import spearmanr
+
+    rows = []
+    for run in runs:
+        for by in ("givens", "backtracks", "naked_backtracks"):
+            values = run.table[by]
+            rho = spearmanr(values, run.table.correct).statistic if values.nunique() > 1 else np.nan
+            rows.append({"run": run.name, "source": HERE, "difficulty": by, "median": values.median(), "rank correlation with solved": rho,
+                         "AUC of -λ1 within bins": str(stats.binned_auc(run.table, by)[1])})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def lingering_table(runs: list[Run]) -> pd.DataFrame:
+    """Failures that entered the strict band and left it, a row a run."""
+    rows = []
+    for run in runs:
+        band, t = cells.band(cells.late_drift(run.table)), findings.classes(run).set_index("class")
+        name = "entered the band and left it (lingering)"
+        rows.append({"run": run.name, "source": HERE, "failures": int((~run.table.correct).sum()), "lingered": t.n[name], "share": f"{t.share[name]:.1%}",
+                     "note": "" if band.exists else f"no band: {band.reason}"})  # fmt: skip
+    return pd.DataFrame(rows)
