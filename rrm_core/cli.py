@@ -112,14 +112,16 @@ def puzzles_solve(board: str) -> None:
 @click.argument("preset")
 @click.option("--out", type=FOLDER, required=True, help="folder of the training")
 @click.option("--resume", is_flag=True, help="go on from the folder's last save")
+@click.option("--start", type=FOLDER, help="begin with the weights of this checkpoint folder; the optimiser starts anew")
 @click.option("--steps", type=int, help="train to this step")
 @click.option("--minutes", type=float, help="stop and save after about this long")
 @click.option("--seed", type=int, help="seed of weights and data")
 @click.option("--device", default="cpu")
 @click.option("--progress/--quiet", default=True)
-def train(preset: str, out: Path, resume: bool, steps: int | None, minutes: float | None, seed: int | None, device: str, progress: bool) -> None:
+def train(preset: str, out: Path, resume: bool, start: Path | None, steps: int | None, minutes: float | None, seed: int | None, device: str, progress: bool) -> None:
     """Train a preset, saving checkpoints and a resumable state."""
     from rrm_core import train as training
+    from rrm_core.models import load_model
 
     one_thread()
     changes = {k: v for k, v in {"steps": steps, "seed": seed}.items() if v is not None}
@@ -128,6 +130,8 @@ def train(preset: str, out: Path, resume: bool, steps: int | None, minutes: floa
     trainer = training.Trainer(*training.preset(preset, **changes), out, device)
     if resume:
         trainer.resume()
+    elif start:
+        trainer.start_from(load_model(start))
     trainer.run(minutes, progress)
 
 

@@ -52,7 +52,7 @@ def network(table: pd.DataFrame, source: str) -> alt.Chart:
     chart = alt.Chart(rows).encode(
         x=alt.X("growth:Q", title="growth, nats per segment", scale=alt.Scale(zero=False)), y=alt.Y("accuracy:Q", title="accuracy of the checkpoint", axis=alt.Axis(format="%")), order="step:Q",
         color=alt.Color("puzzles:N", title="puzzles", scale=alt.Scale(domain=list(names.values()), range=["#777777", "#0072b2", "#d55e00"]), legend=alt.Legend(orient="bottom")),
-        strokeDash=alt.StrokeDash("puzzles:N", title="puzzles"), tooltip=["step", "puzzles", alt.Tooltip("growth:Q", format=".3f"), alt.Tooltip("accuracy:Q", format=".1%")])  # fmt: skip
+        strokeDash=alt.StrokeDash("puzzles:N", legend=None), tooltip=["step", "puzzles", alt.Tooltip("growth:Q", format=".3f"), alt.Tooltip("accuracy:Q", format=".1%")])  # fmt: skip
     return titled(chart.mark_line(point=True).properties(width=WIDTH, height=200), "A network's exponent, and its puzzles'", source, "Each point a checkpoint: mean growth over all puzzles, medians over those solved and those failed.")
 
 

@@ -215,7 +215,9 @@ class Trainer:
         self.save()
 
     def start_from(self, model: RecursiveModel) -> None:
-        """Begin with the weights of `model` instead of fresh ones; the optimiser starts anew."""
+        """Begin with the weights of `model` instead of fresh ones; the optimiser starts anew. Another config is refused."""
+        if model.config != self.config:
+            raise TrainingError(f"cannot start from a model with {asdict(model.config)}; this training has {asdict(self.config)}")
         self.model.load_state_dict(model.state_dict())
         self.average.load_state_dict(model.state_dict())
 

@@ -205,3 +205,13 @@ def test_q_continue_on_a_share_of_rows(tmp_path):
     known = ~target.isnan()
     expected = torch.nn.functional.binary_cross_entropy_with_logits(q[known, 1], target[known])
     assert extra.mean().item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_starting_from_a_checkpoint_takes_its_weights_and_refuses_another_model(tmp_path):
+    first = smoke(tmp_path / "a")
+    first.run(progress=False)
+    second = smoke(tmp_path / "b")
+    second.start_from(first.average)
+    assert all(torch.equal(a, b) for a, b in zip(second.model.state_dict().values(), first.average.state_dict().values(), strict=True))
+    with pytest.raises(train.TrainingError, match="cannot start from a model with"):
+        small_hrm(tmp_path / "c").start_from(first.average)
