@@ -162,6 +162,17 @@ def measured_at(out: Path) -> int | None:
     return (out / "run.json").stat().st_mtime_ns if (out / "run.json").exists() else None
 
 
+def origin(training: Path) -> dict:
+    """recipe, training_steps and training_s of the training, or of the run that keeps the checkpoint; empty for an import."""
+    if (training / "progress.json").exists():
+        progress = read_json(training / "progress.json")
+        return {"recipe": progress["recipe"], "training_steps": progress["step"], "training_s": progress["elapsed_s"]}
+    if (training / "run.json").exists():
+        meta = read_json(training / "run.json")
+        return {key: meta[key] for key in ("recipe", "training_steps", "training_s")}
+    return {}
+
+
 def run(checkpoint: Path | str, out: Path | str, puzzle_set: str, n: int, k: int = 8, seed: int = 0,
         shard: tuple[int, int] = (0, 1), command: str = "", device: str = "cpu", extra_givens: int = 0, jobs: int = 1,
         part: int = PART, keep: str = "none", replace: bool = False, started_by: int | None = None) -> Path | None:  # fmt: skip
@@ -217,7 +228,7 @@ def assemble(model: RecursiveModel, checkpoint: Path, out: Path, starts: list[in
     write(texts, out / "trajectories.parquet")
     save_model(model, out)
     training = checkpoint.parent.parent
-    progress = read_json(training / "progress.json") if (training / "progress.json").exists() else {}
+    progress = origin(training)
     if (training / "log.csv").exists():
         write_bytes((training / "log.csv").read_bytes(), out / "log.csv")
     meta = {
@@ -230,8 +241,8 @@ def assemble(model: RecursiveModel, checkpoint: Path, out: Path, starts: list[in
         "segments": SEGMENTS,
         "step": int(checkpoint.name.removeprefix("step_")) if re.fullmatch(r"step_\d+", checkpoint.name) else None,
         "recipe": progress.get("recipe", {}),
-        "training_steps": progress.get("step"),
-        "training_s": progress.get("elapsed_s"),
+        "training_steps": progress.get("training_steps"),
+        "training_s": progress.get("training_s"),
         **{name: value for name, value in settings.items() if name != "command"},
         "accuracy": float(table["correct"].mean()),
         "wall_s": round(time.monotonic() - started, 1),  # of the call that wrote this file
