@@ -88,9 +88,9 @@ def cases():
     sets = {side: puzzles.boards(puzzles.table(f"{side}x{side}-test").head(64))[0] for side in (4, 6, 9)}
     full = models.TRM(side=9, width=512, layers=1, H_cycles=1, L_cycles=1)  # one full-size block, an update of z_L and one of z_H
     return {
-        "TRM 6x6, B = 32": (models.load_model(paths.run_dir("trm-6x6")), 32, sets[6], False),
-        "HRM 6x6, B = 32": (models.load_model(paths.run_dir("hrm-6x6")), 32, sets[6], False),
-        "one block of width 512, 9x9, B = 4": (full, 4, sets[9], False),
+        "TRM 6x6, B = 8": (models.load_model(paths.run_dir("trm-6x6")), 8, sets[6], False),
+        "HRM 6x6, B = 8": (models.load_model(paths.run_dir("hrm-6x6")), 8, sets[6], False),
+        "one block of width 512, 9x9, B = 2": (full, 2, sets[9], False),
         "TRM 4x4 (smoke), B = 1": (models.TRM(side=4, width=32, layers=1, H_cycles=2, L_cycles=2, prefix=1), 1, sets[4], True),
     }
 
