@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import glob
 import hashlib
 import json
 import os
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,9 +25,8 @@ def write_bytes(data: bytes, path: Path | str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_abandoned(path)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        handle, name = temporary(path)
         with os.fdopen(handle, "wb") as file:
-            lock(handle)  # tells remove_abandoned that the writer lives; goes away with the process, however that ends
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -43,14 +42,22 @@ def write_bytes(data: bytes, path: Path | str) -> None:
         raise
 
 
+def temporary(path: Path) -> tuple[int, str]:
+    """(open handle, name) of a new temporary file of `path`, locked: the lock says that its writer lives, and ends with the process."""
+    while True:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        lock(handle)
+        if os.fstat(handle).st_nlink:
+            return handle, name
+        os.close(handle)  # another process took it for abandoned before it was locked
+
+
 def remove_abandoned(path: Path) -> None:
     """Remove temporary files of `path` whose writer is dead; those of a living writer are locked and stay."""
-    for left in path.parent.glob(f".{path.name}.*.tmp"):
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
         with contextlib.suppress(OSError), open(left, "rb") as file:
-            about_to_be_locked = left.stat().st_size == 0 and time.time() - left.stat().st_mtime < 60
-            if not about_to_be_locked:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                left.unlink()
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            left.unlink()
 
 
 def lock(handle: int) -> None:

@@ -193,7 +193,7 @@ def run(checkpoint: Path | str, out: Path | str, puzzle_set: str, n: int, k: int
     key = key_of(model, puzzle_set, n, k, seed, extra_givens)
     found = measured_key(out)
     if found == key and keep != "only":
-        shutil.rmtree(out / "parts", ignore_errors=True) if keep == "none" else None
+        parts.remove(out / "parts") if keep == "none" else None
         return out
     if found not in (None, key) and not replace:
         differs = {name: (found[name], value) for name, value in key.items() if found[name] != value}
@@ -212,7 +212,7 @@ def run(checkpoint: Path | str, out: Path | str, puzzle_set: str, n: int, k: int
             assemble(model, checkpoint, out, starts, {"puzzles": puzzle_set, "extra_givens": extra_givens, "n": n, "k": k, "seed": seed, "chunk": CHUNK,
                      "dtype": "float32", "device": device, "command": command}, started, found)  # fmt: skip
         if keep == "none":
-            shutil.rmtree(folder, ignore_errors=True)
+            parts.remove(folder)
     return out
 
 

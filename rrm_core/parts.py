@@ -6,6 +6,7 @@ leave one without the other.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import multiprocessing
@@ -62,6 +63,14 @@ def refuse_foreign(folder: Path, key: dict) -> None:
         if other is not None and other != key:
             differs = {name: (other.get(name), value) for name, value in key.items() if other.get(name) != value}
             raise PartError(f"{folder} holds parts of another measurement: {differs} (there, asked); remove it, ask for the same, or add --replace")
+
+
+def remove(folder: Path) -> None:
+    """Remove the parts in `folder`; studies in progress keep theirs in folders below it and are left alone."""
+    for path in folder.glob("part_*.parquet"):
+        path.unlink()
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 def missing(folder: Path, starts: list[int], key: dict) -> list[int]:
