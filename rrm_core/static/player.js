@@ -46,25 +46,19 @@
 
   const number = (value, digits) => (value < 0 ? "−" : "") + Math.abs(value).toFixed(digits);
 
-  // The state of a lane in words.
-  function sentence(lane, weights, puzzle, checked) {
-    const t = lane.records.length, now = lane.records.at(-1), cells = puzzle.length, parts = [];
-    const line = weights.otsu === null ? "" : ` Otsu's line at ${number(weights.otsu, 2)}`;
-    if (t < MARK) {
-      const value = log10(now.drift);
-      parts.push(`log10 drift ${number(value, 2)}${weights.otsu === null ? "" : (value < weights.otsu ? ", below" : ", above") + line}`);
-    } else {
-      const value = late(lane), settled = value < weights.otsu, name = t === MARK ? "late drift" : "mean drift";
-      const word = weights.exists ? (settled ? "settled" : "wandering") : "this run has no settled band, so neither settled nor wandering";
-      parts.push(`${word} (log10 ${name} of segments ${t - LATE + 1}–${t} is ${number(value, 2)}${weights.otsu === null ? "" : `, ${settled ? "below" : "above"}${line}`})`);
-    }
-    const first = lane.records.findIndex((r) => r.margin > 0) + 1;
-    parts.push(now.margin > 0 ? `would halt${first < t ? ` (first at segment ${first})` : ""}` : first ? `would not halt now (it would have at segment ${first})` : "would not halt");
-    if (S.solves(now.answer, puzzle, weights.config.side)) parts.push("solved");
-    else if (checked.solution) parts.push(`not solved, ${now.answer.filter((v, i) => v !== checked.solution[i]).length} of ${cells} cells wrong`);
-    else parts.push("no valid answer");
-    return parts.join("; ") + ".";
+  // The state of a lane in words: [[what, detail]] for drift, halting and answer.
+  function words(lane, weights, puzzle, checked) {
+    const t = lane.records.length, now = lane.records.at(-1), value = t < MARK ? log10(now.drift) : late(lane), below = value < weights.otsu;
+    const against = weights.otsu === null ? "" : `, ${below ? "below" : "above"} Otsu ${number(weights.otsu, 2)}`;
+    const first = lane.records.findIndex((r) => r.margin > 0) + 1, wrong = checked.solution ? now.answer.filter((v, i) => v !== checked.solution[i]).length : null;
+    return [
+      t < MARK ? ["moving", `log10 drift ${number(value, 2)}${against}`]
+        : [weights.exists ? (below ? "settled" : "wandering") : "no settled band", `${t === MARK ? "late drift" : "drift"} of ${t - LATE + 1}–${t}: ${number(value, 2)}${against}`],
+      now.margin > 0 ? ["would halt", first < t ? `first at segment ${first}` : "now"] : ["would not halt", first ? `but would have at segment ${first}` : ""],
+      S.solves(now.answer, puzzle, weights.config.side) ? ["solved", ""] : ["not solved", wrong === null ? "" : `${wrong} of ${puzzle.length} cells wrong`],
+    ];
   }
+  const sentence = (...of) => words(...of).map(([what, detail]) => what + (detail && ": " + detail)).join("; ") + ".";
 
   // --- DOM helpers ---
 
@@ -134,7 +128,7 @@
       out.append(svg("path", { class: "rrm-line rrm-lane-" + j, d: s.map((v, i) => `${i ? "L" : "M"}${x(i + 1).toFixed(1)} ${y(v).toFixed(1)}`).join("") }));
       out.append(svg("circle", { class: "rrm-dot rrm-lane-" + j, cx: x(s.length), cy: y(s.at(-1)), r: 3.2 }));
     });
-    return el("figure", {}, el("figcaption", {}, title), out);
+    return el("div", { class: "rrm-plot" }, el("p", { class: "rrm-caption" }, title), out);
   }
 
   // --- the component ---
@@ -206,7 +200,8 @@
       side = model.config.side;
       log(`${weights.label}: ${weights.parameters.toLocaleString("en")} parameters, stopped at training step ${weights.step}; solved ${weights.solved.toLocaleString("en")} of ${weights.n.toLocaleString("en")} held-out puzzles. ` +
         (weights.exists ? "" : `It has no settled band (${weights.reason}): the dashed line is only Otsu's split. `) + `Made from weights with SHA-256 ${weights.sha256.slice(0, 12)}….`);
-      if (fresh && (!before || before.config.side !== side)) use(weights.puzzles[0]);
+      // first seen: a puzzle that it solved and settled on, the plainest case
+      if (fresh && (!before || before.config.side !== side)) use(weights.puzzles.find((p) => p.correct && p.late < weights.otsu) || weights.puzzles[0]);
       else { item = null; edited(); }
     }
 
@@ -362,16 +357,17 @@
       container.dataset.playing = playing;
     }
 
-    const title = (lane) => (lane.sigma ? `start + noise, σ = ${lane.sigma}, seed ${lane.seed}` : "the model's own start");
+    const title = (lane) => (lane.sigma ? `σ = ${lane.sigma}, seed ${lane.seed}` : "the stored start");
 
     function paint() {
       if (!model || !lanes.length) return;
       controls();
       const last = lanes[0].records.length > MARK ? MOST : MARK;
-      answers.replaceChildren(...lanes.map((one, j) => el("figure", { class: "rrm-lane" },
-        el("figcaption", {}, el("span", { class: "rrm-key rrm-lane-" + j, "aria-hidden": "true" }), title(one)),
+      answers.replaceChildren(...lanes.map((one, j) => el("div", { class: "rrm-lane" },
+        el("p", { class: "rrm-caption" }, el("span", { class: "rrm-key rrm-lane-" + j, "aria-hidden": "true" }), title(one)),
         answerBoard(one, title(one), side, board, checked.solution),
-        el("p", { class: "rrm-state" }, one.records.length ? sentence(one, weights, board, checked) : "Nothing has run yet: the board shows the givens."))));
+        el("ul", { class: "rrm-state" }, ...(one.records.length ? words(one, weights, board, checked) : [["not started", "the board shows the givens"]])
+          .map(([what, detail]) => el("li", {}, el("b", {}, what), detail && " · " + detail))))));
       const thresholds = [["otsu", weights.exists ? "Otsu" : "Otsu*", "6 4"], ["strict", "strict", "2 3"]].filter(([name]) => weights[name] !== null && (weights.exists || name === "otsu"));
       const halting = model.config.model === "hrm" ? "q_halt − q_continue, halts above 0" : "q_halt, halts above 0";
       charts.replaceChildren(
@@ -392,16 +388,16 @@
     body.append(
       el("div", { class: "rrm-bench" },
         el("section", { class: "rrm-side", "aria-label": "puzzle" },
-          el("h4", {}, "Puzzle"), puzzleSlot, verdict, origin,
+          el("p", { class: "rrm-head" }, "Puzzle"), puzzleSlot, verdict, origin,
           el("div", { class: "rrm-tools" }, el("label", {}, "held-out puzzle", kind), draw),
           el("div", { class: "rrm-tools" },
             tool("Scramble", () => { item = null; setBoard(S.scramble(board, side)); }, "relabel the digits and reorder rows and columns: the same puzzle to a person, another one to the model"),
-            tool("Remove a given", removeGiven, "one given at random; the line above says whether one solution is left"),
-            tool("Clear", () => setBoard(board.map(() => 0)), "an empty board"))),
+            tool("Clear", () => setBoard(board.map(() => 0)), "an empty board"),
+            tool("Remove a given", removeGiven, "one given at random; the line above says whether one solution is left"))),
         el("section", { class: "rrm-run", "aria-label": "model" },
-          el("h4", {}, "Answer"), answers)),
+          el("p", { class: "rrm-head" }, "Answer"), answers)),
       el("div", { class: "rrm-tools rrm-transport" }, play, step, back, clock,
-        el("label", {}, "noise on the start, σ", sigma), el("label", {}, "seed", seed)),
+        el("label", {}, "start noise σ", sigma), el("label", {}, "seed", seed)),
       charts, speed, said,
       el("p", { class: "rrm-note" }, "Bold: given. Framed: changed in this segment. Underlined on orange: differs from the solution, marked only where there is exactly one. Thin vertical line: segment 16, where this book measures."));
     container.replaceChildren(el("div", { class: "rrm-tools" }, el("label", {}, "model", runPick), loadButton), about, body);
