@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from rrm_core import cells, paths, stats, tables
+from rrm_core import cells, findings, paths, stats, tables
 from rrm_core.stats import Estimate, unmeasured
 from rrm_core.tables import Run
 
@@ -109,10 +109,16 @@ def controls(run: Run) -> list[Estimate]:
     return [matched(run), stats.binned_auc(run.table, "naked_backtracks")[1]]
 
 
-def evolution(run: Run) -> Estimate:
-    """Needs the tables of the checkpoints, which no run has yet."""
-    path = paths.run_dir(run.name) / "studies" / "evolution.parquet"
-    return unmeasured(0, "", f"missing table studies/{path.name}: the kept checkpoints are not measured")
+def blind_failures(run: Run) -> Estimate:
+    """Share of the failures that are settled (strict) and would halt: what no selector by settling and halting can see."""
+    wrong = ~run.table.correct.to_numpy()
+    return share((late(run)[wrong] < band(run).strict) & (run.table.halted_at.to_numpy()[wrong] > 0))
+
+
+def beyond(run: Run) -> Estimate:
+    """What the exponent adds to the AUC of late drift and the final halting logit, cross-validated."""
+    row = stats.nested_auc(run.table).iloc[0]
+    return Estimate(row.difference, row.low, row.high, len(run.table), "bootstrap", row.reason)
 
 
 MEASURES: dict[str, Callable[[Run], Estimate]] = {
@@ -136,7 +142,19 @@ MEASURES: dict[str, Callable[[Run], Estimate]] = {
     "early_drift": lambda run: early(run, "drift_h"),
     "early_q_halt": lambda run: early(run, "q_halt"),
     "sign_reversal": lambda run: weakest([early(run, "drift_h"), auc(-late(run), run.table.correct)]),
-    "evolution": evolution,
+    "auc_q_halt": lambda run: auc(run.table.q_halt_16, run.table.correct),
+    "blind_failures": blind_failures,
+    "lambda_1_beyond": beyond,
+    "growth_D_change": findings.training_change,
+    "gap_change": lambda run: findings.training_change(run, gap=True),
+    "multi4_D": findings.multi4_d_mass,
+    "multi4_growth_A": findings.multi4_growth_a,
+    "lingering": findings.lingering,
+    "long_solved": lambda run: findings.fate_at_end(run, "solved later"),
+    "long_settled_wrong": lambda run: findings.fate_at_end(run, "settled in a wrong place"),
+    "selection_gain": findings.selection_gain,
+    "pruned_lambda_1": lambda run: findings.pruned_successes(run, "lambda1"),
+    "pruned_q_halt": lambda run: findings.pruned_successes(run, "q_halt"),
 }
 
 
@@ -208,16 +226,33 @@ def verdict(row: dict, here: Estimate, paper: Estimate) -> str:
     return "undecided"
 
 
+def would_change(row: dict, found: str, here: Estimate, paper: Estimate, run: Run) -> str:
+    """What would change a verdict, in words."""
+    if found == "cannot be measured":
+        if here.reason.startswith("missing table"):
+            return f"rrm study {here.reason.split('/')[-1].removesuffix('.parquet')} --run {run.name}"
+        mends = {"no band": "a checkpoint whose late drift has two humps", "tied to": f"a run on {row.get('tied')}x{row.get('tied')}", "about": f"a run of {str(row.get('only')).upper()}",
+                 "n <": "more puzzles of that kind", "one bin": "a finer measure of difficulty", "missing column": "measure the run again"}  # fmt: skip
+        return next((mend for start, mend in mends.items() if here.reason.startswith(start)), "more puzzles of each outcome")
+    if row["rule"] == "magnitude":
+        target = f"{paper.value:.3g}" if paper.low == paper.high else f"[{paper.low:.3f}, {paper.high:.3f}]"
+        return f"an interval that {'misses' if found == 'agrees' else 'reaches'} {target}"
+    if found == "undecided":
+        return f"more puzzles, until the interval leaves {row['null']:g}"
+    return f"an interval wholly {'below' if (found == 'holds') == (row['side'] == 'above') else 'above'} {row['null']:g}"
+
+
 def ledger(run: Run, claims: str | None = None) -> pd.DataFrame:
-    """One row a claim (those whose claim begins with `claims`): id, says, paper's figure, this run's, n, verdict, reason."""
+    """One row a claim (those whose claim begins with `claims`): id, says, paper's figure, this run's, n, verdict, reason, what would change it."""
     out = []
     for row in rows():
         if claims is not None and not row["claim"].startswith(claims):
             continue
         here, paper = measure(row, run), published(row, run.meta["model"])
+        found = verdict(row, here, paper)
         out.append({"id": row["id"], "claim": row["claim"], "says": row["says"], "run": run.name,
                     "paper": "–" if np.isnan(paper.value) else format(paper, ".3f") if paper.low < paper.high else f"{paper.value:.3f}",
-                    "measured here": "–" if np.isnan(here.value) else format(here, ".3f"), "n": here.n, "verdict": verdict(row, here, paper), "reason": here.reason})  # fmt: skip
+                    "measured here": "–" if np.isnan(here.value) else format(here, ".3f"), "n": here.n, "verdict": found, "reason": here.reason, "would change it": would_change(row, found, here, paper, run)})  # fmt: skip
     return pd.DataFrame(out)
 
 
