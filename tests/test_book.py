@@ -9,7 +9,8 @@ import pytest
 from rrm_core import cells, widgets
 
 PAGES = ["book/index", "notebooks/2_setup", "notebooks/3_1_decomposition", "notebooks/3_2_controls", "notebooks/3_3_early_window", "notebooks/3_4_training",
-         "notebooks/4_prior_accounts", "notebooks/5_implications", "book/claims", "book/limitations", "book/data_dictionary", "book/bibliography"]  # fmt: skip
+         "notebooks/4_prior_accounts", "notebooks/5_implications", "book/claims", "book/limitations", "book/data_dictionary", "book/bibliography",
+         "book/playground", "book/teaching", "notebooks/demos/train_4x4", "notebooks/demos/settle_or_wander", "notebooks/demos/finite_exponents"]  # fmt: skip
 LIVE = "[...document.querySelectorAll('figure.rrm-chart, .rrm-explorer')].every(f => f.dataset.live === 'yes')"
 
 
