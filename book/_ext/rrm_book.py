@@ -61,4 +61,5 @@ def setup(app) -> dict:
     for name in ("charts", "explorer"):
         app.add_css_file(f"rrm/{name}.css")
         app.add_js_file(f"rrm/{name}.js")
+    app.add_css_file("rrm/playground.css")  # its script is loaded by the pages that show it
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
