@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-from rrm_core import paths
+from rrm_core import paths, tables
 
 
 class ParameterError(ValueError):
@@ -55,7 +55,8 @@ def parameters(notebook: Path, given: dict[str, str]) -> dict[str, object]:
     values = {name: convert(name, text, known[name]["inferred_type_name"]) for name, text in given.items()}
     for name in ("run", "compare"):
         for run in [values[name]] if isinstance(values.get(name), str) else values.get(name, []):
-            paths.run_dir(run)
+            tables.load_run(run)  # a broken run is named here, in one line, and not by a kernel that stops
+            tables.read_trajectories(run)
     return values
 
 
@@ -66,5 +67,8 @@ def execute(name: str, given: dict[str, str], out: Path | None = None, progress:
     notebook = find(name)
     values = parameters(notebook, given)
     out = Path(f"{notebook.stem}.out.ipynb") if out is None else out
-    papermill.execute_notebook(str(notebook), str(out), parameters=values, cwd=str(notebook.parent), progress_bar=progress, execution_timeout=600)
+    try:
+        papermill.execute_notebook(str(notebook), str(out), parameters=values, cwd=str(notebook.parent), progress_bar=progress, execution_timeout=600)
+    except papermill.PapermillExecutionError as error:
+        raise ParameterError(f"{notebook.stem} stopped: {error.ename}: {error.evalue} ({out} shows where)") from None
     return out

@@ -128,10 +128,13 @@ def train(preset: str, out: Path, resume: bool, start: Path | None, steps: int |
     if (out / training.STATE_FILE).exists() and not resume:
         raise training.TrainingError(f"{out} already holds a training; add --resume to go on, or choose another folder")
     trainer = training.Trainer(*training.preset(preset, **changes), out, device)
-    if resume:
+    if resume and (out / training.STATE_FILE).exists():
         trainer.resume()
-    elif start:
-        trainer.start_from(load_model(start))
+    else:
+        if start:
+            trainer.start_from(load_model(start))
+        if resume:
+            print(f"{out} holds no save yet: starting at step 0")
     trainer.run(minutes, progress)
 
 
@@ -159,9 +162,17 @@ def import_(checkpoint: Path, config: Path | None, name: str) -> None:
 @click.option("--seed", default=0, help="seed of the start frame")
 @click.option("--extra-givens", default=0, help="solution digits put into every puzzle first")
 @click.option("--shard", default="0/1", help="i/n: measure this share of the parts")
+@click.option("--jobs", default=1, help="measure all parts in this many processes of one thread each")
+@click.option("--part", default=256, help="puzzles a part, a multiple of 32")
+@click.option("--keep", type=click.Choice(["none", "parts", "only"]), default="none", help="parts too once the run is written; only parts, no run")
+@click.option("--replace", is_flag=True, help="replace a run that was measured with other settings, its studies and checkpoints if of other weights")
 @click.option("--device", default="cpu")
-def measure(checkpoint: Path, run: str, puzzle_set: str, n: int, k: int, seed: int, extra_givens: int, shard: str, device: str) -> None:
-    """Measure CHECKPOINT (a step_NNNNNN folder): 16 segments, exponents, drift, halting; writes data/runs/RUN."""
+def measure(checkpoint: Path, run: str, puzzle_set: str, n: int, k: int, seed: int, extra_givens: int, shard: str,
+            jobs: int, part: int, keep: str, replace: bool, device: str) -> None:  # fmt: skip
+    """Measure CHECKPOINT (a step_NNNNNN folder): 16 segments, exponents, drift, halting; writes data/runs/RUN.
+
+    Killed, it goes on where it stopped when called again; finished, it does nothing.
+    """
     from rrm_core import manifest, paths
     from rrm_core import measure as measuring
 
@@ -169,13 +180,16 @@ def measure(checkpoint: Path, run: str, puzzle_set: str, n: int, k: int, seed: i
     index, _, count = shard.partition("/")
     if not (index.isdigit() and count.isdigit() and int(index) < int(count)):
         raise measuring.MeasureError(f"--shard {shard!r}: expected i/n with 0 <= i < n, for example 0/2")
+    if jobs < 1 or (jobs > 1 and shard != "0/1"):
+        raise measuring.MeasureError(f"--jobs {jobs} with --shard {shard}: expected one process or more, and all shards where there are several")
     out = paths.data_dir() / "runs" / paths.safe_name(run)
-    done = measuring.run(checkpoint, out, puzzle_set, n, k, seed, (int(index), int(count)), command_line(), device, extra_givens)
+    before = measuring.measured_at(out)
+    done = measuring.run(checkpoint, out, puzzle_set, n, k, seed, (int(index), int(count)), command_line(), device, extra_givens, jobs, part, keep, replace)
     if done is None:
-        print("this shard is measured; the run is written when the others are there too")
+        print("this shard is measured" + ("" if keep == "only" else "; the run is written when the others are there too"))
         return
-    manifest.record([p for p in done.rglob("*") if p.is_file()], command_line())
-    print(done)
+    manifest.record(manifest.unrecorded(measuring.run_files(done)), command_line())
+    print(f"{done} was measured already with these settings: nothing to do" if before and before == measuring.measured_at(done) else done)
 
 
 @app.command()
@@ -189,7 +203,7 @@ def checkpoints(training: Path, run: str, count: int) -> None:
 
     out = paths.run_dir(run)
     measuring.keep_checkpoints(training, out, count)
-    manifest.record([p for p in (out / "checkpoints").rglob("*") if p.is_file()] + [out / "run.json"], command_line())
+    manifest.record(measuring.run_files(out / "checkpoints") + [out / "run.json"], command_line())
     print(out / "checkpoints")
 
 
@@ -253,9 +267,15 @@ def verify(recompute: int, seed: int) -> None:
 def main() -> None:
     """Entry point of ``rrm``."""
     try:
-        app()
-    except (ValueError, OSError) as error:
-        print(f"rrm: {error}", file=sys.stderr)
+        app(standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(2)
+    except click.Abort:
+        sys.exit(130)
+    except (click.ClickException, ValueError, OSError) as error:
+        text = error.format_message() if isinstance(error, click.ClickException) else str(error)
+        print(f"rrm: {' '.join(text.split())}", file=sys.stderr)
         sys.exit(2)
 
 

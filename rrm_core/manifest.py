@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from rrm_core import paths
-from rrm_core.files import sha256, write_bytes
+from rrm_core import paths, tables
+from rrm_core.files import locked, passing, read_json, sha256, write_bytes
 
 FIELDS = ["path", "sha256", "rows", "command"]
 
@@ -30,29 +29,41 @@ def entries(root: Path) -> dict[str, dict]:
     path = root / "MANIFEST"
     if not path.exists():
         return {}
-    return {row["path"]: row for row in csv.DictReader(io.StringIO(path.read_text()), dialect="excel-tab")}
+    reader = csv.DictReader(io.StringIO(path.read_text()), dialect="excel-tab")
+    if list(reader.fieldnames or FIELDS) != FIELDS:
+        raise ValueError(f"{path}: its first line is not {' '.join(FIELDS)}, separated by tabs; restore it")
+    return {row["path"]: row for row in reader}
 
 
 def record(files: list[Path], command: str, root: Path | None = None) -> None:
     """Enter `files`, made by `command`, into the MANIFEST; lines of files that no longer exist are dropped."""
     root = root or paths.data_dir()
-    known = {name: row for name, row in entries(root).items() if (root / name).exists()}
+    lines = {}
     for file in files:
-        name = Path(file).resolve().relative_to(root.resolve()).as_posix()
-        rows = rows_in(Path(file))
-        known[name] = {"path": name, "sha256": sha256(file), "rows": "" if rows is None else rows, "command": command}
-    out = io.StringIO()
-    writer = csv.DictWriter(out, FIELDS, dialect="excel-tab", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(known[name] for name in sorted(known))
-    write_bytes(out.getvalue().encode(), root / "MANIFEST")
+        name, rows = Path(file).resolve().relative_to(root.resolve()).as_posix(), rows_in(Path(file))
+        lines[name] = {"path": name, "sha256": sha256(file), "rows": "" if rows is None else rows, "command": command}
+    with locked(root / "MANIFEST"):  # two commands at the same time must not lose each other's lines
+        known = {name: row for name, row in entries(root).items() if (root / name).exists()} | lines
+        out = io.StringIO()
+        writer = csv.DictWriter(out, FIELDS, dialect="excel-tab", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(known[name] for name in sorted(known))
+        write_bytes(out.getvalue().encode(), root / "MANIFEST")
+
+
+def unrecorded(files: list[Path]) -> list[Path]:
+    """Those of `files` whose present content the MANIFEST does not list."""
+    root = paths.data_dir()
+    known = entries(root)
+    return [f for f in files if known.get(f.resolve().relative_to(root.resolve()).as_posix(), {}).get("sha256") != sha256(f)]
 
 
 def verify(root: Path | None = None) -> list[str]:
     """Everything that is wrong with data/, as sentences; an empty list means every file is the one that was shipped."""
     root = root or paths.data_dir()
     known = entries(root)
-    present = {p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file() and "parts" not in p.parts} - {"MANIFEST"}
+    present = {p.relative_to(root) for p in root.rglob("*") if p.is_file() and not passing(p)}
+    present = {p.as_posix() for p in present if "parts" not in p.parts} - {"MANIFEST"}
     wrong = [f"{name}: listed in MANIFEST, not there" for name in sorted(known.keys() - present)]
     wrong += [f"{name}: there, not listed in MANIFEST" for name in sorted(present - known.keys())]
     for name in sorted(known.keys() & present):
@@ -60,10 +71,17 @@ def verify(root: Path | None = None) -> list[str]:
             wrong.append(f"{name}: its SHA-256 is not the one in MANIFEST; restore the file or re-run `{known[name]['command']}`")
         elif str(rows_in(root / name) or "") != known[name]["rows"]:
             wrong.append(f"{name}: {rows_in(root / name)} rows, MANIFEST says {known[name]['rows']}")
-    for run in paths.run_names():
-        files = json.loads((paths.run_dir(run) / "run.json").read_text())["files"]
-        wrong += [f"runs/{run}/{f}: differs from the digest in run.json" for f, d in files.items()
-                  if (paths.run_dir(run) / f).exists() and sha256(paths.run_dir(run) / f) != d]  # fmt: skip
+    for note in sorted(root.glob("runs/*/run.json")):
+        where = note.parent.relative_to(root).as_posix()
+        try:
+            digests = read_json(note).get("files")
+        except ValueError as error:
+            wrong.append(str(error))
+            continue
+        if not isinstance(digests, dict):
+            wrong.append(f"{where}/run.json: no digests of files; measure the run again")
+            continue
+        wrong += [f"{where}/{f}: differs from the digest in run.json" for f, d in digests.items() if f"{where}/{f}" in present and sha256(note.parent / f) != d]
     return wrong
 
 
@@ -77,8 +95,7 @@ def recompute(run: str, n: int, seed: int = 0, segments: int = 2, tolerance: flo
     from rrm_core.models import load_model
 
     folder = paths.run_dir(run)
-    meta = json.loads((folder / "run.json").read_text())
-    table = pd.read_parquet(folder / "measurements.parquet")
+    meta, table = tables.read_meta(run), tables.read_measurements(run)
     if not 0 < n <= len(table):
         raise measure.MeasureError(f"recompute {n} rows: run {run!r} has {len(table)}; ask for 1..{len(table)}")
     old = table.iloc[np.sort(np.random.default_rng(seed).choice(len(table), n, replace=False))].reset_index(drop=True)

@@ -7,8 +7,9 @@ sharded. Finished parts are kept on disk: a killed measurement goes on where it 
 from __future__ import annotations
 
 import datetime
-import json
+import hashlib
 import platform
+import re
 import shutil
 import time
 from dataclasses import asdict
@@ -20,9 +21,9 @@ import torch
 from tqdm.auto import tqdm
 
 import rrm_core
-from rrm_core import puzzles, sudoku
-from rrm_core.files import sha256, write_json
-from rrm_core.models import RecursiveModel, load_model, save_model, tokens
+from rrm_core import parts, puzzles, sudoku
+from rrm_core.files import locked, passing, read_json, sha256, write_bytes, write_json
+from rrm_core.models import RecursiveModel, load_model, save_model, tokens, weights_bytes
 from rrm_core.rollout import SEGMENTS, Rollout, unroll
 from rrm_core.tables import validate, write
 from rrm_core.train import checkpoints
@@ -112,22 +113,27 @@ def subset(puzzle_set: str, n: int, extra_givens: int = 0) -> pd.DataFrame:
     return frame.assign(givens=frame.givens.astype("int16")).rename_axis("idx").reset_index()
 
 
-def parts(model: RecursiveModel, frame: pd.DataFrame, folder: Path, key: dict, shard: tuple[int, int] = (0, 1), **options: object) -> bool:
-    """Measure the parts of `frame` that belong to `shard` = (i, n) and are not in `folder` yet; True when all are there."""
-    note = folder / "key.json"
-    if note.exists() and json.loads(note.read_text()) != key:
-        raise MeasureError(f"{folder} holds parts of another measurement; remove it or ask for {json.loads(note.read_text())}")
-    write_json(key, note)
-    starts = range(0, len(frame), PART)
-    mine = [s for j, s in enumerate(starts) if j % shard[1] == shard[0]]
-    for start in tqdm(mine, unit="part", desc="measuring"):
-        target = folder / f"part_{start:06d}.parquet"
-        if target.exists():
-            continue
-        table, texts = rows(model, frame.iloc[start : start + PART], **options)
-        write(texts, folder / f"answers_{start:06d}.parquet")
-        write(table, target)
-    return all((folder / f"part_{s:06d}.parquet").exists() for s in starts)
+def part_starts(n: int, size: int) -> list[int]:
+    """First rows of the parts of `n` puzzles."""
+    return list(range(0, n, size))
+
+
+def measure_parts(model: RecursiveModel, frame: pd.DataFrame, folder: Path, key: dict, shard: tuple[int, int] = (0, 1),
+                  size: int = PART, replace: bool = False, started_by: int | None = None, **options: object) -> bool:  # fmt: skip
+    """Measure the parts of `frame` that belong to `shard` = (i, n) and are not in `folder` yet; True when all are there.
+
+    Part j belongs to shard j mod n. Parts of another measurement are refused, or replaced as their turn comes.
+    `started_by`: stop between two parts when this process is no longer the parent.
+    """
+    if not replace:
+        parts.refuse_foreign(folder, key)
+    starts = part_starts(len(frame), size)
+    mine = parts.missing(folder, starts[shard[0] :: shard[1]], key)
+    for start in tqdm(mine, unit="part", desc="measuring", disable=started_by is not None or not mine):
+        if parts.orphaned(started_by):
+            break
+        parts.write(*rows(model, frame.iloc[start : start + size], **options), parts.path_of(folder, start), key)
+    return not parts.missing(folder, starts, key)
 
 
 def environment() -> dict:
@@ -136,41 +142,95 @@ def environment() -> dict:
     return {"versions": versions, "platform": platform.platform(), "measured": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")}
 
 
+def key_of(model: RecursiveModel, puzzle_set: str, n: int, k: int, seed: int, extra_givens: int) -> dict:
+    """What makes two measurements the same: the weights, as run.json has their digest, the puzzles, the frame, the chunk."""
+    weights = hashlib.sha256(weights_bytes(model)).hexdigest()
+    return {"weights": weights, "puzzles": puzzle_set, "n": n, "k": k, "seed": seed, "chunk": CHUNK, "extra_givens": extra_givens}
+
+
+def measured_key(out: Path) -> dict | None:
+    """:func:`key_of` the finished run in `out`; None where there is none, or one of its tables is missing."""
+    if not all((out / name).exists() for name in ("run.json", "measurements.parquet", "trajectories.parquet", "model.safetensors")):
+        return None
+    meta = read_json(out / "run.json")
+    names = ("puzzles", "n", "k", "seed", "chunk", "extra_givens")
+    return {"weights": meta.get("files", {}).get("model.safetensors")} | {name: meta.get(name, 0) for name in names}
+
+
+def measured_at(out: Path) -> int | None:
+    """When the run in `out` was written, in nanoseconds; None where there is none."""
+    return (out / "run.json").stat().st_mtime_ns if (out / "run.json").exists() else None
+
+
 def origin(training: Path) -> dict:
     """recipe, training_steps and training_s of the training, or of the run that keeps the checkpoint; empty for an import."""
     if (training / "progress.json").exists():
-        progress = json.loads((training / "progress.json").read_text())
+        progress = read_json(training / "progress.json")
         return {"recipe": progress["recipe"], "training_steps": progress["step"], "training_s": progress["elapsed_s"]}
     if (training / "run.json").exists():
-        meta = json.loads((training / "run.json").read_text())
+        meta = read_json(training / "run.json")
         return {key: meta[key] for key in ("recipe", "training_steps", "training_s")}
     return {}
 
 
 def run(checkpoint: Path | str, out: Path | str, puzzle_set: str, n: int, k: int = 8, seed: int = 0,
-        shard: tuple[int, int] = (0, 1), command: str = "", device: str = "cpu", extra_givens: int = 0) -> Path | None:  # fmt: skip
+        shard: tuple[int, int] = (0, 1), command: str = "", device: str = "cpu", extra_givens: int = 0, jobs: int = 1,
+        part: int = PART, keep: str = "none", replace: bool = False, started_by: int | None = None) -> Path | None:  # fmt: skip
     """Measure a checkpoint folder on the first `n` puzzles of a set and write the run folder `out` when all parts are there.
 
     Weights, config, tables and run.json are written; the training log and recipe are taken from the training folder
-    that holds the checkpoint, when it does. Returns the run folder, or None while other shards are missing.
+    that holds the checkpoint, when it does. Returns the run folder, or None while other shards are missing. A finished
+    measurement is not repeated, and one with other settings not overwritten unless `replace`.
+
+    `shard` = (i, n): only this share of the parts. `jobs`: all shards, in so many processes. `part`: puzzles a part.
+    `keep`: "none" of the parts once the run is written; "parts" too; "only" the parts, the run is left for another call.
     """
-    checkpoint, out = Path(checkpoint), Path(out)
+    checkpoint, out, started = Path(checkpoint), Path(out), time.monotonic()
+    if part < 1 or part % CHUNK:
+        raise MeasureError(f"{part} puzzles a part: expected a multiple of {CHUNK}")
     model = on_device(load_model(checkpoint), device)
     frame = subset(puzzle_set, n, extra_givens)
-    key = {"weights": sha256(checkpoint / "model.safetensors"), "puzzles": puzzle_set, "n": n, "k": k, "seed": seed, "chunk": CHUNK, "extra_givens": extra_givens}
-    folder, started = out / "parts", time.monotonic()
-    if not parts(model, frame, folder, key, shard, k=k, seed=seed):
+    key = key_of(model, puzzle_set, n, k, seed, extra_givens)
+    found = measured_key(out)
+    if found == key and keep != "only":
+        shutil.rmtree(out / "parts", ignore_errors=True) if keep == "none" else None
+        return out
+    if found not in (None, key) and not replace:
+        differs = {name: (found[name], value) for name, value in key.items() if found[name] != value}
+        raise MeasureError(f"{out} is measured already with other settings: {differs} (there, asked); choose another --run, or add --replace")
+    folder, marked, starts = out / "parts", key | {"part": part}, part_starts(n, part)
+    if jobs > 1 and parts.missing(folder, starts, marked):
+        parts.refuse_foreign(folder, marked) if not replace else None
+        options = {"checkpoint": checkpoint, "out": out, "puzzle_set": puzzle_set, "n": n, "k": k, "seed": seed, "device": device,
+                   "extra_givens": extra_givens, "part": part, "keep": "only", "replace": replace}  # fmt: skip
+        parts.in_processes(run, options, min(jobs, len(starts)), lambda: (len(starts) - len(parts.missing(folder, starts, marked)), len(starts)))
+    complete = measure_parts(model, frame, folder, marked, shard, part, replace, started_by, k=k, seed=seed)
+    if keep == "only" or not complete:
         return None
-    table = pd.concat([pd.read_parquet(p) for p in sorted(folder.glob("part_*.parquet"))], ignore_index=True)
-    texts = pd.concat([pd.read_parquet(p) for p in sorted(folder.glob("answers_*.parquet"))], ignore_index=True)
+    with locked(out):  # two shards may find the last part at the same time
+        if measured_key(out) != key:
+            assemble(model, checkpoint, out, starts, {"puzzles": puzzle_set, "extra_givens": extra_givens, "n": n, "k": k, "seed": seed, "chunk": CHUNK,
+                     "dtype": "float32", "device": device, "command": command}, started, found)  # fmt: skip
+        if keep == "none":
+            shutil.rmtree(folder, ignore_errors=True)
+    return out
+
+
+def assemble(model: RecursiveModel, checkpoint: Path, out: Path, starts: list[int], settings: dict, started: float, replaced: dict | None) -> None:
+    """Write the run in `out` from its parts. run.json goes first and comes last: without it there is no run to read."""
+    table, texts = parts.read(out / "parts", starts)
     validate(table, str(out), updates_per_segment=len(model.schedule))
+    (out / "run.json").unlink(missing_ok=True)
+    if replaced and replaced["weights"] != hashlib.sha256(weights_bytes(model)).hexdigest():
+        for other in ("checkpoints", "studies"):  # of the model that is replaced
+            shutil.rmtree(out / other, ignore_errors=True)
     write(table, out / "measurements.parquet")
     write(texts, out / "trajectories.parquet")
     save_model(model, out)
     training = checkpoint.parent.parent
     progress = origin(training)
     if (training / "log.csv").exists():
-        shutil.copyfile(training / "log.csv", out / "log.csv")
+        write_bytes((training / "log.csv").read_bytes(), out / "log.csv")
     meta = {
         "name": out.name,
         "model": model.config.model,
@@ -179,34 +239,30 @@ def run(checkpoint: Path | str, out: Path | str, puzzle_set: str, n: int, k: int
         "side": model.config.side,
         "updates_per_segment": len(model.schedule),
         "segments": SEGMENTS,
-        "step": int(checkpoint.name.removeprefix("step_")) if checkpoint.name.startswith("step_") else None,
+        "step": int(checkpoint.name.removeprefix("step_")) if re.fullmatch(r"step_\d+", checkpoint.name) else None,
         "recipe": progress.get("recipe", {}),
         "training_steps": progress.get("training_steps"),
         "training_s": progress.get("training_s"),
-        "puzzles": puzzle_set,
-        "extra_givens": extra_givens,
-        "n": n,
-        "k": k,
-        "seed": seed,
-        "chunk": CHUNK,
-        "dtype": "float32",
-        "device": device,
+        **{name: value for name, value in settings.items() if name != "command"},
         "accuracy": float(table["correct"].mean()),
-        "wall_s": round(time.monotonic() - started, 1),
-        "command": command,
+        "wall_s": round(time.monotonic() - started, 1),  # of the call that wrote this file
+        "command": settings["command"],
         **environment(),
     }
     if (out / "import.json").exists():
-        meta["import"] = json.loads((out / "import.json").read_text())
-    shutil.rmtree(folder)
+        meta["import"] = read_json(out / "import.json")
     seal(out, meta)
-    return out
+
+
+def run_files(out: Path) -> list[Path]:
+    """Every file of a run but parts of a measurement in progress and what an interrupted write left; sorted."""
+    return sorted(p for p in out.rglob("*") if p.is_file() and "parts" not in p.relative_to(out).parts and not passing(p))
 
 
 def seal(out: Path, meta: dict) -> None:
     """Write run.json with the SHA-256 of every other file of the run."""
-    files = sorted(p for p in out.rglob("*") if p.is_file() and p.name != "run.json" and not p.name.endswith(".tmp"))
-    write_json(meta | {"files": {p.relative_to(out).as_posix(): sha256(p) for p in files}}, out / "run.json")
+    files = {p.relative_to(out).as_posix(): sha256(p) for p in run_files(out) if p != out / "run.json"}
+    write_json(meta | {"files": files}, out / "run.json")
 
 
 def keep_checkpoints(training: Path | str, out: Path, count: int) -> None:
@@ -219,8 +275,10 @@ def keep_checkpoints(training: Path | str, out: Path, count: int) -> None:
         raise MeasureError(f"count={count}: {training} has {len(known)} checkpoints; ask for 1..{len(known)}")
     steps = np.array(sorted(known))
     chosen = steps[np.round(np.arange(1, count + 1) * len(steps) / count).astype(int) - 1]
-    shutil.rmtree(out / "checkpoints", ignore_errors=True)
-    for step in chosen:
-        save_model(load_model(known[int(step)]), out / "checkpoints" / f"step_{step:06d}", torch.bfloat16)
-    meta = json.loads((out / "run.json").read_text())
+    folders = {out / "checkpoints" / f"step_{step:06d}": known[int(step)] for step in chosen}
+    for folder, source in folders.items():
+        save_model(load_model(source), folder, torch.bfloat16)
+    for other in set((out / "checkpoints").iterdir()) - set(folders):
+        shutil.rmtree(other)
+    meta = read_json(out / "run.json")
     seal(out, meta | {"checkpoints": [int(s) for s in chosen], "checkpoint_dtype": "bfloat16"})

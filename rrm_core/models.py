@@ -10,7 +10,6 @@ Jolicoeur-Martineau 2025 (arXiv 2510.04871) with their official code; parameter 
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -23,11 +22,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from rrm_core.files import write_bytes, write_json
+from rrm_core.files import read_json, write_bytes, write_json
 
 RMS_EPS = 1e-5
 ROPE_THETA = 10_000.0
 Q_BIAS = -5.0
+
+LARGEST = {"side": 9, "width": 65_536, "L_layers": 1024, "H_cycles": 1024, "L_cycles": 1024, "heads": 1024, "prefix": 4096}  # of a config from a file
 
 State = tuple[Tensor, Tensor]
 
@@ -60,9 +61,11 @@ class Config:
             raise ModelError("an HRM mixes by attention and has at least one H layer; set mixing='attention', H_layers>=1")
         if self.model == "trm" and self.H_layers:
             raise ModelError(f"a TRM has one network for both states: H_layers must be 0, got {self.H_layers}")
-        for name in ("side", "width", "L_layers", "H_cycles", "L_cycles", "heads", "prefix"):
-            if getattr(self, name) < 1:
-                raise ModelError(f"{name}={getattr(self, name)}: expected a positive integer")
+        for name, most in LARGEST.items():
+            if not 1 <= getattr(self, name) <= most:
+                raise ModelError(f"{name}={getattr(self, name)}: expected an integer in 1..{most}")
+        if not 0 < self.expansion <= 64:
+            raise ModelError(f"expansion={self.expansion}: expected a number above 0, at most 64")
         if self.mixing == "attention" and self.width % (2 * self.heads):
             raise ModelError(f"width={self.width} must be a multiple of 2 x heads={2 * self.heads} for rotary attention")
 
@@ -93,6 +96,10 @@ class Config:
         unknown, missing = set(values) - names, names - {"expansion"} - set(values)
         if unknown or missing:
             raise ModelError(f"model config: unknown {sorted(unknown)}, missing {sorted(missing)}; expected {sorted(names)}")
+        for f in fields(cls):
+            value = values.get(f.name, f.default)
+            if type(value) not in {"str": (str,), "int": (int,), "float": (float, int)}[f.type]:
+                raise ModelError(f"model config: {f.name} is {value!r:.40}, expected {f.type}")
         return cls(**values)
 
 
@@ -370,28 +377,42 @@ def tokens(boards: np.ndarray) -> Tensor:
 # --- files -------------------------------------------------------------------------------------------------------
 
 
+def weights_bytes(model: RecursiveModel, dtype: torch.dtype = torch.float32) -> bytes:
+    """The safetensors file of the weights; the same bytes for the same weights."""
+    return save({name: t.detach().to("cpu", dtype).contiguous() for name, t in model.state_dict().items()})
+
+
 def save_model(model: RecursiveModel, folder: Path, dtype: torch.dtype = torch.float32) -> None:
-    """Write ``model.safetensors`` and ``config.json`` into `folder`, atomically."""
+    """Write ``config.json`` and ``model.safetensors`` into `folder`, each atomically; the weights last, because a checkpoint counts as there once they are."""
     folder = Path(folder)
-    weights = {name: t.detach().to("cpu", dtype).contiguous() for name, t in model.state_dict().items()}
-    write_bytes(save(weights), folder / "model.safetensors")
     write_json(asdict(model.config), folder / "config.json")
+    write_bytes(weights_bytes(model, dtype), folder / "model.safetensors")
 
 
 def load_model(folder: Path, dtype: torch.dtype = torch.float32) -> RecursiveModel:
     """The model stored in `folder`; :class:`ModelError` names a missing, unexpected or misshapen tensor or a broken file."""
     folder = Path(folder)
     try:
-        config = Config.from_dict(json.loads((folder / "config.json").read_text()))
+        config = Config.from_dict(read_json(folder / "config.json"))
         weights = load_file(folder / "model.safetensors")
     except FileNotFoundError as error:
         raise ModelError(f"{folder}: no config.json with model.safetensors here ({error}); train or import a model first") from None
-    except (SafetensorError, json.JSONDecodeError) as error:
-        raise ModelError(f"{folder}: model.safetensors or config.json is truncated or damaged ({error}); restore it and run `rrm verify`") from None
+    except SafetensorError as error:
+        raise ModelError(f"{folder}: model.safetensors is truncated or damaged ({error}); restore it and run `rrm verify`") from None
+    check_size(config, weights, str(folder))
     model = RecursiveModel(config)
     check_names(model, weights, str(folder))
     model.load_state_dict(weights)
     return model.to(dtype).eval()
+
+
+def check_size(config: Config, weights: dict[str, Tensor], where: str) -> None:
+    """Raise :class:`ModelError` unless `weights` have the width and depth of `config`: before a model of that size is built."""
+    head = weights.get("inner.lm_head.weight", torch.empty(0))
+    layers = len({name.split(".layers.")[0] + name.split(".layers.")[1].split(".")[0] for name in weights if ".layers." in name})
+    for what, found, asked in (("lm_head", tuple(head.shape), (config.vocabulary, config.width)), ("layers", layers, config.L_layers + config.H_layers)):
+        if found != asked:
+            raise ModelError(f"{where}: weights do not fit the config. {what}: {found} in the weights, {asked} by the config")
 
 
 def check_names(model: RecursiveModel, weights: dict[str, Tensor], where: str) -> None:

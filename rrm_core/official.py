@@ -8,17 +8,15 @@ are taken as published, which is said.
 from __future__ import annotations
 
 import math
-import pickle
 from pathlib import Path
 
 import torch
 import yaml
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
 from rrm_core import paths
-from rrm_core.files import sha256, write_json
+from rrm_core.files import passing, sha256, write_json
 from rrm_core.models import Config, ModelError, RecursiveModel, check_names, save_model
 
 PUBLISHED = {"trm": {"H_cycles": 3, "L_cycles": 6, "heads": 8, "prefix": 16}, "hrm": {"H_cycles": 2, "L_cycles": 2, "heads": 8, "prefix": 1}}
@@ -34,7 +32,7 @@ def read_tensors(path: Path | str) -> dict[str, Tensor]:
         loaded = load_file(path) if path.suffix == ".safetensors" else torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise ModelError(f"{path}: no such checkpoint file") from None
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except Exception as error:  # bytes that are no checkpoint make the readers fail in every way there is
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelError(f"{path}: not a checkpoint of tensors ({reason}); expected safetensors or a torch file that weights_only accepts") from None
     found = loaded if isinstance(loaded, dict) else {}
@@ -125,7 +123,7 @@ def read_checkpoint(path: Path | str, config: Path | str | None = None) -> tuple
 def import_checkpoint(path: Path | str, name: str, config: Path | str | None = None) -> tuple[Path, list[str]]:
     """Write ``data/runs/<name>`` (weights, config.json, import.json), ready for ``rrm measure``; an existing run is refused."""
     folder = paths.data_dir() / "runs" / paths.safe_name(name)
-    if folder.exists():
+    if folder.exists() and {p.name for p in folder.iterdir() if not passing(p)} - {"config.json", "model.safetensors"}:  # these alone: an import was killed
         raise ModelError(f"{folder} exists already; choose another name or remove it")
     model, assumed = read_checkpoint(path, config)
     save_model(model, folder)

@@ -7,6 +7,9 @@ import re
 from pathlib import Path
 
 
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
+
+
 class UnknownRun(ValueError):
     """A run that is not there, or a name that no run can have."""
 
@@ -27,15 +30,16 @@ def data_dir() -> Path:
 
 
 def safe_name(name: str) -> str:
-    """`name`, refused unless it is made of a-z, 0-9, '.', '_', '-' and begins with a letter or digit."""
-    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", str(name)):
-        raise UnknownRun(f"run name {str(name)!r}: expected lower-case letters, digits, '.', '_', '-', beginning with a letter or digit")
+    """`name`, refused unless it is 80 characters at most of a-z, 0-9, '.', '_', '-' and begins with a letter or digit."""
+    if not NAME.fullmatch(str(name)):
+        shown = str(name) if len(str(name)) <= 80 else f"{str(name)[:80]}..."
+        raise UnknownRun(f"run name {shown!r}: expected lower-case letters, digits, '.', '_', '-', at most 80, beginning with a letter or digit")
     return name
 
 
 def run_names() -> list[str]:
-    """Names of the runs in data/runs that have been measured, sorted."""
-    return sorted(p.parent.name for p in (data_dir() / "runs").glob("*/run.json"))
+    """Names of the runs in data/runs that have been measured, sorted; a folder whose name no run can have is none."""
+    return sorted(p.parent.name for p in (data_dir() / "runs").glob("*/run.json") if NAME.fullmatch(p.parent.name))
 
 
 def run_dir(name: str) -> Path:

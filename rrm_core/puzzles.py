@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import re
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,11 +42,18 @@ def write(name: str, frames: dict[str, pd.DataFrame]) -> list[Path]:
 def table(name: str) -> pd.DataFrame:
     """The puzzle set `name`, e.g. ``6x6-test``: columns puzzle, solution, givens, backtracks, naked_backtracks."""
     folder = paths.data_dir() / "puzzles"
-    path = folder / f"{name}.csv.gz"
+    path = folder / f"{paths.safe_name(name)}.csv.gz"
     if not path.exists():
         known = sorted(p.name.removesuffix(".csv.gz") for p in folder.glob("*.csv.gz"))
         raise sudoku.SudokuError(f"unknown puzzle set {name!r}; known: {', '.join(known) or 'none'}. Make one with `rrm puzzles make`")
-    return pd.read_csv(path, dtype={"puzzle": str, "solution": str})
+    try:
+        frame = pd.read_csv(path, dtype={"puzzle": str, "solution": str})
+    except (OSError, EOFError, zlib.error, ValueError) as error:
+        raise sudoku.SudokuError(f"{path}: cannot be read ({error}); restore it or make it again") from None
+    missing = [c for c in ("puzzle", "solution", "givens", "backtracks", "naked_backtracks") if c not in frame]
+    if missing or not len(frame):
+        raise sudoku.SudokuError(f"{path}: {f'no column {missing[0]}' if missing else 'no puzzle'}; expected a set made by `rrm puzzles make` or `import`")
+    return frame
 
 
 def boards(frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -114,7 +122,7 @@ def import_file(path: Path | str, limit: int | None = None) -> tuple[pd.DataFram
                 continue
             side = sudoku.side_of(board)
             rows.append((number, board, answer, rating))
-    except (OSError, csv.Error, EOFError) as error:
+    except (OSError, csv.Error, EOFError, zlib.error) as error:
         raise sudoku.SudokuError(f"{path}: cannot be read ({error})") from None
     if not rows:
         raise sudoku.SudokuError(f"{path}: no usable puzzle. {' '.join(problems[:3])}")

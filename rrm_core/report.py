@@ -6,6 +6,7 @@ data/. Units: exponents in nats per update, growth in nats per segment.
 
 from __future__ import annotations
 
+import re
 from html import escape
 
 import numpy as np
@@ -45,6 +46,11 @@ def show(table: pd.DataFrame, caption: str) -> HTML:
     table = table.assign(**{c: [f"{v:,.0f}" if np.isfinite(v) else "–" for v in table[c]] for c in whole})
     body = table.to_html(index=False, border=0, na_rep="–", float_format="{:.3f}".format, classes="rrm-table", justify="left")
     return HTML(f'<div class="rrm-scroll">{body.replace("<thead>", f"<caption>{escape(caption)}</caption><thead>", 1)}</div>')
+
+
+def plain(text: object) -> str:
+    """`text` of others for a Markdown sentence: anything that could become HTML or a link is replaced by an underscore."""
+    return re.sub(r"[^\w .+-]", "_", str(text))[:100]
 
 
 def say(text: str) -> object:
@@ -108,7 +114,7 @@ def checkpoint_note(run: Run) -> str:
     """Which checkpoint was measured, out of which training, and how accurate the later ones were; in Markdown."""
     solved = f"it solves {run.table.correct.mean():.1%} of the {len(run.table):,} test puzzles and fails on {int((~run.table.correct).sum()):,}. "
     if run.meta["step"] is None or not tables.has_log(run.name):
-        origin = run.meta.get("import", {}).get("checkpoint", "a checkpoint without a training log")
+        origin = plain(run.meta.get("import", {}).get("checkpoint", "a checkpoint without a training log"))
         return f"**{run.name}** was imported ({origin}): {solved}"
     log = tables.read_log(run.name).dropna(subset=["eval_exact"])
     best, seen = log.loc[log.eval_exact.idxmax()], log.iloc[(log.step - run.meta["step"]).abs().argmin()]

@@ -6,7 +6,6 @@ T = 16 segments, K = 8 tangents. One row a puzzle.
 from __future__ import annotations
 
 import io
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from rrm_core import paths
-from rrm_core.files import write_bytes
+from rrm_core.files import read_json, write_bytes
 
 SEGMENTS = 16
 K = 8
@@ -84,7 +83,16 @@ def validate(df: pd.DataFrame, where: str = "table", updates_per_segment: int | 
         raise TableError(f"{where}: correct differs from correct_{SEGMENTS} at {bad_rows(df, df.correct != df[f'correct_{SEGMENTS}'])}")
     if (df.puzzle.str.len() != df.solution.str.len()).any():
         raise TableError(f"{where}: puzzle and solution differ in length at {bad_rows(df, df.puzzle.str.len() != df.solution.str.len())}")
+    validate_boards(df, ["puzzle", "solution"], where)
     return validate_exponents(df, where, updates_per_segment)
+
+
+def validate_boards(df: pd.DataFrame, names: list[str], where: str) -> None:
+    """Raise unless these columns hold boards: 16, 36 or 81 characters, digits and '.'; pages show them as they are."""
+    for column in names:
+        bad = ~df[column].astype("string").str.fullmatch(r"[.0-9]+").fillna(False).to_numpy(bool) | ~df[column].str.len().isin([16, 36, 81])
+        if bad.any():
+            raise TableError(f"{where}: column {column} holds no board at {bad_rows(df, bad)}; expected 16, 36 or 81 digits and dots")
 
 
 def validate_exponents(df: pd.DataFrame, where: str, updates_per_segment: int | None) -> pd.DataFrame:
@@ -149,11 +157,25 @@ def read_measurements(path: Path | str, updates_per_segment: int | None = None) 
     return validate(read(file), str(file), updates_per_segment)
 
 
+META = {"model": str, "side": int, "parameters": int, "updates_per_segment": int, "k": int, "seed": int, "files": dict}
+
+
+def read_meta(name: str) -> dict:
+    """run.json of run `name`, with the entries of :data:`META`; :class:`TableError` names what is missing or of another type."""
+    path = paths.run_dir(name) / "run.json"
+    meta = read_json(path)
+    for entry, kind in META.items():
+        if type(meta.get(entry)) is not kind:
+            raise TableError(f"{path}: {entry} is {meta.get(entry)!r:.60}, expected {kind.__name__}; restore the file or measure the run again")
+    if meta["updates_per_segment"] < 1:
+        raise TableError(f"{path}: updates_per_segment is {meta['updates_per_segment']}, expected at least 1")
+    return meta
+
+
 def load_run(name: str) -> Run:
     """The run `name`; an unknown one is refused with the list of those there."""
-    folder = paths.run_dir(name)
-    meta = json.loads((folder / "run.json").read_text())
-    return Run(name, meta, read_measurements(folder / "measurements.parquet", meta["updates_per_segment"]))
+    meta = read_meta(name)
+    return Run(name, meta, read_measurements(paths.run_dir(name) / "measurements.parquet", meta["updates_per_segment"]))
 
 
 def load_runs(names: list[str] | None = None) -> dict[str, Run]:
@@ -176,7 +198,13 @@ def read_log(name: str) -> pd.DataFrame:
 
 def read_trajectories(name: str) -> pd.DataFrame:
     """idx and the decoded boards answer_01..answer_16 of run `name`, as texts."""
-    return read(paths.run_dir(name) / "trajectories.parquet")
+    path = paths.run_dir(name) / "trajectories.parquet"
+    df = read(path)
+    missing = [c for c in ("idx", *columns("answer")) if c not in df]
+    if missing or not pd.api.types.is_integer_dtype(df["idx"]):
+        raise TableError(f"{path}: {f'missing column {missing[0]}' if missing else 'idx holds no integers'}; measure the run again")
+    validate_boards(df, columns("answer"), str(path))
+    return df
 
 
 def published(name: str) -> pd.DataFrame:

@@ -7,6 +7,7 @@ are replaced by fresh puzzles. Sources: Wang et al. 2025, Jolicoeur-Martineau 20
 from __future__ import annotations
 
 import copy
+import csv
 import json
 import time
 from dataclasses import asdict
@@ -210,8 +211,10 @@ class Trainer:
                     bar.set_postfix(loss=f"{row['loss']:.3f}", exact=f"{row['exact']:.2f}", token=f"{row['token_acc']:.3f}",
                                     held_out=f"{row.get('eval_exact', np.nan):.2f}", ex_s=f"{row['examples_per_s']:.0f}")  # fmt: skip
                 if saving:
-                    save_model(self.average, self.folder / "checkpoints" / f"step_{self.step:06d}")
+                    self.save_checkpoint()
                     self.save()
+        if self.step >= r.steps and self.step not in checkpoints(self.folder):
+            self.save_checkpoint()  # the end is one, wherever it falls
         self.save()
 
     def start_from(self, model: RecursiveModel) -> None:
@@ -231,6 +234,10 @@ class Trainer:
             out |= {f"optimiser.{i}.{k}": v for k, v in slot.items()}
         carry = {"z_H": self.state[0], "z_L": self.state[1], "tokens": self.tokens, "labels": self.labels, "used": self.used, "done": self.done}
         return out | {f"carry.{k}": v for k, v in carry.items()}
+
+    def save_checkpoint(self) -> None:
+        """Write the averaged weights of this step as a checkpoint."""
+        save_model(self.average, self.folder / "checkpoints" / f"step_{self.step:06d}")
 
     def save(self) -> None:
         """Write the log and the resumable state; a kill at any moment leaves the last complete pair."""
@@ -252,22 +259,23 @@ class Trainer:
         """Go on from ``folder``: the same numbers, bit for bit on the CPU, as a training that was never stopped."""
         from safetensors import safe_open
 
-        path = self.folder / STATE_FILE
+        path, log = self.folder / STATE_FILE, self.folder / LOG_FILE
         try:
             with safe_open(path, "pt") as file:
                 progress = json.loads(file.metadata()["progress"])
-            tensors = load_file(path, device=str(self.device))
+            self.refuse_other(progress)
+            self.restore(load_file(path, device=str(self.device)))
+            self.step, self.elapsed, self.window = int(progress["step"]), float(progress["elapsed_s"]), progress["window"]
+            self.rng.bit_generator.state = progress["rng"]
+            rows = log_rows(log) if log.exists() else []
+            self.rows = [row for row in rows if row["step"] <= self.step]  # the log may be newer than the state: it is written first
+        except TrainingError:
+            raise
         except FileNotFoundError:
             raise TrainingError(f"{self.folder}: no {STATE_FILE} to resume from; start without --resume") from None
-        except (SafetensorError, json.JSONDecodeError, KeyError, TypeError) as error:
-            raise TrainingError(f"{path} is damaged ({error}); restore it or start a new training in another folder") from None
-        self.refuse_other(progress)
-        self.restore(tensors)
-        self.step, self.elapsed, self.window = progress["step"], progress["elapsed_s"], progress["window"]
-        self.rng.bit_generator.state = progress["rng"]
-        log = self.folder / LOG_FILE
-        rows = pd.read_csv(log).query("step <= @self.step").to_dict("records") if log.exists() and log.stat().st_size > 1 else []
-        self.rows = rows
+        except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise TrainingError(f"{path} or {log.name} is damaged ({reason}); restore it or start a new training in another folder") from None
 
     def refuse_other(self, progress: dict) -> None:
         """Raise unless the saved training has this model and this recipe (its length apart)."""
@@ -293,6 +301,13 @@ class Trainer:
         carry = part("carry.")
         self.state = (carry["z_H"], carry["z_L"])
         self.tokens, self.labels, self.used, self.done = (carry[k] for k in ("tokens", "labels", "used", "done"))
+
+
+def log_rows(path: Path) -> list[dict]:
+    """The rows of a log.csv with every digit kept (pandas' reader may lose the last one), so that it is written back as it was."""
+    with open(path, newline="") as file:
+        rows = [{k: float(v) if v else np.nan for k, v in row.items()} for row in csv.DictReader(file)]
+    return [row | {name: int(row[name]) for name in ("step", "examples")} for row in rows]
 
 
 def checkpoints(folder: Path | str) -> dict[int, Path]:

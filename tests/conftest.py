@@ -59,6 +59,26 @@ def data_copy(tmp_path, monkeypatch, root):
     return folder
 
 
+@pytest.fixture
+def rrm(capsys, monkeypatch):
+    """``rrm(*arguments)``: (exit status, stdout, stderr) of a command, run in this process."""
+
+    def command(*arguments):
+        from rrm_core import cli
+
+        status = 0
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "argv", ["rrm", *map(str, arguments)])
+            try:
+                cli.main()
+            except SystemExit as stop:
+                status = stop.code or 0
+        out = capsys.readouterr()
+        return status, out.out, out.err
+
+    return command
+
+
 @pytest.fixture(scope="session")
 def book(root):
     """The folder of the built book, built as `make book` builds it."""

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from rrm_core import manifest, measure, puzzles, train
+from rrm_core import manifest, measure, parts, puzzles, train
 from rrm_core.measure import MeasureError
 from rrm_core.models import load_model, tokens
 from rrm_core.rollout import unroll
@@ -33,21 +33,23 @@ def test_order_does_not_matter(model, frame):
     pd.testing.assert_frame_equal(texts.iloc[order].reset_index(drop=True), shuffled_texts)
 
 
-def test_sharding_and_resuming_do_not_matter(model, frame, tmp_path, monkeypatch):
-    monkeypatch.setattr(measure, "PART", 16)
+def test_sharding_and_resuming_do_not_matter(model, frame, tmp_path):
     key = {"k": 2}
-    assert not measure.parts(model, frame, tmp_path / "two", key, (0, 2), k=2)
-    assert measure.parts(model, frame, tmp_path / "two", key, (1, 2), k=2)
-    assert measure.parts(model, frame, tmp_path / "one", key, (0, 1), k=2)
+    assert not measure.measure_parts(model, frame, tmp_path / "two", key, (0, 2), 16, k=2)
+    assert measure.measure_parts(model, frame, tmp_path / "two", key, (1, 2), 16, k=2)
+    assert measure.measure_parts(model, frame, tmp_path / "one", key, (0, 1), 16, k=2)
     for name in sorted(p.name for p in (tmp_path / "one").glob("*.parquet")):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
     lost = tmp_path / "one" / "part_000016.parquet"
     before, others = lost.read_bytes(), {p: p.stat().st_mtime_ns for p in (tmp_path / "one").glob("part_*") if p != lost}
     lost.unlink()
-    assert measure.parts(model, frame, tmp_path / "one", key, k=2)
+    assert measure.measure_parts(model, frame, tmp_path / "one", key, size=16, k=2)
     assert lost.read_bytes() == before and all(p.stat().st_mtime_ns == t for p, t in others.items())
-    with pytest.raises(MeasureError, match="parts of another measurement"):
-        measure.parts(model, frame, tmp_path / "one", {"k": 3}, k=3)
+    with pytest.raises(parts.PartError, match=r"parts of another measurement: \{'k': \(2, 3\)\}"):
+        measure.measure_parts(model, frame, tmp_path / "one", {"k": 3}, size=16, k=3)
+    lost.write_bytes(before[:-9])
+    assert measure.measure_parts(model, frame, tmp_path / "one", key, size=16, k=2), "a damaged part is measured again"
+    assert lost.read_bytes() == before
 
 
 def test_columns_mean_what_they_say(model, frame):
