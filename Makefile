@@ -20,7 +20,7 @@ $(VENV)/.stamp: requirements.lock pyproject.toml
 
 # The chapters are edited as notebooks/X.md; their X.ipynb twins are made from them.
 notebooks: env
-	$(BIN)/jupytext --quiet --to ipynb --update notebooks/*.md
+	$(BIN)/jupytext --quiet --to ipynb --update notebooks/*.md notebooks/demos/*.md
 
 book: env
 	@RRM_PUBLISH=1 $(BIN)/jupyter-book build . --all --warningiserror --keep-going -q \

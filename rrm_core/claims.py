@@ -226,16 +226,33 @@ def verdict(row: dict, here: Estimate, paper: Estimate) -> str:
     return "undecided"
 
 
+def would_change(row: dict, found: str, here: Estimate, paper: Estimate, run: Run) -> str:
+    """What would change a verdict, in words."""
+    if found == "cannot be measured":
+        if here.reason.startswith("missing table"):
+            return f"rrm study {here.reason.split('/')[-1].removesuffix('.parquet')} --run {run.name}"
+        mends = {"no band": "a checkpoint whose late drift has two humps", "tied to": f"a run on {row.get('tied')}x{row.get('tied')}", "about": f"a run of {str(row.get('only')).upper()}",
+                 "n <": "more puzzles of that kind", "one bin": "a finer measure of difficulty", "missing column": "measure the run again"}  # fmt: skip
+        return next((mend for start, mend in mends.items() if here.reason.startswith(start)), "more puzzles of each outcome")
+    if row["rule"] == "magnitude":
+        target = f"{paper.value:.3g}" if paper.low == paper.high else f"[{paper.low:.3f}, {paper.high:.3f}]"
+        return f"an interval that {'misses' if found == 'agrees' else 'reaches'} {target}"
+    if found == "undecided":
+        return f"more puzzles, until the interval leaves {row['null']:g}"
+    return f"an interval wholly {'below' if (found == 'holds') == (row['side'] == 'above') else 'above'} {row['null']:g}"
+
+
 def ledger(run: Run, claims: str | None = None) -> pd.DataFrame:
-    """One row a claim (those whose claim begins with `claims`): id, says, paper's figure, this run's, n, verdict, reason."""
+    """One row a claim (those whose claim begins with `claims`): id, says, paper's figure, this run's, n, verdict, reason, what would change it."""
     out = []
     for row in rows():
         if claims is not None and not row["claim"].startswith(claims):
             continue
         here, paper = measure(row, run), published(row, run.meta["model"])
+        found = verdict(row, here, paper)
         out.append({"id": row["id"], "claim": row["claim"], "says": row["says"], "run": run.name,
                     "paper": "–" if np.isnan(paper.value) else format(paper, ".3f") if paper.low < paper.high else f"{paper.value:.3f}",
-                    "measured here": "–" if np.isnan(here.value) else format(here, ".3f"), "n": here.n, "verdict": verdict(row, here, paper), "reason": here.reason})  # fmt: skip
+                    "measured here": "–" if np.isnan(here.value) else format(here, ".3f"), "n": here.n, "verdict": found, "reason": here.reason, "would change it": would_change(row, found, here, paper, run)})  # fmt: skip
     return pd.DataFrame(out)
 
 

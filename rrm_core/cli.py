@@ -244,7 +244,7 @@ def claims(run: str | None, form: str) -> None:
     from rrm_core import tables
 
     found = pd.concat([ledger.ledger(r) for r in tables.load_runs([run] if run else None).values()])
-    print(found.to_json(orient="records", indent=2) if form == "json" else found.drop(columns="claim").to_string(index=False, max_colwidth=60))
+    print(found.to_json(orient="records", indent=2) if form == "json" else found.drop(columns=["claim", "would change it"]).to_string(index=False, max_colwidth=60))
 
 
 @app.command()

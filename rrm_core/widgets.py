@@ -103,7 +103,7 @@ def rows_script(run: Run) -> str:
 
 def write_static(out: Path, runs: list[Run]) -> None:
     """Write every script, style and sidecar of the published pages to ``out`` (the book's ``_static/rrm``)."""
-    for name in ("vega.js", "charts.js", "charts.css", "explorer.js", "explorer.css"):
+    for name in ("vega.js", "charts.js", "charts.css", "explorer.js", "explorer.css", "playground.js", "playground.css"):
         write_bytes(charts.static_text(name).encode(), out / name)
     for run in runs:
         write_bytes(rows_script(run).encode(), out / "rows" / f"{run.name}.js")

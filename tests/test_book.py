@@ -2,14 +2,16 @@
 
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from rrm_core import cells, widgets
 
-PAGES = ["book/index", "notebooks/2_setup", "notebooks/3_1_decomposition", "notebooks/3_2_controls", "notebooks/3_3_early_window", "notebooks/3_4_training",
-         "notebooks/4_prior_accounts", "notebooks/5_implications", "book/claims", "book/limitations", "book/data_dictionary", "book/bibliography"]  # fmt: skip
+TOC = yaml.safe_load((Path(__file__).parents[1] / "_toc.yml").read_text())
+PAGES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]
 LIVE = "[...document.querySelectorAll('figure.rrm-chart, .rrm-explorer')].every(f => f.dataset.live === 'yes')"
 
 

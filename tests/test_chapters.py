@@ -12,6 +12,8 @@ import pytest
 from rrm_core import chapters, report
 
 NAMES = ["2_setup", "3_1_decomposition", "3_2_controls", "3_3_early_window", "3_4_training", "4_prior_accounts", "5_implications"]
+DEMOS = ["finite_exponents", "settle_or_wander", "train_4x4"]
+PAIRS = [*NAMES, *(f"demos/{d}" for d in DEMOS)]
 
 
 def cells_of(notebook):
@@ -20,9 +22,10 @@ def cells_of(notebook):
 
 def test_every_chapter_is_there(root):
     assert sorted(p.stem for p in (root / "notebooks").glob("*.md")) == NAMES == sorted(p.stem for p in (root / "notebooks").glob("*.ipynb"))
+    assert sorted(p.stem for p in (root / "notebooks/demos").glob("*.md")) == DEMOS == sorted(p.stem for p in (root / "notebooks/demos").glob("*.ipynb"))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", PAIRS)
 def test_the_two_files_of_a_chapter_say_the_same(root, name):
     text, twin = jupytext.read(root / "notebooks" / f"{name}.md"), nbformat.read(root / "notebooks" / f"{name}.ipynb", 4)
     assert cells_of(text) == cells_of(twin), f"run `make notebooks`: {name}.ipynb is not what {name}.md says"
@@ -46,6 +49,38 @@ def test_a_chapter_runs_from_a_checkout(root, name, tmp_path, monkeypatch):
     text = json.dumps(nbformat.read(out, 4))
     assert "hrm-6x6" in text and "cdn.jsdelivr" not in text.replace("https://cdn.jsdelivr.net/npm/vega", "")
     assert time.monotonic() - started < 60, "a chapter takes 15 s on a free machine"
+
+
+@pytest.mark.parametrize("name", DEMOS)
+def test_a_demo_has_parameters_first_and_checks_them_next(root, name):
+    code = [c for c in nbformat.read(root / "notebooks" / "demos" / f"{name}.ipynb", 4).cells if c.cell_type == "code"]
+    assert code[0].metadata.tags == ["parameters"]
+    hints = ast.parse(code[0].source).body
+    assert all(isinstance(node, ast.AnnAssign) for node in hints) and code[0].source.count("#") == len(code[0].source.splitlines())
+    numbers = [node.target.id for node in hints if ast.unparse(node.annotation) != "str" and node.target.id != "seed"]
+    assert all(f'demos.within("{key}"' in code[1].source for key in numbers), "a number is not checked"
+
+
+@pytest.mark.parametrize("name", DEMOS)
+def test_a_demo_runs_in_a_class(root, name, tmp_path, monkeypatch):
+    monkeypatch.chdir(root)
+    out = tmp_path / "out.ipynb"
+    started = time.monotonic()
+    papermill.execute_notebook(f"notebooks/demos/{name}.ipynb", str(out), progress_bar=False, execution_timeout=120)
+    taken = time.monotonic() - started
+    done = nbformat.read(out, 4)
+    assert all(c.get("execution_count") for c in done.cells if c.cell_type == "code")
+    said = {"train_4x4": "**unfinished**", "settle_or_wander": "ends the other way", "finite_exponents": "start frames"}[name]
+    assert said in json.dumps(done)
+    assert taken < 120, "a demo takes under 60 s on a free machine; twice that is allowed here"
+
+
+@pytest.mark.parametrize(("name", "bad", "message"), [("train_4x4", {"every": 0}, "every=0: expected a number from 0.5 to 60"),
+    ("settle_or_wander", {"puzzle": 999_999}, "puzzle=999999: the run 'trm-6x6' has the puzzles"), ("finite_exponents", {"frames": 2.5}, "frames=2.5: expected a whole number")])  # fmt: skip
+def test_a_demo_refuses_what_is_out_of_range(root, name, bad, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(root)
+    with pytest.raises(papermill.PapermillExecutionError, match=message):
+        papermill.execute_notebook(f"notebooks/demos/{name}.ipynb", str(tmp_path / "out.ipynb"), parameters=bad, progress_bar=False, execution_timeout=120)
 
 
 def test_converting_values():

@@ -89,3 +89,17 @@ def test_a_missing_column_and_a_missing_class_are_causes(runs):
 def test_the_command_prints_json():
     done = subprocess.run([Path(sys.executable).with_name("rrm"), "claims", "--run", "trm-6x6", "--format", "json"], capture_output=True, text=True, check=True)
     assert {row["id"] for row in json.loads(done.stdout)} == {row["id"] for row in claims.rows()}
+
+
+def test_every_verdict_says_what_would_change_it(runs):
+    for run in runs.values():
+        found = claims.ledger(run)
+        assert found["would change it"].str.len().gt(8).all()
+        decided = found[found.verdict.isin(["holds", "fails"])]
+        rules = {row["id"]: row for row in claims.rows()}
+        for row in decided.itertuples():
+            other = {"above": "below", "below": "above"}[rules[row.id]["side"]]
+            expected = other if row.verdict == "holds" else rules[row.id]["side"]
+            assert row._10.startswith(f"an interval wholly {expected}"), (run.name, row.id)
+        lacking = found[found.reason.str.startswith("missing table")]
+        assert lacking["would change it"].str.match(r"rrm study (evolution|long|multi4|restarts) --run " + run.name).all()

@@ -23,12 +23,14 @@ def digest() -> str:
 
 def configure(app, config) -> None:
     """Executed notebooks are cached under the digest; the book's scripts and the runs' rows become static files."""
-    from rrm_core import tables, widgets
+    from rrm_core import inpage, tables, widgets
 
     os.environ["RRM_PUBLISH"] = "1"  # the kernels of the chapters inherit it
     config.nb_execution_cache_path = str(ROOT / "_build" / ".jupyter_cache" / digest())
     static = ROOT / "_build" / ".static"
-    widgets.write_static(static / "rrm", list(tables.load_runs().values()))
+    runs = list(tables.load_runs().values())
+    widgets.write_static(static / "rrm", runs)
+    inpage.write_static(static / "rrm", runs)
     config.html_static_path.append(str(static))
 
 
@@ -42,10 +44,22 @@ def mathml(display: str):
     return visit, None
 
 
+def player_assets(app, page: str, template: str, context: dict, doctree) -> None:
+    """The scripts of the model in the page, on pages that have one; its weights wait for the reader's button."""
+    from rrm_core import inpage
+
+    if 'class="rrm-player"' in context.get("body", ""):
+        app.add_css_file("rrm/player.css")
+        for name in inpage.SCRIPTS:
+            app.add_js_file(f"rrm/{name}")
+
+
 def setup(app) -> dict:
     app.connect("config-inited", configure, priority=1)
+    app.connect("html-page-context", player_assets)
     app.add_html_math_renderer("mathml", mathml("inline"), mathml("block"))
     for name in ("charts", "explorer"):
         app.add_css_file(f"rrm/{name}.css")
         app.add_js_file(f"rrm/{name}.js")
+    app.add_css_file("rrm/playground.css")  # its script is loaded by the pages that show it
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
