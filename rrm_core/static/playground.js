@@ -291,7 +291,7 @@
     const inputs = {};
 
     function slider(key, c, get, set) {
-      const shown = el("output", {}), digits = Math.max(0, -Math.floor(Math.log10(c.step) + 1e-9));
+      const shown = el("output", { "aria-hidden": "true" }), digits = Math.max(0, -Math.floor(Math.log10(c.step) + 1e-9));
       const input = el("input", { type: "range", min: c.min, max: c.max, step: c.step, "aria-label": c.label, oninput: () => { set(Number(input.value)); label(); later(); } });
       const label = () => { shown.textContent = (c.unit === "°" ? get().toFixed(0) + "°" : number(get(), digits)); input.setAttribute("aria-valuetext", shown.textContent); };
       inputs[key] = () => { input.value = get(); label(); };
