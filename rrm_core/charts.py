@@ -60,6 +60,11 @@ def level(value: float, **style: object) -> alt.Chart:
     return alt.Chart(NO_DATA).mark_rule(strokeDash=[4, 4], color="#777777", **style).encode(y=alt.datum(value))
 
 
+def grid(panels: list[alt.Chart], columns: int = 2) -> alt.ConcatChart:
+    """Charts of several runs side by side, two in a row: what fits the book's column."""
+    return alt.concat(*panels, columns=columns)
+
+
 def titled(chart: alt.Chart, title: str, source: str, description: str) -> alt.Chart:
     """`chart` with a title, whose figures these are, and what a reader who cannot see it should know."""
     return chart.properties(title=alt.Title(title, subtitle=source, anchor="start"), description=f"{title}. {source}. {description}")
@@ -174,12 +179,18 @@ def early_window(table: pd.DataFrame, source: str) -> alt.Chart:
     return titled(alt.layer(chance, rule, point).properties(width=WIDTH, height=190), "What is known early", source, "Each row a signal, each colour a set of puzzles; the dashed line is chance.")
 
 
-def horizons(table: pd.DataFrame, source: str) -> alt.Chart:
-    """AUC of each signal after h = 1, 2, ... segments, with intervals."""
-    base = alt.Chart(table.dropna(subset=["auc"])).encode(x=alt.X("h:Q", title="segments seen", scale=alt.Scale(domain=[1, 15])), color=alt.Color("signal:N", title="signal", legend=alt.Legend(orient="bottom")))
-    area = base.mark_area(opacity=0.15).encode(y=alt.Y("low:Q", title="AUC for the outcome at 16", scale=alt.Scale(domain=[0, 1])), y2="high:Q")
+def horizons(table: pd.DataFrame, source: str, marks: pd.DataFrame | None = None) -> alt.Chart:
+    """AUC of each signal after h = 1, 2, ... segments, with intervals; `marks` (h, signal, auc): what the paper prints, as crosses."""
+    x, y = alt.X("h:Q", title="segments seen", scale=alt.Scale(domain=[1, 15])), alt.Scale(domain=[0, 1])
+    color = alt.Color("signal:N", title="signal", legend=alt.Legend(orient="bottom"))
+    base = alt.Chart(table.dropna(subset=["auc"])).encode(x=x, color=color)
+    area = base.mark_area(opacity=0.15).encode(y=alt.Y("low:Q", title="AUC for the outcome at 16", scale=y), y2="high:Q")
     line = base.mark_line(point=True).encode(y="auc:Q", strokeDash=alt.StrokeDash("signal:N", title="signal"), tooltip=["h", "signal", "n_correct", "n_wrong", alt.Tooltip("auc:Q", format=".3f")])
-    return titled(alt.layer(area, line, level(0.5)).properties(width=WIDTH, height=190), "AUC as the window grows", source, "Lines: AUC of each signal among puzzles still wrong at that segment; bands: 95 %. Dashed: chance.")
+    layers = [area, line, level(0.5)]
+    if marks is not None and len(marks):
+        layers.append(alt.Chart(marks).mark_point(shape="cross", filled=True, size=110, stroke="white", strokeWidth=1).encode(x=x, y=alt.Y("auc:Q", scale=y), color=color, tooltip=["h", "signal", "auc", "source"]))
+    note = " Crosses: printed in the paper." if len(layers) > 3 else ""
+    return titled(alt.layer(*layers).properties(width=WIDTH, height=190), "AUC as the window grows", source, f"Lines: AUC of each signal among puzzles still wrong at that segment; bands: 95 %. Dashed: chance.{note}")
 
 
 def training_log(log: pd.DataFrame, step: int | None, source: str) -> alt.Chart:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from rrm_core import cells, paths, stats, tables
+from rrm_core import cells, findings, paths, stats, tables
 from rrm_core.stats import Estimate, unmeasured
 from rrm_core.tables import Run
 
@@ -109,10 +109,16 @@ def controls(run: Run) -> list[Estimate]:
     return [matched(run), stats.binned_auc(run.table, "naked_backtracks")[1]]
 
 
-def evolution(run: Run) -> Estimate:
-    """Needs the tables of the checkpoints, which no run has yet."""
-    path = paths.run_dir(run.name) / "studies" / "evolution.parquet"
-    return unmeasured(0, "", f"missing table studies/{path.name}: the kept checkpoints are not measured")
+def blind_failures(run: Run) -> Estimate:
+    """Share of the failures that are settled (strict) and would halt: what no selector by settling and halting can see."""
+    wrong = ~run.table.correct.to_numpy()
+    return share((late(run)[wrong] < band(run).strict) & (run.table.halted_at.to_numpy()[wrong] > 0))
+
+
+def beyond(run: Run) -> Estimate:
+    """What the exponent adds to the AUC of late drift and the final halting logit, cross-validated."""
+    row = stats.nested_auc(run.table).iloc[0]
+    return Estimate(row.difference, row.low, row.high, len(run.table), "bootstrap", row.reason)
 
 
 MEASURES: dict[str, Callable[[Run], Estimate]] = {
@@ -136,7 +142,19 @@ MEASURES: dict[str, Callable[[Run], Estimate]] = {
     "early_drift": lambda run: early(run, "drift_h"),
     "early_q_halt": lambda run: early(run, "q_halt"),
     "sign_reversal": lambda run: weakest([early(run, "drift_h"), auc(-late(run), run.table.correct)]),
-    "evolution": evolution,
+    "auc_q_halt": lambda run: auc(run.table.q_halt_16, run.table.correct),
+    "blind_failures": blind_failures,
+    "lambda_1_beyond": beyond,
+    "growth_D_change": findings.training_change,
+    "gap_change": lambda run: findings.training_change(run, gap=True),
+    "multi4_D": findings.multi4_d_mass,
+    "multi4_growth_A": findings.multi4_growth_a,
+    "lingering": findings.lingering,
+    "long_solved": lambda run: findings.fate_at_end(run, "solved later"),
+    "long_settled_wrong": lambda run: findings.fate_at_end(run, "settled in a wrong place"),
+    "selection_gain": findings.selection_gain,
+    "pruned_lambda_1": lambda run: findings.pruned_successes(run, "lambda1"),
+    "pruned_q_halt": lambda run: findings.pruned_successes(run, "q_halt"),
 }
 
 

@@ -1,4 +1,4 @@
-"""The command line: ``rrm puzzles | train | import | measure | checkpoints | chapter | claims | verify``.
+"""The command line: ``rrm puzzles | train | import | measure | checkpoints | study | chapter | claims | verify``.
 
 A mistake of the user's ends with one line on standard error and exit status 2; nothing that was there is lost.
 """
@@ -112,14 +112,16 @@ def puzzles_solve(board: str) -> None:
 @click.argument("preset")
 @click.option("--out", type=FOLDER, required=True, help="folder of the training")
 @click.option("--resume", is_flag=True, help="go on from the folder's last save")
+@click.option("--start", type=FOLDER, help="begin with the weights of this checkpoint folder; the optimiser starts anew")
 @click.option("--steps", type=int, help="train to this step")
 @click.option("--minutes", type=float, help="stop and save after about this long")
 @click.option("--seed", type=int, help="seed of weights and data")
 @click.option("--device", default="cpu")
 @click.option("--progress/--quiet", default=True)
-def train(preset: str, out: Path, resume: bool, steps: int | None, minutes: float | None, seed: int | None, device: str, progress: bool) -> None:
+def train(preset: str, out: Path, resume: bool, start: Path | None, steps: int | None, minutes: float | None, seed: int | None, device: str, progress: bool) -> None:
     """Train a preset, saving checkpoints and a resumable state."""
     from rrm_core import train as training
+    from rrm_core.models import load_model
 
     one_thread()
     changes = {k: v for k, v in {"steps": steps, "seed": seed}.items() if v is not None}
@@ -128,6 +130,8 @@ def train(preset: str, out: Path, resume: bool, steps: int | None, minutes: floa
     trainer = training.Trainer(*training.preset(preset, **changes), out, device)
     if resume:
         trainer.resume()
+    elif start:
+        trainer.start_from(load_model(start))
     trainer.run(minutes, progress)
 
 
@@ -187,6 +191,20 @@ def checkpoints(training: Path, run: str, count: int) -> None:
     measuring.keep_checkpoints(training, out, count)
     manifest.record([p for p in (out / "checkpoints").rglob("*") if p.is_file()] + [out / "run.json"], command_line())
     print(out / "checkpoints")
+
+
+@app.command()
+@click.argument("name", metavar="{evolution|long|restarts|pruning|probes|numerics|multi4}")
+@click.option("--run", required=True, help="a measured run in data/runs")
+@click.option("--device", default="cpu")
+def study(name: str, run: str, device: str) -> None:
+    """Make a further experiment on a run: data/runs/RUN/studies/NAME.parquet; a killed one goes on where it stopped."""
+    from rrm_core import manifest, studies
+
+    one_thread()
+    files = studies.run(name, run, command_line(), device)
+    manifest.record(files, command_line())
+    print(files[0])
 
 
 @app.command()

@@ -136,6 +136,17 @@ def environment() -> dict:
     return {"versions": versions, "platform": platform.platform(), "measured": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")}
 
 
+def origin(training: Path) -> dict:
+    """recipe, training_steps and training_s of the training, or of the run that keeps the checkpoint; empty for an import."""
+    if (training / "progress.json").exists():
+        progress = json.loads((training / "progress.json").read_text())
+        return {"recipe": progress["recipe"], "training_steps": progress["step"], "training_s": progress["elapsed_s"]}
+    if (training / "run.json").exists():
+        meta = json.loads((training / "run.json").read_text())
+        return {key: meta[key] for key in ("recipe", "training_steps", "training_s")}
+    return {}
+
+
 def run(checkpoint: Path | str, out: Path | str, puzzle_set: str, n: int, k: int = 8, seed: int = 0,
         shard: tuple[int, int] = (0, 1), command: str = "", device: str = "cpu", extra_givens: int = 0) -> Path | None:  # fmt: skip
     """Measure a checkpoint folder on the first `n` puzzles of a set and write the run folder `out` when all parts are there.
@@ -157,7 +168,7 @@ def run(checkpoint: Path | str, out: Path | str, puzzle_set: str, n: int, k: int
     write(texts, out / "trajectories.parquet")
     save_model(model, out)
     training = checkpoint.parent.parent
-    progress = json.loads((training / "progress.json").read_text()) if (training / "progress.json").exists() else {}
+    progress = origin(training)
     if (training / "log.csv").exists():
         shutil.copyfile(training / "log.csv", out / "log.csv")
     meta = {
@@ -170,8 +181,8 @@ def run(checkpoint: Path | str, out: Path | str, puzzle_set: str, n: int, k: int
         "segments": SEGMENTS,
         "step": int(checkpoint.name.removeprefix("step_")) if checkpoint.name.startswith("step_") else None,
         "recipe": progress.get("recipe", {}),
-        "training_steps": progress.get("step"),
-        "training_s": progress.get("elapsed_s"),
+        "training_steps": progress.get("training_steps"),
+        "training_s": progress.get("training_s"),
         "puzzles": puzzle_set,
         "extra_givens": extra_givens,
         "n": n,

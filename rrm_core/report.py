@@ -35,7 +35,12 @@ def open_runs(run: str, compare: list[str]) -> list[Run]:
 
 
 def show(table: pd.DataFrame, caption: str) -> HTML:
-    """A table as HTML with a caption above; floats to three decimals, none in a column of whole numbers, NaN as a dash."""
+    """A table as HTML with a caption above; floats to three decimals, none in a column of whole numbers, NaN as a dash.
+
+    A table without rows becomes its caption and a word that nothing was measured.
+    """
+    if not len(table):
+        return HTML(f'<p class="rrm-empty">{escape(caption)} <em>Not measured yet.</em></p>')
     whole = [c for c in table.select_dtypes("number") if (table[c].dropna() % 1 == 0).all()]
     table = table.assign(**{c: [f"{v:,.0f}" if np.isfinite(v) else "–" for v in table[c]] for c in whole})
     body = table.to_html(index=False, border=0, na_rep="–", float_format="{:.3f}".format, classes="rrm-table", justify="left")

@@ -33,11 +33,11 @@ def distance(new: Tensor, old: Tensor) -> Tensor:
 
 @torch.no_grad()
 def unroll(model: RecursiveModel, tokens: Tensor, segments: int = SEGMENTS, k: int = 8, seed: int = 0,
-           state: State | None = None, fast: bool = True) -> Rollout:  # fmt: skip
+           state: State | None = None, fast: bool = True, every: int = 1) -> Rollout:  # fmt: skip
     """The :class:`Rollout` of token ids (B, cells) from `state` (the stored start state unless given).
 
     `k` tangents (0: none) start from the frame of `seed`, the same for every puzzle. `fast` uses the model's own
-    ``tangents``; otherwise torch's forward mode (equal to round-off, about twice as slow).
+    ``tangents``; otherwise torch's forward mode (equal to round-off, about twice as slow). `every` updates lie between two QRs.
     """
     x = model.embed(tokens)
     state = model.initial_state(len(tokens)) if state is None else state
@@ -48,7 +48,7 @@ def unroll(model: RecursiveModel, tokens: Tensor, segments: int = SEGMENTS, k: i
     for _ in range(segments):
         before = state
         if k:
-            state, frame, growth = ftle.grow(updates, state, frame, tangents)
+            state, frame, growth = ftle.grow(updates, state, frame, tangents, every)
         else:
             state, growth = model.segment(state, x), torch.zeros(len(tokens), 0, dtype=torch.float64)
         logits, q = model.readout(state)

@@ -2,11 +2,6 @@
 
 Every segment is one optimiser step. The batch carries (state, puzzle, segments used) from step to step; rows that halt
 are replaced by fresh puzzles. Sources: Wang et al. 2025, Jolicoeur-Martineau 2025 and their official code.
-
-Optimiser: AdamW, not the published Adam-atan2. The two differ where a gradient is tiny against epsilon (the published
-runs train at widths and steps where that matters); at these sizes both train, and AdamW ships with torch, fused and
-with a state dict that resumes exactly. ``lr x weight_decay`` = 1e-4 is the published product, ``lr`` is ten times the
-published one because the presets take thousands, not tens of thousands, of steps.
 """
 
 from __future__ import annotations
@@ -14,13 +9,12 @@ from __future__ import annotations
 import copy
 import json
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-import torch.nn.functional as F
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
@@ -28,97 +22,13 @@ from tqdm.auto import tqdm
 
 from rrm_core import puzzles, sudoku
 from rrm_core.files import write_bytes, write_json
+from rrm_core.losses import answer_loss, halting_loss
 from rrm_core.models import Config, RecursiveModel, load_model, save_model, tokens
+from rrm_core.optim import OPTIMISERS
+from rrm_core.recipes import Recipe, TrainingError, preset
 
 SEGMENTS = 16
 STATE_FILE, PROGRESS_FILE, LOG_FILE = "state.safetensors", "progress.json", "log.csv"
-
-
-class TrainingError(ValueError):
-    """A training that cannot start or go on; the message says why and how to mend it."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to train. Counts are optimiser steps; one step is one segment of `batch` puzzles."""
-
-    puzzles: str  # name of a training set in data/puzzles
-    steps: int
-    batch: int = 128
-    lr: float = 1e-3
-    weight_decay: float = 0.1
-    betas: tuple[float, float] = (0.9, 0.95)
-    warmup: int = 100  # linear, then constant
-    ema: float = 0.995  # remembers 200 steps; the published 0.999 would remember a third of these short trainings
-    extra_givens: int = 6  # each fresh puzzle gets 0..this many solution digits on top of its minimal givens
-    explore: float = 0.1  # probability, redrawn at every segment, that a minimum of 2..16 segments holds
-    continue_share: float = 1.0  # of the rows whose q_continue is trained at a step (HRM); each target costs one more segment
-    bf16: bool = True
-    eval_every: int = 100
-    eval_puzzles: int = 256
-    checkpoint_every: int = 100
-    log_every: int = 20
-    seed: int = 0
-
-
-PRESETS: dict[str, tuple[Config, Recipe]] = {
-    "trm-6x6": (Config("trm", "mlp", 6, 96, 2, 0, 2, 3, heads=4, prefix=1), Recipe("6x6", steps=1000, eval_every=50, checkpoint_every=50)),
-    "hrm-6x6": (Config("hrm", "attention", 6, 96, 2, 2, 2, 2, heads=4, prefix=1), Recipe("6x6", steps=10000, checkpoint_every=250)),
-    "trm-9x9-small": (
-        Config("trm", "mlp", 9, 128, 2, 0, 2, 3, heads=4, prefix=1),
-        Recipe("9x9", steps=10000, batch=96, extra_givens=25, eval_every=250, checkpoint_every=250),
-    ),
-    "hrm-9x9-small": (
-        Config("hrm", "attention", 9, 128, 2, 2, 2, 2, heads=4, prefix=1),
-        Recipe("9x9", steps=20000, batch=96, extra_givens=25, continue_share=0.25, eval_every=500, checkpoint_every=500),
-    ),
-    "smoke": (
-        Config("trm", "mlp", 4, 32, 1, 0, 2, 2, heads=2, prefix=1),
-        Recipe("4x4", steps=120, batch=64, lr=2e-3, warmup=10, ema=0.9, extra_givens=4, eval_every=40, checkpoint_every=40),
-    ),
-}
-
-
-def preset(name: str, **changes: object) -> tuple[Config, Recipe]:
-    """(model config, recipe) of a preset, with recipe fields changed; an unknown preset or field is named."""
-    if name not in PRESETS:
-        raise TrainingError(f"unknown preset {name!r}; known: {', '.join(PRESETS)}")
-    config, recipe = PRESETS[name]
-    unknown = set(changes) - set(asdict(recipe))
-    if unknown:
-        raise TrainingError(f"unknown recipe fields {sorted(unknown)}; known: {', '.join(asdict(recipe))}")
-    return config, replace(recipe, **changes)
-
-
-# --- losses ------------------------------------------------------------------------------------------------------
-
-
-def log_stablemax(logits: Tensor) -> Tensor:
-    """log of the stablemax over the last axis: s(x) = x + 1 for x >= 0, else 1/(1 - x), normalised (Prieto et al. 2025).
-
-    In float64. Each branch sees its argument clamped to its own side, so that neither poisons the gradient of the other.
-    """
-    x = logits.double()
-    s = torch.where(x >= 0, x.clamp(min=0) + 1, 1 / (1 - x.clamp(max=0)))
-    return torch.log(s / s.sum(-1, keepdim=True))
-
-
-def answer_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """(B,) stablemax cross-entropy, mean over the cells; logits (B, cells, V), labels (B, cells)."""
-    return -log_stablemax(logits).gather(-1, labels[..., None]).squeeze(-1).mean(-1)
-
-
-def halting_loss(q: Tensor, solved: Tensor, continue_target: Tensor | None = None) -> Tensor:
-    """(B,) binary cross-entropy of q_halt against "all cells right", plus that of q_continue in rows whose target is not NaN.
-
-    With m targets in B rows the second term counts B/m times, so that the mean over the batch is the same on average.
-    """
-    loss = F.binary_cross_entropy_with_logits(q[:, 0], solved.to(q.dtype), reduction="none")
-    if continue_target is not None:
-        known = ~continue_target.isnan()
-        more = F.binary_cross_entropy_with_logits(q[known, 1], continue_target[known], reduction="none")
-        loss = loss + torch.zeros_like(loss).masked_scatter(known, more * (len(q) / len(more)))
-    return loss
 
 
 def gradient_start(config: Config) -> int:
@@ -139,12 +49,10 @@ class Trainer:
         self.model = RecursiveModel(config).to(self.device).train()
         self.prefix_weights = self.model.inner.puzzle_emb.weights.requires_grad_(True)  # trained by sign-SGD, as published
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
-        self.optimiser = torch.optim.AdamW(
-            self.model.parameters(), lr=recipe.lr, betas=recipe.betas, weight_decay=recipe.weight_decay, fused=True
-        )
+        self.optimiser = OPTIMISERS[recipe.optimiser](self.model.parameters(), lr=recipe.lr, betas=recipe.betas, weight_decay=recipe.weight_decay)
         self.base = puzzles.read(f"{recipe.puzzles}-train", config.side)
         self.step, self.elapsed, self.rows = 0, 0.0, []
-        n, cells = recipe.batch, config.cells
+        n, cells = recipe.batch * recipe.branches, config.cells  # row = branch x batch + puzzle; branch 0 is the clean one
         self.tokens = torch.zeros(n, cells, dtype=torch.long, device=self.device)
         self.labels = torch.zeros_like(self.tokens)
         self.state = tuple(z.clone() for z in self.model.initial_state(n))
@@ -164,14 +72,24 @@ class Trainer:
         return sudoku.augment(sudoku.add_givens(boards, solutions, extra, self.rng), solutions, self.rng)
 
     def refill(self) -> None:
-        """Put fresh puzzles and the start state into the rows that are done."""
-        rows = self.done.nonzero().squeeze(-1)
-        boards, solutions = self.draw(len(rows))
-        self.tokens[rows] = tokens(boards).to(self.device)
-        self.labels[rows] = tokens(solutions).to(self.device)
+        """Put fresh puzzles and the start state, perturbed in all branches but the first, into the rows that are done."""
+        r = self.recipe
+        fresh = self.done[: r.batch].nonzero().squeeze(-1)
+        rows = torch.cat([fresh + branch * r.batch for branch in range(r.branches)])
+        boards, solutions = self.draw(len(fresh))
+        self.tokens[rows] = tokens(boards).repeat(r.branches, 1).to(self.device)
+        self.labels[rows] = tokens(solutions).repeat(r.branches, 1).to(self.device)
         start = self.model.initial_state(len(rows))
+        if r.sigma:
+            start = tuple(z + r.sigma * self.noise(z.shape, clean=len(fresh)).to(z) for z in start)
         self.state = tuple(z.index_copy(0, rows, s.to(z.dtype)) for z, s in zip(self.state, start, strict=True))
         self.used[rows] = 0
+
+    def noise(self, shape: tuple[int, ...], clean: int) -> Tensor:
+        """A standard normal draw of `shape` whose first `clean` rows are zero."""
+        draw = torch.from_numpy(self.rng.standard_normal(shape, dtype=np.float32))
+        draw[:clean] = 0
+        return draw
 
     def continue_target(self, state: tuple[Tensor, Tensor], x: Tensor) -> Tensor | None:
         """(B,) target of q_continue (HRM): sigmoid of the next segment's larger q, of its q_halt at the last segment.
@@ -222,12 +140,13 @@ class Trainer:
         self.step += 1
 
     def halt(self, q: Tensor) -> None:
-        """Mark the rows that stop: the halting rule or 16 segments, unless exploration holds them longer."""
-        n = len(self.used)
+        """Mark the puzzles that stop: the halting rule (of the clean branch) or 16 segments, unless exploration holds them longer."""
+        n = self.recipe.batch
+        used = self.used[:n]
         held = self.rng.random(n) < self.recipe.explore
         minimum = np.where(held, self.rng.integers(2, SEGMENTS + 1, size=n), 0)
-        halting = self.model.would_halt(q) & (self.used >= torch.from_numpy(minimum).to(self.device))
-        self.done = halting | (self.used >= SEGMENTS)
+        halting = self.model.would_halt(q[:n]) & (used >= torch.from_numpy(minimum).to(self.device))
+        self.done = (halting | (used >= SEGMENTS)).repeat(self.recipe.branches)
 
     def note(self, loss: Tensor, right: Tensor, solved: Tensor) -> None:
         """Remember what the progress bar and the log show; accuracies are those of rows that finish at this step."""
@@ -294,6 +213,13 @@ class Trainer:
                     save_model(self.average, self.folder / "checkpoints" / f"step_{self.step:06d}")
                     self.save()
         self.save()
+
+    def start_from(self, model: RecursiveModel) -> None:
+        """Begin with the weights of `model` instead of fresh ones; the optimiser starts anew. Another config is refused."""
+        if model.config != self.config:
+            raise TrainingError(f"cannot start from a model with {asdict(model.config)}; this training has {asdict(self.config)}")
+        self.model.load_state_dict(model.state_dict())
+        self.average.load_state_dict(model.state_dict())
 
     # --- saving and resuming ---
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from rrm_core import train
+from rrm_core import losses, train
 from rrm_core.models import HRM, TRM, Config
 
 
@@ -27,24 +27,24 @@ def small_hrm(folder, **changes):
 def test_stablemax_is_the_published_function():
     x = torch.tensor([[-3.0, -1.0, 0.0, 1.0, 4.0]])
     s = torch.tensor([[1 / 4, 1 / 2, 1.0, 2.0, 5.0]], dtype=torch.float64)
-    assert torch.allclose(train.log_stablemax(x), (s / s.sum()).log())
+    assert torch.allclose(losses.log_stablemax(x), (s / s.sum()).log())
 
 
 def test_stablemax_has_finite_gradients_where_the_unused_branch_is_infinite():
     x = torch.tensor([1.0, 1.0 + 1e-9, 0.0, -1.0], requires_grad=True)
-    train.log_stablemax(x)[0].backward()
+    losses.log_stablemax(x)[0].backward()
     assert torch.isfinite(x.grad).all() and x.grad.abs().sum() > 0
 
 
 def test_answer_loss_is_the_mean_over_cells():
     logits = torch.zeros(2, 3, 4)
-    assert torch.allclose(train.answer_loss(logits, torch.ones(2, 3, dtype=torch.long)), torch.full((2,), np.log(4.0), dtype=torch.float64))
+    assert torch.allclose(losses.answer_loss(logits, torch.ones(2, 3, dtype=torch.long)), torch.full((2,), np.log(4.0), dtype=torch.float64))
 
 
 def test_halting_loss():
     q = torch.tensor([[0.0, 0.0]])
-    assert train.halting_loss(q, torch.tensor([True])).item() == pytest.approx(np.log(2))
-    assert train.halting_loss(q, torch.tensor([True]), torch.tensor([0.5])).item() == pytest.approx(2 * np.log(2))
+    assert losses.halting_loss(q, torch.tensor([True])).item() == pytest.approx(np.log(2))
+    assert losses.halting_loss(q, torch.tensor([True]), torch.tensor([0.5])).item() == pytest.approx(2 * np.log(2))
 
 
 def test_gradient_reaches_only_the_published_updates():
@@ -145,3 +145,73 @@ def test_unknown_presets_fields_and_foreign_folders_are_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:-50])
     with pytest.raises(train.TrainingError, match="damaged"):
         smoke(tmp_path).resume()
+
+
+def test_adam_atan2_is_adam_without_epsilon_on_the_angle():
+    from rrm_core.optim import AdamAtan2
+
+    start, gradients = torch.tensor([1.0, -2.0, 3.0]), [torch.tensor([1e-9, 5.0, -0.5]), torch.tensor([2e-9, -1.0, 0.0])]
+    p = torch.nn.Parameter(start.clone())
+    optimiser, m, v, expected = AdamAtan2([p], lr=0.1, betas=(0.9, 0.95), weight_decay=0.5), 0.0, 0.0, start.clone()
+    for t, g in enumerate(gradients, 1):
+        p.grad = g.clone()
+        optimiser.step()
+        m, v = 0.9 * m + 0.1 * g, 0.95 * v + 0.05 * g**2
+        expected = expected * (1 - 0.1 * 0.5) - 0.1 * torch.atan2(m / (1 - 0.9**t), (v / (1 - 0.95**t)).sqrt())
+    assert torch.allclose(p.detach(), expected, atol=1e-6)
+    assert abs(p[0].item() - (start[0] * 0.95**2).item()) > 0.05, "a gradient of 1e-9 moves a weight as any other"
+
+
+def test_published_presets_have_the_published_sizes():
+    for name, parameters, batch in (("trm-9x9", 5_028_866, 768), ("hrm-9x9", 27_275_266, 768)):
+        config, recipe = train.preset(name)
+        with torch.device("meta"):
+            sizes = [p.numel() for p in train.RecursiveModel(config).parameters()]
+        assert (sum(sizes), recipe.batch, recipe.optimiser) == (parameters, batch, "adam-atan2")
+
+
+def test_adam_atan2_trains_and_resumes(tmp_path):
+    whole = smoke(tmp_path / "a", optimiser="adam-atan2", lr=1e-3)
+    whole.run(progress=False)
+    half = smoke(tmp_path / "b", optimiser="adam-atan2", lr=1e-3, steps=6)
+    half.run(progress=False)
+    rest = smoke(tmp_path / "b", optimiser="adam-atan2", lr=1e-3)
+    rest.resume()
+    rest.run(progress=False)
+    expected, found = whole.tensors(), rest.tensors()
+    assert expected.keys() == found.keys() and all(torch.equal(expected[k], found[k]) for k in expected)
+
+
+def test_branches_are_perturbed_copies_that_halt_together(tmp_path):
+    trainer = smoke(tmp_path, branches=4, sigma=1e-3, batch=8)
+    trainer.refill()
+    tokens, z = trainer.tokens.view(4, 8, -1), trainer.state[0].view(4, 8, -1)
+    assert (tokens == tokens[0]).all()
+    kicks = (z - z[0])[1:]
+    assert torch.equal(z[0], trainer.model.initial_state(8)[0].flatten(1)) and kicks.std().item() == pytest.approx(1e-3, rel=0.1)
+    assert (kicks[0] - kicks[1]).abs().max() > 1e-3
+    for _ in range(6):
+        trainer.advance()
+        assert (trainer.done.view(4, 8) == trainer.done[:8]).all()
+
+
+def test_q_continue_on_a_share_of_rows(tmp_path):
+    trainer = small_hrm(tmp_path, continue_share=0.25)
+    trainer.refill()
+    target = trainer.continue_target(trainer.state, trainer.model.embed(trainer.tokens))
+    assert (~target.isnan()).sum() == 2
+    q, solved = torch.randn(8, 2), torch.zeros(8, dtype=torch.bool)
+    extra = losses.halting_loss(q, solved, target) - losses.halting_loss(q, solved)
+    known = ~target.isnan()
+    expected = torch.nn.functional.binary_cross_entropy_with_logits(q[known, 1], target[known])
+    assert extra.mean().item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_starting_from_a_checkpoint_takes_its_weights_and_refuses_another_model(tmp_path):
+    first = smoke(tmp_path / "a")
+    first.run(progress=False)
+    second = smoke(tmp_path / "b")
+    second.start_from(first.average)
+    assert all(torch.equal(a, b) for a, b in zip(second.model.state_dict().values(), first.average.state_dict().values(), strict=True))
+    with pytest.raises(train.TrainingError, match="cannot start from a model with"):
+        small_hrm(tmp_path / "c").start_from(first.average)

@@ -1,0 +1,109 @@
+"""Further experiments on a run, each its own small table: ``data/runs/<run>/studies/<name>.parquet`` with its JSON.
+
+A study is a module with ``SETTINGS`` (what it was run with) and ``units``: named pieces of work on a :class:`Subject`, each
+giving rows of the table. Finished units are kept on disk, so a killed study goes on where it stopped. What the tables mean
+is computed to the right of here, in :mod:`rrm_core.findings`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from rrm_core import measure, paths, tables
+from rrm_core.files import sha256, write_json
+from rrm_core.models import RecursiveModel, load_model
+
+NAMES = ("evolution", "long", "restarts", "pruning", "probes", "numerics", "multi4")
+
+Units = dict[str, Callable[[], pd.DataFrame]]
+
+
+class StudyError(ValueError):
+    """A study that does not exist or that this run cannot carry; the message says why."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A run as an experiment sees it."""
+
+    folder: Path
+    meta: dict  # run.json
+    table: pd.DataFrame  # the measurement table
+    model: RecursiveModel  # the weights that were measured
+    scratch: Path  # where a unit may keep what it needs to go on after a kill
+
+    @property
+    def inputs(self) -> pd.DataFrame:
+        """idx, puzzle, solution, givens and difficulty counts of the run's puzzles."""
+        return self.table[["idx", *measure.INPUTS]]
+
+    def chosen(self, n_wrong: int, n_right: int) -> pd.DataFrame:
+        """Rows of the table: the first `n_wrong` failures and `n_right` successes (all, where there are fewer), alternating."""
+        parts = [self.table[~self.table.correct].head(n_wrong), self.table[self.table.correct].head(n_right)]
+        order = np.argsort(np.concatenate([np.arange(len(p)) for p in parts]), kind="stable")
+        return pd.concat(parts).iloc[order].reset_index(drop=True)
+
+
+def find(name: str) -> object:
+    """The module of study `name`; :class:`StudyError` lists those there are."""
+    if name not in NAMES:
+        raise StudyError(f"unknown study {name!r}; known: {', '.join(NAMES)}")
+    return importlib.import_module(f"rrm_core.studies.{name}")
+
+
+def run(name: str, run_name: str, command: str = "", device: str = "cpu") -> list[Path]:
+    """Make study `name` of a run; returns the files written. Units that a killed call had finished are not repeated."""
+    module, folder = find(name), paths.run_dir(run_name)
+    loaded = tables.load_run(run_name)
+    parts = folder / "parts" / name
+    model = measure.on_device(load_model(folder), device)
+    subject = Subject(folder, loaded.meta, loaded.table, model, parts)
+    key = {"weights": sha256(folder / "model.safetensors"), "settings": module.SETTINGS}
+    note = parts / "key.json"
+    if note.exists() and json.loads(note.read_text()) != json.loads(json.dumps(key)):
+        raise StudyError(f"{parts} holds parts of another {name} study; remove it to start again")
+    write_json(key, note)
+    units, started = module.units(subject), time.monotonic()
+    for unit, work in tqdm(units.items(), desc=name, unit="unit"):
+        target = parts / f"{unit}.parquet"
+        if not target.exists():
+            tables.write(work(), target)
+    table = pd.concat([tables.read(parts / f"{unit}.parquet") for unit in units], ignore_index=True)
+    out = folder / "studies"
+    tables.write(table, out / f"{name}.parquet")
+    record = {"study": name, "run": run_name, "settings": module.SETTINGS, "weights": key["weights"], "rows": len(table), "units": len(units)}
+    record |= {"wall_s": round(time.monotonic() - started, 1), "device": device, "command": command, **measure.environment()}
+    write_json(record, out / f"{name}.json")
+    shutil.rmtree(parts)
+    measure.seal(folder, json.loads((folder / "run.json").read_text()))
+    return [out / f"{name}.parquet", out / f"{name}.json", folder / "run.json"]
+
+
+def rolled(model: RecursiveModel, boards: np.ndarray, **options: object) -> dict[str, np.ndarray]:
+    """Arrays (B, ...) of :func:`rrm_core.measure.roll` over all `boards`, chunk by chunk: digits, q, halts, drift_h, growth.
+
+    A start `state` must be that of one chunk.
+    """
+    out = [measure.roll(model, boards[i : i + measure.CHUNK], **options) for i in range(0, len(boards), measure.CHUNK)]
+    joined = {name: np.concatenate([getattr(r, name).numpy() for r in out])[: len(boards)] for name in ("answer", "q", "halts", "drift_h", "growth")}
+    return joined | {"digits": np.clip(joined.pop("answer") - 1, 0, None).astype(np.uint8)}
+
+
+def late(drift: np.ndarray) -> np.ndarray:
+    """(B,) log10 of the mean of the last four columns of drift (B, T), clipped at 1e-12: late drift at that horizon."""
+    return np.log10(np.maximum(drift[:, -4:].astype("float64").mean(1), 1e-12))
+
+
+def first(flags: np.ndarray) -> np.ndarray:
+    """(B,) the first true column of (B, T) counted from 1, 0 where there is none."""
+    return np.where(flags.any(1), flags.argmax(1) + 1, 0)

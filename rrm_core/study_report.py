@@ -1,0 +1,190 @@
+"""What chapters show of the studies: tables ready to print, each row naming its run and its source. Like :mod:`rrm_core.report`."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from rrm_core import cells, findings, report, stats, tables
+from rrm_core.report import HERE, PAPER
+from rrm_core.stats import proportion
+from rrm_core.tables import SEGMENTS, Run
+
+Made = list[tuple[Run, pd.DataFrame]]
+
+
+def with_study(runs: list[Run], name: str) -> Made:
+    """(run, table) of those runs for which study `name` was made."""
+    found = [(run, findings.study(run, name)) for run in runs]
+    return [(run, table) for run, table in found if table is not None]
+
+
+def lacking(runs: list[Run], name: str) -> object:
+    """A sentence that names the runs without study `name` and the command that makes it; nothing where all have it."""
+    without = [run.name for run in runs if findings.study(run, name) is None]
+    text = f"Not made for {', '.join(without)}: `rrm study {name} --run {without[0]}` makes it." if without else ""
+    return report.say(text)
+
+
+def strict(run: Run) -> float:
+    """The run's strict threshold on log10 late drift."""
+    return cells.band(cells.late_drift(run.table)).strict
+
+
+def joined(rows: list[pd.DataFrame]) -> pd.DataFrame:
+    """Tables of several runs under each other; an empty table where there is none."""
+    return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=["run", "source"])
+
+
+def labelled(run: Run, table: pd.DataFrame) -> pd.DataFrame:
+    """`table` with the columns run and source in front."""
+    return pd.concat([pd.DataFrame({"run": run.name, "source": HERE}, index=table.index), table], axis=1)
+
+
+def evolution_table(made: Made) -> pd.DataFrame:
+    """F5 in numbers: each checkpoint's accuracy, cells, band, and median growth of A and D per segment."""
+    rows = []
+    for run, table in made:
+        t = findings.evolution(table, run.updates_per_segment)
+        t["step"] = [f"{s:,}{' (measured)' if s == run.meta['step'] else ''}" for s in t.step]
+        rows.append(labelled(run, t.assign(band=t.band.map({True: "yes", False: "no"}))[["step", "n", "accuracy", *cells.CELLS, "band", "growth A", "growth D", "AUC"]]))
+    return joined(rows).rename(columns={"AUC": "AUC of -λ1"})
+
+
+def changes_table(runs: list[Run]) -> pd.DataFrame:
+    """How the growth of cell D, and its gap to cell A, changed along each training."""
+    rows = [{"run": run.name, "source": HERE, "change of D": findings.training_change(run), "change of the gap D - A": findings.training_change(run, gap=True)} for run in runs]
+    return pd.DataFrame(rows)
+
+
+def arms_table(made: Made) -> pd.DataFrame:
+    """multi4 beside plain training: the paper's three checkpoints, then both arms of each run, growth per segment."""
+    p = tables.published("evolution").pivot(index="model", columns="quantity", values="value")
+    rows = [pd.DataFrame([{"run": model, "source": PAPER, "n": 512, "accuracy": r.accuracy, **{c: r[f"otsu_{c}"] for c in cells.CELLS},
+                           "growth A": 21 * r.median_lambda_1_A, "growth D": 21 * r.median_lambda_1_D} for model, r in p.iterrows()])]  # fmt: skip
+    for run, table in made:
+        t = findings.evolution(table, run.updates_per_segment, by=("arm", "step"))
+        t["arm"] = [f"{a}, +{s} steps" if s else "shared checkpoint" for a, s in zip(t.arm, t.step, strict=True)]
+        rows.append(labelled(run, t[["arm", "n", "accuracy", *cells.CELLS, "growth A", "growth D"]]))
+    return pd.concat(rows, ignore_index=True)[["run", "source", *(["arm"] if len(made) else []), "n", "accuracy", *cells.CELLS, "growth A", "growth D"]].fillna({"arm": "–"})
+
+
+def arms_sentence(run: Run) -> str:
+    """What both arms differ by after their last step."""
+    change, growth = findings.multi4_d_mass(run), findings.multi4_growth_a(run)
+    return f"**{run.name}**, last step: share of cell D under multi4 minus plain {change:+.3f}; median growth of A under multi4 {growth:+.3f} nats per segment."
+
+
+def classes_table(runs: list[Run]) -> pd.DataFrame:
+    """Ren & Liu's classes in our reading, with their share of the outcome; runs without a band say so."""
+    rows = []
+    for run in runs:
+        band = cells.band(cells.late_drift(run.table))
+        t = findings.classes(run)
+        rows.append(labelled(run, t.assign(share=[f"{s:.1%}" for s in t.share], note="" if band.exists else f"no band: {band.reason}").rename(columns={"share": "share of the outcome"})))
+    return joined(rows)
+
+
+def fates_table(made: Made) -> pd.DataFrame:
+    """What became of the puzzles wrong at 16 by the end of the long rollout, and whether right answers were left."""
+    rows = []
+    for run, table in made:
+        failed = table[~table[f"correct_{SEGMENTS:03d}"]]
+        solved, end = table[table.correct_in_table], max(findings.marks(table))
+        row = {"run": run.name, "source": HERE, f"wrong at {SEGMENTS}": len(failed)}
+        row |= {f"{name} by {end}": f"{findings.fate_at_end(run, name):.1%}" for name in ("solved later", "settled in a wrong place", "still moving")}
+        row["ever left a right answer"] = f"{proportion(int((table.left > 0).sum()), len(table)):.1%}"
+        row[f"solved at {SEGMENTS}, wrong at {end}"] = f"{proportion(int((~solved[f'correct_{end:03d}']).sum()), len(solved)):.1%}"
+        rows.append(row)
+    return pd.DataFrame(rows) if rows else joined([])
+
+
+def probes_table(made: Made) -> pd.DataFrame:
+    """Ren & Liu's two probes: one blank, and one row masked."""
+    rows = [labelled(run, findings.probes(table, strict(run))) for run, table in made]
+    out = joined(rows)
+    for column in ("right at 16", "ever right", "stays right, once right"):
+        if column in out:
+            out[column] = [f"{e:.1%}" for e in out[column]]
+    return out
+
+
+def restarts_table(made: Made, counts: tuple[int, ...] = (1, 4, 16)) -> pd.DataFrame:
+    """Accuracy of each rule at some numbers of restarts, one row a rule."""
+    rows = []
+    for run, table in made:
+        curve = findings.restart_curve(run, table)
+        for pick, part in curve.groupby("pick", sort=False):
+            part = part.set_index("restarts")
+            found = {f"R = {r}": f"{part.accuracy[r]:.1%} [{part.low[r]:.1%}, {part.high[r]:.1%}]" for r in counts if r in part.index}
+            rows.append({"run": run.name, "source": HERE, "pick by": pick, "puzzles": int(part.n.iloc[0]), **found})
+    return pd.DataFrame(rows) if rows else joined([])
+
+
+def pruning_table(made: Made, h: int, share: float = 0.5) -> pd.DataFrame:
+    """Give up the worse part of the unsolved at h: compute saved, and the share of solved puzzles lost, by signal."""
+    if h not in range(1, SEGMENTS):
+        raise ValueError(f"h={h}: expected 1..{SEGMENTS - 1}, a segment after which puzzles are given up")
+    rows = []
+    for run, table in made:
+        part = table[(table.h == h) & (table.share == share)]
+        for r in part.itertuples():
+            lost = stats.proportion(r.lost, r.solved)
+            rows.append({"run": run.name, "source": HERE, "give up by": r.signal, "unsolved": r.n_wrong_at_h, "given up": r.given_up, "segments saved": f"{r.saved:.1%}",
+                         "solved puzzles lost": f"{lost:.1%}"})  # fmt: skip
+    return pd.DataFrame(rows) if rows else joined([])
+
+
+def numerics_table(made: Made) -> pd.DataFrame:
+    """Precision, tangent seed and QR interval against float32."""
+    out = joined([labelled(run, findings.numerics(table)) for run, table in made])
+    if "outcomes that swap" in out:
+        out["outcomes that swap"] = [f"{e:.1%}" for e in out["outcomes that swap"]]
+        for column in ("median change of λ1", "largest"):
+            out[column] = [f"{v:.1e}" if np.isfinite(v) else "–" for v in out[column]]
+    return out
+
+
+def horizon_marks(run: Run) -> pd.DataFrame:
+    """The paper's early-window figures for a run's architecture as marks of a chart: h, signal, auc, source."""
+    p = tables.published("early_window")
+    mine = p[(p.model == run.meta["model"].upper()) & p.quantity.str.fullmatch(r"auc_(drift_h|q_halt|lambda1)_\d+")]
+    parts = mine.quantity.str.extract(r"auc_(?P<signal>.+)_(?P<h>\d+)")
+    return pd.DataFrame({"h": parts.h.astype(int), "signal": parts.signal, "auc": mine.value, "source": f"paper, {run.meta['model'].upper()} on 9x9"})
+
+
+def drift_sign_table(runs: list[Run], horizons: tuple[int, ...] = (1, 2, 4, 6, 8, 10, 12, 15)) -> pd.DataFrame:
+    """Which way drift points at each horizon among puzzles still wrong there: + more drift, later solved; - the other way."""
+    rows = []
+    for run in runs:
+        found = {}
+        for h in horizons:
+            t = stats.early_window(run.table, run.updates_per_segment, h).query("subset != 'all' and signal == 'drift_h'").iloc[0]
+            found[f"h = {h}"] = "–" if np.isnan(t.auc) else f"{'+' if t.low > 0.5 else '−' if t.high < 0.5 else '0'} ({t.auc:.2f})"
+        rows.append({"run": run.name, "source": HERE} | found)
+    return pd.DataFrame(rows)
+
+
+def difficulty_table(runs: list[Run]) -> pd.DataFrame:
+    """How well givens and both solver counts go with the outcome, and the AUC of -λ1 within bins of each."""
+    from scipy.stats import spearmanr
+
+    rows = []
+    for run in runs:
+        for by in ("givens", "backtracks", "naked_backtracks"):
+            values = run.table[by]
+            rho = spearmanr(values, run.table.correct).statistic if values.nunique() > 1 else np.nan
+            rows.append({"run": run.name, "source": HERE, "difficulty": by, "median": values.median(), "rank correlation with solved": rho,
+                         "AUC of -λ1 within bins": str(stats.binned_auc(run.table, by)[1])})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def lingering_table(runs: list[Run]) -> pd.DataFrame:
+    """Failures that entered the strict band and left it, a row a run."""
+    rows = []
+    for run in runs:
+        band, t = cells.band(cells.late_drift(run.table)), findings.classes(run).set_index("class")
+        name = "entered the band and left it (lingering)"
+        rows.append({"run": run.name, "source": HERE, "failures": int((~run.table.correct).sum()), "lingered": t.n[name], "share": f"{t.share[name]:.1%}",
+                     "note": "" if band.exists else f"no band: {band.reason}"})  # fmt: skip
+    return pd.DataFrame(rows)

@@ -1,0 +1,160 @@
+"""Studies on a small run: tables, resuming, refusals; and what `findings` reads out of tables."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rrm_core import cells, cli, findings, measure, paths, puzzles, studies, tables
+from rrm_core.studies import long, multi4, numerics, probes, restarts
+
+
+@pytest.fixture
+def small(data_copy, smoke_training, monkeypatch):
+    """A measured run of the smoke model with two kept checkpoints, and studies cut down to seconds."""
+    out = data_copy / "runs" / "small"
+    measure.run(smoke_training / "checkpoints" / "step_000120", out, "4x4-test", 24, k=2)
+    measure.keep_checkpoints(smoke_training, out, 2)
+    for module, values in ((long, {"SEGMENTS": 32}), (restarts, {"PUZZLES": 8, "WITH_EXPONENT": 4, "RESTARTS": 2}), (probes, {"PUZZLES": 8}),
+                           (numerics, {"PUZZLES": 8}), (multi4, {"STEPS": 4, "EVERY": 2, "PUZZLES": 8})):  # fmt: skip
+        for name, value in values.items():
+            monkeypatch.setattr(module, name, value)
+    return out
+
+
+def table_of(small, name):
+    studies.run(name, "small")
+    assert json.loads((small / "studies" / f"{name}.json").read_text())["rows"] == len(found := tables.read(small / "studies" / f"{name}.parquet"))
+    return found, tables.load_run("small")
+
+
+def test_evolution_measures_each_checkpoint_and_the_run_itself(small):
+    found, run = table_of(small, "evolution")
+    assert sorted(found.step.unique()) == [40, 120] or len(found.step.unique()) == 2
+    own = found[found.step == run.meta["step"]].set_index("idx")
+    assert (own.correct == run.table.set_index("idx").correct.loc[own.index]).mean() > 0.9, "the measured step again, with one tangent instead of two"
+    rows = findings.evolution(found, run.updates_per_segment)
+    assert (rows[list("ABCD")].sum(axis=1) == rows.n).all() and (rows.accuracy * rows.n).round().equals((rows.A + rows.C).astype(float))
+
+
+def test_long_rollouts_begin_as_the_run_did_and_end_later(small):
+    found, run = table_of(small, "long")
+    assert len(found) == len(run.table) and findings.marks(found) == list(range(4, 33, 4))
+    same = found.set_index("idx").correct_016 == run.table.set_index("idx").correct.loc[found.idx]
+    assert same.mean() > 0.9
+    assert ((found.solved_at > 0) | ~found.correct_032).all()
+    fates = findings.fates(found, 0.0)
+    assert (fates.groupby("segment").n.sum() == fates["of"].iloc[0]).all() and set(fates.segment) == {16, 20, 24, 28, 32}
+
+
+def test_restarts_start_elsewhere_and_are_the_same_for_every_puzzle(small):
+    found, run = table_of(small, "restarts")
+    assert sorted(found.restart.unique()) == [0, 1, 2] and found.groupby("restart").idx.nunique().eq(found.idx.nunique()).all()
+    stored = found[found.restart == 0].set_index("idx")
+    assert np.allclose(10**stored.late, 10 ** cells.late_drift(run.table.set_index("idx").loc[stored.index]), atol=1e-4)
+    assert not np.allclose(10 ** found[found.restart == 1].late, 10**stored.late, atol=1e-4)
+    assert found.groupby("restart").lambda_1.count().eq(min(4, len(stored))).all()
+
+
+def test_probes_blank_what_they_say():
+    _, solutions = puzzles.read("4x4-test", 4)
+    one, row = (probes.masked(solutions[:20], probe, np.random.default_rng(0)) for probe in probes.PROBES)
+    assert ((one == 0).sum(1) == 1).all() and ((row == 0).sum(1) == 4).all()
+    assert all(len(set(np.flatnonzero(board == 0) // 4)) == 1 for board in row) and (one[one > 0] == solutions[:20][one > 0]).all()
+
+
+def test_numerics_float32_is_the_run_and_float64_agrees_early(small):
+    found, run = table_of(small, "numerics")
+    base = found[found.variant == "float32"].set_index("idx")
+    assert np.allclose(base.drift_h_01, run.table.set_index("idx").drift_h_01.loc[base.index], rtol=1e-4)
+    gap = findings.parting(found)
+    assert gap[gap.segment == 1].difference.max() < 1e-4
+    rows = findings.numerics(found).set_index("variant")
+    assert rows.loc["float32", "largest"] == 0 and np.isnan(rows.loc["bf16 autocast", "largest"]) and rows.loc["QR every 2", "largest"] < 1e-4
+
+
+def test_multi4_trains_both_arms_from_one_checkpoint(small):
+    found, _ = table_of(small, "multi4")
+    assert found.groupby("arm").step.unique().map(list).to_dict() == {"shared": [0], "plain": [2, 4], "multi4": [2, 4]}
+    assert not (small / "parts").exists() or not any((small / "parts").iterdir())
+
+
+def test_pruning_counts_by_hand(small):
+    found, run = table_of(small, "pruning")
+    every = found[(found.share == 1) & (found.h == 4)]
+    wrong = ~run.table.correct_04
+    assert (every.given_up == wrong.sum()).all() and (every.lost == (wrong & run.table.correct).sum()).all()
+    assert np.allclose(every.saved, wrong.mean() * 12 / 16)
+
+
+def test_a_killed_study_goes_on_and_another_is_refused(small, monkeypatch):
+    def killed(*args):
+        raise KeyboardInterrupt
+
+    original = probes.probed
+    monkeypatch.setattr(probes, "probed", lambda subject, frame, probe: original(subject, frame, probe) if probe == "one blank" else killed())
+    with pytest.raises(KeyboardInterrupt):
+        studies.run("probes", "small")
+    part = small / "parts" / "probes" / "one_blank.parquet"
+    before = part.stat().st_mtime_ns
+    monkeypatch.setattr(probes, "SETTINGS", {"puzzles": 5})
+    with pytest.raises(studies.StudyError, match="parts of another probes study"):
+        studies.run("probes", "small")
+    assert part.stat().st_mtime_ns == before
+    monkeypatch.undo()
+    with pytest.raises(studies.StudyError, match="unknown study 'lyapunov'; known: evolution"):
+        studies.find("lyapunov")
+
+
+def test_the_command_names_what_is_wrong(small, capsys, monkeypatch):
+    for words, message in ((["study", "long", "--run", "nowhere"], "unknown run 'nowhere'"), (["study", "short", "--run", "small"], "unknown study 'short'")):
+        monkeypatch.setattr("sys.argv", ["rrm", *words])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        assert stop.value.code == 2 and message in capsys.readouterr().err
+
+
+# --- findings, on tables made by hand ---
+
+
+def grid_table(correct, q, late):
+    """A restarts table of puzzles x restarts."""
+    rows = [{"sigma": 1.0, "restart": r + 1, "idx": i, "correct": bool(correct[i][r]), "q_halt": q[i][r], "halts": q[i][r] > 0, "late": late[i][r], "lambda_1": late[i][r]}
+            for i in range(len(correct)) for r in range(len(correct[0]))]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def test_picking_by_each_rule():
+    table = grid_table([[1, 0], [0, 1], [0, 0]], [[2.0, 1.0], [3.0, -1.0], [1.0, 5.0]], [[0.0, 1.0], [1.0, 0.0], [0.0, 0.5]])
+    every = findings.orders(2)
+    assert findings.picked(table, "oracle", every)[:, -1].tolist() == [1, 1, 0] and findings.picked(table, "q_halt", every)[:, -1].tolist() == [1, 0, 0]
+    assert findings.picked(table, "late drift", every)[:, -1].tolist() == [1, 1, 0] and findings.picked(table, "random", every)[:, -1].tolist() == [0.5, 0.5, 0]
+    assert np.allclose(findings.picked(table, "oracle", every)[:, 0], 0.5 * np.array([1, 1, 0]), atol=0.1)
+
+
+def test_mean_reweights_and_needs_twenty():
+    assert np.isnan(findings.mean(np.ones(5)).value)
+    values, w = np.r_[np.ones(50), np.zeros(50)], np.r_[np.full(50, 0.2), np.full(50, 1.8)]
+    found = findings.mean(values, w)
+    assert found.value == pytest.approx(0.1) and found.low < 0.1 < found.high < 0.2
+
+
+def test_classes_cover_every_puzzle_once(runs):
+    for run in runs.values():
+        rows = findings.classes(run)
+        assert rows.n.sum() == len(run.table) and (rows.groupby("outcome").n.sum()["failure"] == (~run.table.correct).sum())
+        inside = rows.set_index("class").n["in the band at the end"]
+        assert inside == cells.count(cells.assign(cells.late_drift(run.table), run.table.correct, cells.band(cells.late_drift(run.table)).strict))["B"]
+
+
+def test_shipped_studies_are_those_of_the_shipped_weights(runs):
+    from rrm_core.files import sha256
+
+    seen = 0
+    for run in runs.values():
+        for path in sorted((paths.run_dir(run.name) / "studies").glob("*.json")):
+            note = json.loads(path.read_text())
+            assert note["weights"] == sha256(paths.run_dir(run.name) / "model.safetensors") and note["rows"] == len(tables.read(path.with_suffix(".parquet")))
+            seen += 1
+    assert seen, "no study is shipped"

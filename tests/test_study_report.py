@@ -1,0 +1,89 @@
+"""Study tables and charts as the chapters show them: on the shipped runs, and on a run that has none."""
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import pytest
+
+from rrm_core import cells, findings, study_charts, study_report, tables
+from rrm_core.report import HERE, PAPER
+
+TABLES = {"evolution": study_report.evolution_table, "multi4": study_report.arms_table, "long": study_report.fates_table, "probes": study_report.probes_table,
+          "restarts": study_report.restarts_table, "numerics": study_report.numerics_table, "pruning": lambda made: study_report.pruning_table(made, 4)}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_row_names_its_run_and_source(runs, name):
+    made = study_report.with_study(list(runs.values()), name)
+    assert made, f"no shipped run has the study {name}"
+    shown = TABLES[name](made)
+    assert set(shown.source) <= {PAPER, HERE} and {r.name for r, _ in made} <= set(shown.run)
+    assert set(shown.run[shown.source == HERE]) == {r.name for r, _ in made}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_without_a_study_the_command_is_named(runs, name, monkeypatch):
+    monkeypatch.setattr(findings, "study", lambda run, name: None)
+    assert f"rrm study {name} --run" in study_report.lacking(list(runs.values()), name).data
+    assert study_report.with_study(list(runs.values()), name) == []
+    if name != "multi4":  # its table still holds the paper's rows
+        assert len(TABLES[name]([])) == 0
+
+
+def test_charts_of_the_studies_are_valid_and_described(runs):
+    charts = []
+    for run in runs.values():
+        found = {name: findings.study(run, name) for name in TABLES}
+        otsu = cells.band(cells.late_drift(run.table)).otsu
+        if found["evolution"] is not None:
+            evolution = findings.evolution(found["evolution"], run.updates_per_segment)
+            charts += [study_charts.evolution(evolution, run.meta["step"], run.label), study_charts.network(evolution, run.label)]
+        if found["multi4"] is not None:
+            charts.append(study_charts.arms(findings.evolution(found["multi4"], run.updates_per_segment, by=("arm", "step")), run.label))
+        if found["long"] is not None:
+            charts.append(study_charts.fates(findings.fates(found["long"], otsu), run.label))
+        if found["restarts"] is not None:
+            charts += [study_charts.restarts(findings.restart_curve(run, found["restarts"]), run.table.correct.mean(), run.label),
+                       study_charts.blind(findings.blind_curve(run, found["restarts"], study_report.strict(run)), run.label)]  # fmt: skip
+        if found["pruning"] is not None:
+            charts.append(study_charts.pruning(found["pruning"].query("h == 4"), run.label))
+        if found["numerics"] is not None:
+            charts.append(study_charts.parting(findings.parting(found["numerics"]), run.label))
+    assert len(charts) >= 8
+    for chart in charts:
+        assert len(chart.to_dict()["description"]) > 60 and "measured here" in chart.to_dict()["description"]
+    alt.concat(*charts, columns=2).to_dict()
+
+
+def test_marks_are_the_papers(runs):
+    for run in runs.values():
+        marks = study_report.horizon_marks(run).set_index("signal").auc
+        assert marks["q_halt"] == {"hrm": 0.734, "trm": 0.521}[run.meta["model"]]
+        assert ("drift_h" in marks) == (run.meta["model"] == "hrm")
+
+
+def test_the_sign_of_drift_is_that_of_its_interval(runs):
+    run = runs["hrm-6x6"]
+    row = study_report.drift_sign_table([run], (4, 15)).iloc[0]
+    wrong = ~run.table.correct_04
+    later, never = (run.table.drift_h_04[wrong & (run.table.correct == good)] for good in (True, False))
+    assert (later.median() > never.median()) == row["h = 4"].startswith("+")
+
+
+def test_a_horizon_that_no_segment_has_is_refused():
+    with pytest.raises(ValueError, match=r"h=16: expected 1\.\.15"):
+        study_report.pruning_table([], 16)
+
+
+def test_fates_add_up_to_the_failures(runs):
+    for run, table in study_report.with_study(list(runs.values()), "long"):
+        shares = [findings.fate_at_end(run, fate).value for fate in ("solved later", "settled in a wrong place", "still moving")]
+        assert np.isclose(sum(shares), 1)
+        again = table.set_index("idx").correct_016 == tables.load_run(run.name).table.set_index("idx").correct.loc[table.idx]
+        assert again.mean() > 0.9, "the first 16 segments are those of the run, up to round-off"
+
+
+def test_difficulty_and_lingering_have_a_row_a_run(runs):
+    assert len(study_report.difficulty_table(list(runs.values()))) == 3 * len(runs)
+    lingering = study_report.lingering_table(list(runs.values()))
+    assert isinstance(lingering, pd.DataFrame) and list(lingering.run) == list(runs)
