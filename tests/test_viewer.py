@@ -20,7 +20,8 @@ def site(runs, tmp_path_factory):
     patch = pytest.MonkeyPatch()
     patch.setenv("RRM_PUBLISH", "1")
     widgets.write_static(folder / "_static" / "rrm", list(runs.values()))
-    body = widgets.explorer(list(runs.values())).html + widgets.viewer(list(runs.values())).html
+    shown = sorted(runs.values(), key=lambda run: run.name != "trm-6x6")  # the run that most tests look at comes first
+    body = widgets.explorer(shown).html + widgets.viewer(shown).html
     patch.undo()
     head = "".join(f'<script src="_static/rrm/{n}"></script>' for n in COMPONENTS) + "".join(f'<link rel="stylesheet" href="_static/rrm/{n}">' for n in STYLES)
     (folder / "index.html").write_text(f'<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8"><title>t</title>{head}</head><body><main>{body}</main></body></html>')
