@@ -49,7 +49,8 @@ def move(page, tau):
 
 def thresholds(values):
     """200 thresholds over all quantiles, the extremes beyond and values that are met exactly."""
-    return np.unique([*np.quantile(values, np.linspace(0, 1, 150)), *values[::40][:40], *np.linspace(values.min() - 1, values.max() + 1, 10)])[:200]
+    many = np.unique([*np.quantile(values, np.linspace(0, 1, 180)), *values[::20][:50], *np.linspace(values.min() - 1, values.max() + 1, 10)])
+    return many[np.linspace(0, len(many) - 1, 200).round().astype(int)]
 
 
 # --- the explorer ------------------------------------------------------------------------------------------------
@@ -61,6 +62,7 @@ def test_auc_and_interval_are_those_of_stats(live, runs):
         for state in cells.STATES:
             values = cells.late_drift(run.table, state)
             taus = thresholds(values)
+            assert len(np.unique(taus)) == 200 and np.isin(taus, values).sum() > 20
             found = live.evaluate("([run, state, taus]) => taus.map(t => rrm.auc(rrm.rows[run], state, t))", [name, state, taus.tolist()])
             measured = 0
             for tau, got in zip(taus, found, strict=True):
