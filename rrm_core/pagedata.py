@@ -73,7 +73,7 @@ def rows(run: Run) -> dict:
     df = run.table
     n_wrong = int((~df.correct).sum())
     side = math.isqrt(len(df.puzzle.iloc[0]))
-    bounds = [stats.proportion(k, n_wrong) for k in range(n_wrong + 1)] if n_wrong else []
+    low, high = stats.bounds(n_wrong)
     bands = {what: cells.quantile_bands(values, assigned(run)) for what, values in (("drift", log_drift(run)), ("growth", growth(run)))}
     return {
         "label": run.label,
@@ -91,7 +91,7 @@ def rows(run: Run) -> dict:
         "givens": df.givens.tolist(),
         "backtracks": df.backtracks.tolist(),
         "naked_backtracks": df.naked_backtracks.tolist(),
-        "bound": {"low": short([b.low for b in bounds]), "high": short([b.high for b in bounds])},
+        "bound": {"low": short(low), "high": short(high)},
         "zero_bound": null(stats.zero_bound(n_wrong)),
         "bands": {what: {cell: [short(q, 4) for q in g[["low", "median", "high"]].to_numpy()] for cell, g in table.groupby("cell")} for what, table in bands.items()},
     }

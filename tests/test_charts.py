@@ -78,6 +78,8 @@ def test_explorer_rows_are_complete(run):
     assert rows["n"] == len(run.table) and rows["idx"] == run.table.idx.tolist()
     assert np.array_equal(rows["states"]["h"]["late"], cells.late_drift(run.table)), "late drift must keep every bit"
     assert len(rows["bound"]["low"]) == (~run.table.correct).sum() + 1
+    for k, n in ((0, 1), (1, 1), (0, 278), (12, 278), (278, 278), (7, 4900)):
+        assert [b[k] for b in stats.bounds(n)] == pytest.approx([stats.proportion(k, n).low, stats.proportion(k, n).high], abs=1e-10)
     assert np.array_equal(np.float32(rows["lambda_1"]), run.table.lambda_1), "so must lambda_1: AUC is computed from its ranks"
 
 
