@@ -170,15 +170,26 @@ def threshold_free(values: np.ndarray, correct: np.ndarray) -> dict[str, float]:
             "n_correct": int(correct.sum()), "n_wrong": int((~correct).sum())}  # fmt: skip
 
 
-def profiles(df: pd.DataFrame, cells: np.ndarray, wanted: tuple[str, ...] = ("A", "D"), state: str = "h") -> pd.DataFrame:
-    """One row a cell and segment: 10 % quantile, median and 90 % quantile of log10 drift; empty cells are left out."""
-    logs, cells = np.log10(np.maximum(drift(df, state), FLOOR)), np.asarray(cells)
-    parts = []
+def quantile_bands(values: np.ndarray, cells: np.ndarray, wanted: tuple[str, ...] = ("A", "D")) -> pd.DataFrame:
+    """One row a cell and segment: 10 % quantile, median and 90 % quantile of `values` (B, T); empty cells are left out."""
+    cells, parts = np.asarray(cells), []
     for cell in wanted:
         if (cells == cell).any():
-            low, median, high = np.quantile(logs[cells == cell], [0.1, 0.5, 0.9], axis=0)
+            low, median, high = np.quantile(values[cells == cell], [0.1, 0.5, 0.9], axis=0)
             parts.append(pd.DataFrame({"cell": cell, "segment": np.arange(1, SEGMENTS + 1), "low": low, "median": median, "high": high}))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["cell", "segment", "low", "median", "high"])
+
+
+def profiles(df: pd.DataFrame, cells: np.ndarray, wanted: tuple[str, ...] = ("A", "D"), state: str = "h") -> pd.DataFrame:
+    """:func:`quantile_bands` of log10 drift."""
+    return quantile_bands(np.log10(np.maximum(drift(df, state), FLOOR)), cells, wanted)
+
+
+def typical(values: np.ndarray, cells: np.ndarray) -> dict[str, int | None]:
+    """{cell: position of the puzzle with the (lower) median late drift of that cell}; None where the cell is empty."""
+    order = np.argsort(values, kind="stable")
+    inside = {cell: order[np.asarray(cells)[order] == cell] for cell in CELLS}
+    return {cell: int(at[(len(at) - 1) // 2]) if len(at) else None for cell, at in inside.items()}
 
 
 def lines(df: pd.DataFrame, idx: list[int], state: str = "h") -> pd.DataFrame:

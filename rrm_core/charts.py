@@ -1,8 +1,8 @@
 """Altair charts of tidy tables, and the renderer that draws them in the book without a network.
 
 A chart takes a tidy table from :mod:`rrm_core.cells` or :mod:`rrm_core.stats` and returns a chart: no statistics here.
-Charts on late drift made without a band have the Vega parameters ``tau`` (the threshold), ``otsu`` and ``strict``, so that
-a slider can move them. Colours are Okabe and Ito's; outcome is shown by shape or text as well.
+Colours are Okabe and Ito's; outcome is shown by shape or text as well. What moves with a slider is drawn by the components of
+:mod:`rrm_core.widgets` themselves: redrawing Vega takes longer than a frame.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ LAMBDA = "largest exponent λ1, per update"
 BINS = 60
 WIDTH = 245  # two charts fit side by side on a page of the book
 NO_DATA = alt.Data(values=[{}])
-PARAMETERS = ("otsu", "strict", "tau")
 
 
 # --- pieces ------------------------------------------------------------------------------------------------------
@@ -47,22 +46,13 @@ def bins(values: np.ndarray, correct: np.ndarray, n: int = BINS) -> pd.DataFrame
     return pd.concat(parts).query("n > 0").reset_index(drop=True)
 
 
-def markers(band: Band | None) -> tuple[str, list[alt.Chart]]:
-    """(expression of the threshold in use, rules at the thresholds).
-
-    With a band: dashed at Otsu, which is in use, dotted at strict. Without: at the Vega parameters of :data:`PARAMETERS`,
-    and solid at ``tau``, for the explorer to move.
-    """
-    at = {name: name for name in PARAMETERS} if band is None else {"otsu": band.otsu, "strict": band.strict}
-    styles = {"otsu": {"strokeDash": [6, 4], "color": "#777777"}, "strict": {"strokeDash": [2, 3], "color": "#777777"}, "tau": {"size": 2.5, "color": "#009e73"}}
+def markers(band: Band) -> tuple[str, list[alt.Chart]]:
+    """(expression of the threshold in use, rules at the thresholds): dashed at Otsu, which is in use, dotted at strict."""
+    at = {"otsu": band.otsu, "strict": band.strict}
+    styles = {"otsu": {"strokeDash": [6, 4], "color": "#777777"}, "strict": {"strokeDash": [2, 3], "color": "#777777"}}
     known = {name: str(value) for name, value in at.items() if value == value}  # NaN: this run has no such threshold
     rules = [alt.Chart(NO_DATA).transform_calculate(at=where).mark_rule(**styles[name]).encode(x="at:Q") for name, where in known.items()]
-    return known.get("tau", known.get("otsu", "-Infinity")), rules
-
-
-def parameters(band: Band | None) -> list[alt.Parameter]:
-    """The Vega parameters that the explorer sets; none where the band is given."""
-    return [alt.param(name=name, value=0) for name in PARAMETERS] if band is None else []
+    return known.get("otsu", "-Infinity"), rules
 
 
 def level(value: float, **style: object) -> alt.Chart:
@@ -88,11 +78,10 @@ def rows(df: pd.DataFrame, values: np.ndarray, **more: object) -> pd.DataFrame:
 # --- the charts --------------------------------------------------------------------------------------------------
 
 
-def late_drift_histogram(table: pd.DataFrame | None, band: Band | None, source: str = "") -> alt.Chart:
-    """Late drift of one run by outcome with the thresholds; `table` from :func:`bins` (None: a named dataset "bins")."""
-    data = alt.NamedData(name="bins") if table is None else table
+def late_drift_histogram(table: pd.DataFrame, band: Band, source: str) -> alt.Chart:
+    """Late drift of one run by outcome with the thresholds; `table` from :func:`bins`."""
     threshold, rules = markers(band)
-    bars = alt.Chart(data).mark_bar(stroke=None).encode(
+    bars = alt.Chart(table).mark_bar(stroke=None).encode(
         x=alt.X("start:Q", bin="binned", title=LATE, scale=alt.Scale(zero=False, nice=False), axis=alt.Axis(tickCount=6)),
         x2="end:Q",
         y=alt.Y("n:Q", title="puzzles", stack=True),
@@ -100,22 +89,21 @@ def late_drift_histogram(table: pd.DataFrame | None, band: Band | None, source: 
         opacity=alt.condition(f"datum.start < {threshold}", alt.value(1), alt.value(0.55)),
         tooltip=[alt.Tooltip("start:Q", format=".2f"), alt.Tooltip("end:Q", format=".2f"), "outcome:N", "n:Q"],
     )  # fmt: skip
-    chart = alt.layer(bars, *rules).add_params(*parameters(band)).properties(width=WIDTH, height=190)
-    return titled(chart, "Late drift", source, "Bars: puzzles by late drift and outcome. Dashed: Otsu, dotted: strict; solid, in the explorer: the chosen threshold.")
+    chart = alt.layer(bars, *rules).properties(width=WIDTH, height=190)
+    return titled(chart, "Late drift", source, "Bars: puzzles by late drift and outcome. Dashed: Otsu, dotted: strict.")
 
 
-def drift_lambda_scatter(table: pd.DataFrame | None, band: Band | None, source: str = "") -> alt.Chart:
-    """F1: late drift against the largest exponent, one mark a puzzle (None: a named dataset "points")."""
-    data = alt.NamedData(name="points") if table is None else table
-    points = alt.Chart(data).mark_point(size=14, opacity=0.55, strokeWidth=1).encode(
+def drift_lambda_scatter(table: pd.DataFrame, band: Band, source: str) -> alt.Chart:
+    """F1: late drift against the largest exponent, one mark a puzzle; `table` from :func:`rows`."""
+    points = alt.Chart(table).mark_point(size=14, opacity=0.55, strokeWidth=1).encode(
         x=alt.X("late:Q", title=LATE, scale=alt.Scale(zero=False, nice=False), axis=alt.Axis(tickCount=6)),
         y=alt.Y("lambda_1:Q", title=LAMBDA, scale=alt.Scale(zero=False)),
         color=alt.Color("outcome:N", **OUTCOME, legend=alt.Legend(orient="bottom")),
         shape=alt.Shape("outcome:N", scale=alt.Scale(domain=["correct", "wrong"], range=["circle", "cross"]), title=OUTCOME["title"]),
         tooltip=["idx:Q", alt.Tooltip("late:Q", format=".3f"), alt.Tooltip("lambda_1:Q", format=".4f"), "outcome:N"],
     )  # fmt: skip
-    chart = alt.layer(points, *markers(band)[1]).add_params(*parameters(band)).properties(width=WIDTH, height=190)
-    return titled(chart, "Late drift and λ1", source, "One mark a puzzle; circles are correct, crosses wrong. Dashed: Otsu, dotted: strict; solid, in the explorer: the chosen threshold.")
+    chart = alt.layer(points, *markers(band)[1]).properties(width=WIDTH, height=190)
+    return titled(chart, "Late drift and λ1", source, "One mark a puzzle; circles are correct, crosses wrong. Dashed: Otsu, dotted: strict.")
 
 
 def lambda_by_cell(table: pd.DataFrame, source: str) -> alt.Chart:

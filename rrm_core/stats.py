@@ -62,6 +62,17 @@ def proportion(k: int, n: int) -> Estimate:
     return Estimate(k / n, float(interval.low), float(interval.high), int(n), "Clopper-Pearson")
 
 
+def bounds(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """(low, high), each (n + 1,): the intervals of :func:`proportion` for every k = 0..n at once, from the beta quantiles."""
+    if n < 1:
+        return np.empty(0), np.empty(0)
+    k, tail = np.arange(n + 1), (1 - LEVEL) / 2
+    low, high = np.zeros(n + 1), np.ones(n + 1)
+    low[1:] = special.betaincinv(k[1:], n - k[1:] + 1, tail)
+    high[:-1] = special.betaincinv(k[:-1] + 1, n - k[:-1], 1 - tail)
+    return low, high
+
+
 def zero_bound(n: int) -> float:
     """One-sided exact 95 % upper bound of a share of which 0 of n was seen: 1 - 0.05^(1/n)."""
     return 1 - 0.05 ** (1 / n) if n else NAN

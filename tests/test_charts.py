@@ -75,17 +75,18 @@ def test_whole_numbers_are_shown_whole():
 
 def test_explorer_rows_are_complete(run):
     rows = json.loads(charts.as_json(widgets.rows(run)))
-    assert rows["n"] == len(run.table) and set(rows["wrong"]) == {str(i) for i in run.table.idx[~run.table.correct]}
+    assert rows["n"] == len(run.table) and rows["idx"] == run.table.idx.tolist()
     assert np.array_equal(rows["states"]["h"]["late"], cells.late_drift(run.table)), "late drift must keep every bit"
     assert len(rows["bound"]["low"]) == (~run.table.correct).sum() + 1
-    failure = rows["wrong"][str(run.table.idx[~run.table.correct].iloc[0])]
-    assert failure["answer"] != failure["solution"] and len(failure["drift"]) == 16
+    for k, n in ((0, 1), (1, 1), (0, 278), (12, 278), (278, 278), (7, 4900)):
+        assert [b[k] for b in stats.bounds(n)] == pytest.approx([stats.proportion(k, n).low, stats.proportion(k, n).high], abs=1e-10)
+    assert np.array_equal(np.float32(rows["lambda_1"]), run.table.lambda_1), "so must lambda_1: AUC is computed from its ranks"
 
 
 def test_a_run_without_failures_has_an_explorer_too(runs):
     solved = runs["trm-6x6"].table.query("correct").head(30).reset_index(drop=True)
     rows = json.loads(charts.as_json(widgets.rows(Run("trm-6x6", runs["trm-6x6"].meta, solved))))
-    assert rows["wrong"] == {} and rows["zero_bound"] is None and rows["bound"] == {"low": [], "high": []}
+    assert rows["correct"] == [1] * 30 and rows["zero_bound"] is None and rows["bound"] == {"low": [], "high": []}
 
 
 def test_the_kernel_version_recomputes(run, monkeypatch):

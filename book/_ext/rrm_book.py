@@ -58,8 +58,11 @@ def setup(app) -> dict:
     app.connect("config-inited", configure, priority=1)
     app.connect("html-page-context", player_assets)
     app.add_html_math_renderer("mathml", mathml("inline"), mathml("block"))
-    for name in ("charts", "explorer"):
-        app.add_css_file(f"rrm/{name}.css")
-        app.add_js_file(f"rrm/{name}.js")
+    from rrm_core.kernel import COMPONENTS, STYLES
+
+    for name in ("charts.css", *STYLES):
+        app.add_css_file(f"rrm/{name}")
+    for name in COMPONENTS:
+        app.add_js_file(f"rrm/{name}")
     app.add_css_file("rrm/playground.css")  # its script is loaded by the pages that show it
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

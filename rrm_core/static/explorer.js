@@ -1,12 +1,15 @@
 // The settled-band explorer: one plain-DOM component for the published page (no kernel, no network) and for Jupyter.
-// Rows come from rrm_core.widgets.rows; settled means late drift < threshold, as in rrm_core.cells. Needs charts.js for its charts.
+// Rows come from rrm_core.pagedata.rows; settled means late drift < threshold, as in rrm_core.cells. Needs dom.js, plots.js, examples.js.
 (function () {
   "use strict";
   const rrm = (globalThis.rrm = globalThis.rrm || {});
   rrm.rows = rrm.rows || {};
+  const { el, percent, number } = rrm;
 
-  const SHOWN = 12, NEAREST = 5;
+  const SHOWN = 12, NEAREST = 5, CELLS = "ABCD".split("");
   const STATES = { h: "z_H", l: "z_L", both: "z_H and z_L" };
+  const Z = 1.959963984540054; // normal quantile at 0.975
+  const WHAT = { A: "settled, correct", B: "settled, wrong", C: "unsettled, correct", D: "unsettled, wrong" };
 
   // --- calculation (no DOM) ---
 
@@ -39,142 +42,161 @@
     return { A, B, C: correct - A, D: rows.n - correct - B };
   }
 
+  const cellOf = (rows, state, tau, i) => (rows.states[state].late[i] < tau ? (rows.correct[i] ? "A" : "B") : rows.correct[i] ? "C" : "D");
+
+  // Rows by ascending lambda_1 with late drift and outcome beside them, and where groups of equal lambda_1 end; cached on the rows.
+  function byLambda(rows, state) {
+    const part = rows.states[state];
+    if (!part.byLambda) {
+      const order = rows.lambda_1.map((_, i) => i).sort((a, b) => rows.lambda_1[a] - rows.lambda_1[b]);
+      part.byLambda = {
+        late: Float64Array.from(order, (i) => part.late[i]),
+        correct: Uint8Array.from(order, (i) => rows.correct[i]),
+        last: Uint8Array.from(order, (i, j) => j + 1 === order.length || rows.lambda_1[order[j + 1]] !== rows.lambda_1[i]),
+      };
+    }
+    return part.byLambda;
+  }
+
+  // AUC of -lambda_1 among unsettled puzzles (C against D) with DeLong's interval on the logit scale, as rrm_core.stats.auc: one pass
+  // over ranks in whole numbers (twice the misplaced pairs of each puzzle, ties one each), so nothing is lost to rounding.
+  function auc(rows, state, tau) {
+    const { C, D } = count(rows, state, tau), { late, correct, last } = byLambda(rows, state);
+    if (!C || !D) return { value: null, low: null, high: null, C, D };
+    let rightSeen = 0, wrongSeen = 0, c = 0, w = 0, pairs = 0, squaresC = 0, squaresD = 0;
+    for (let j = 0; j < late.length; j++) {
+      if (late[j] >= tau) { if (correct[j]) c++; else w++; }
+      if (!last[j] || !(c || w)) continue;
+      const overRight = 2 * wrongSeen + w, underWrong = 2 * (C - rightSeen) - c; // twice the pairs that -lambda_1 puts the wrong way round
+      pairs += c * overRight;
+      squaresC += c * overRight ** 2;
+      squaresD += w * underWrong ** 2;
+      rightSeen += c; wrongSeen += w; c = 0; w = 0;
+    }
+    const value = 1 - pairs / (2 * C * D), smaller = Math.min(C, D);
+    const variance = C > 1 && D > 1 ? ((squaresC - pairs ** 2 / C) / (C - 1) / D ** 2 / C + (squaresD - pairs ** 2 / D) / (D - 1) / C ** 2 / D) / 4 : 0;
+    if (value === 0 || value === 1 || smaller < 2) { // no variance: the exact interval of the smaller class
+      const edge = 0.025 ** (1 / smaller), up = value > 0.5;
+      return { value, low: Math.min(up ? edge : 0, value), high: Math.max(up ? 1 : 1 - edge, value), C, D };
+    }
+    if (!(variance > 1e-15)) return { value, low: null, high: null, C, D }; // every score equal
+    const half = (Z * Math.sqrt(variance)) / (value * (1 - value)), logit = Math.log(value / (1 - value)), expit = (x) => 1 / (1 + Math.exp(-x));
+    return { value, low: expit(logit - half), high: expit(logit + half), C, D };
+  }
+
+  // Where a threshold stands in the sweep: pooled percentile, and shares of failures and successes below it (null: there are none).
+  function sweepAt(rows, state, tau) {
+    const n = count(rows, state, tau), share = (k, of) => (of ? k / of : null);
+    return { percentile: (100 * (n.A + n.B)) / rows.n, wrong: share(n.B, n.B + n.D), correct: share(n.A, n.A + n.C) };
+  }
+
+  // The whole sweep as two curves of at most 200 points: [percentile, share below]; null without such puzzles.
+  function sweepCurves(rows, state) {
+    const part = sorted(rows, state), correct = part.correctBelow.at(-1), wrong = rows.n - correct, step = Math.max(1, Math.floor(rows.n / 200));
+    const at = [...Array.from({ length: Math.ceil(rows.n / step) }, (_, k) => k * step), rows.n];
+    return {
+      wrong: wrong ? at.map((k) => [(100 * k) / rows.n, (k - part.correctBelow[k]) / wrong]) : null,
+      correct: correct ? at.map((k) => [(100 * k) / rows.n, part.correctBelow[k] / correct]) : null,
+    };
+  }
+
+  // Rows of one cell, lowest late drift first.
+  const inCell = (rows, state, tau, cell) => sorted(rows, state).order.filter((i) => cellOf(rows, state, tau, i) === cell);
+
   // Failures to show: cell B by late drift, or, where B is empty, the failures nearest the band (cell D).
   function examples(rows, state, tau) {
-    const part = sorted(rows, state), settled = below(part.sortedLate, tau), B = [];
-    for (let j = 0; j < settled; j++) if (!rows.correct[part.order[j]]) B.push(part.order[j]);
+    const B = inCell(rows, state, tau, "B");
     if (B.length) return { cell: "B", list: B };
-    return { cell: "D", list: part.order.filter((i) => !rows.correct[i]).slice(0, NEAREST) };
+    return { cell: "D", list: sorted(rows, state).order.filter((i) => !rows.correct[i]).slice(0, NEAREST) };
   }
 
-  // --- DOM helpers ---
-
-  function el(tag, attributes, ...children) {
-    const node = document.createElement(tag);
-    for (const [key, value] of Object.entries(attributes || {})) {
-      if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
-      else if (value !== null && value !== undefined) node.setAttribute(key, value);
-    }
-    node.append(...children);
-    return node;
-  }
-  const percent = (x) => (100 * x).toFixed(x < 0.1 ? 2 : 1) + " %";
-  const number = (x, digits) => (x === null ? "–" : (x < 0 ? "−" : "") + Math.abs(x).toFixed(digits));
-
-  // --- boards and profile of one example ---
-
-  const SVG = "http://www.w3.org/2000/svg";
-  function svg(tag, attributes, ...children) {
-    const node = document.createElementNS(SVG, tag);
-    for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-    node.append(...children);
-    return node;
+  // Rows inside a brush {x: late drift, y: lambda_1}, bounds included, lowest late drift first.
+  function brushed(rows, state, brush) {
+    const { late, order } = sorted(rows, state);
+    return order.filter((i) => late[i] >= brush.x[0] && late[i] <= brush.x[1] && rows.lambda_1[i] >= brush.y[0] && rows.lambda_1[i] <= brush.y[1]);
   }
 
-  // A board as a table; `compare` marks the cells that differ from it.
-  function board(text, caption, side, boxRows, given, compare) {
-    const boxColumns = side / boxRows, body = el("tbody");
-    for (let r = 0; r < side; r++) {
-      const row = el("tr");
-      for (let c = 0; c < side; c++) {
-        const i = r * side + c, wrong = compare && text[i] !== compare[i], names = [];
-        if (given[i] !== ".") names.push("rrm-given");
-        if (wrong) names.push("rrm-wrong");
-        if ((c + 1) % boxColumns === 0 && c + 1 < side) names.push("rrm-right");
-        if ((r + 1) % boxRows === 0 && r + 1 < side) names.push("rrm-below");
-        row.append(el("td", { class: names.join(" "), title: wrong ? "wrong: should be " + compare[i] : null }, text[i] === "." ? "" : text[i]));
-      }
-      body.append(row);
-    }
-    return el("figure", {}, el("figcaption", {}, caption), el("table", { class: "rrm-board", "aria-label": caption }, body));
+  // Columns of the table: heading, what is sorted by, what is shown.
+  const COLUMNS = [
+    { head: "puzzle", value: (r, i) => r.idx[i] },
+    { head: "cell", value: (r, i, s, tau) => cellOf(r, s, tau, i), show: String },
+    { head: "late drift", value: (r, i, s) => r.states[s].late[i], show: (v) => number(v, 2) },
+    { head: "cells right", value: (r, i) => r.token_acc[i], show: (v) => number(v, 2) },
+    { head: "λ1", value: (r, i) => r.lambda_1[i], show: (v) => number(v, 4) },
+    { head: "q_halt", value: (r, i) => r.q_halt[i], show: (v) => number(v, 2) },
+    { head: "halted at", value: (r, i) => r.halted_at[i] || 99, show: (v) => (v === 99 ? "never" : String(v)) },
+    { head: "givens", value: (r, i) => r.givens[i], show: String },
+    { head: "backtracks*", value: (r, i) => r.backtracks[i], show: String },
+    { head: "naked*", value: (r, i) => r.naked_backtracks[i], show: String },
+    { head: "selector-blind", value: (r, i, s, tau) => (cellOf(r, s, tau, i) !== "B" ? 0 : r.halted_at[i] ? 2 : 1), show: (v) => ["–", "no", "yes"][v] },
+  ];
+  const BY_DRIFT = { column: 2, down: false };
+
+  // `list` in the order of a column; equal values keep the order of `list`.
+  function inOrder(list, sort, r, state, tau) {
+    const value = (i) => COLUMNS[sort.column].value(r, i, state, tau), sign = sort.down ? -1 : 1;
+    return [...list].sort((a, b) => { const x = value(a), y = value(b); return x < y ? -sign : x > y ? sign : 0; });
   }
 
-  // Drift by segment of one example over the 10-90 % bands of cells A and D.
-  function profile(drift, bands, caption) {
-    const W = 300, H = 170, left = 34, bottom = 26, all = [...drift];
-    for (const band of Object.values(bands)) for (const q of band) all.push(...q);
-    const low = Math.min(...all) - 0.1, high = Math.max(...all) + 0.1;
-    const x = (t) => left + ((W - left - 8) * t) / (drift.length - 1), y = (v) => 6 + ((H - bottom - 6) * (high - v)) / (high - low);
-    const path = (points) => points.map(([t, v], i) => (i ? "L" : "M") + x(t).toFixed(1) + " " + y(v).toFixed(1)).join("");
-    const out = svg("svg", { viewBox: `0 0 ${W} ${H}`, width: W, height: H, role: "img", "aria-label": caption });
-    for (let v = Math.ceil(low); v <= high; v++) {
-      out.append(svg("line", { x1: left, x2: W - 8, y1: y(v), y2: y(v), stroke: "#888", "stroke-opacity": 0.25 }), svg("text", { x: left - 5, y: y(v) + 3, "text-anchor": "end" }, String(v)));
-    }
-    for (const t of [0, 3, 7, 11, 15]) out.append(svg("text", { x: x(t), y: H - 12, "text-anchor": "middle" }, String(t + 1)));
-    out.append(svg("text", { x: (W + left) / 2, y: H - 1, "text-anchor": "middle" }, "segment"));
-    const colour = { A: "#0072b2", D: "#d55e00" };
-    for (const [cell, band] of Object.entries(bands)) {
-      const up = band.map((q, t) => [t, q[2]]), down = band.map((q, t) => [t, q[0]]).reverse();
-      out.append(svg("path", { d: path([...up, ...down]) + "Z", fill: colour[cell], "fill-opacity": 0.18 }));
-      out.append(svg("path", { d: path(band.map((q, t) => [t, q[1]])), fill: "none", stroke: colour[cell], "stroke-width": 1.6 }));
-      out.append(svg("text", { x: W - 12, y: y(band.at(-1)[1]) - 3, "text-anchor": "end" }, cell));
-    }
-    out.append(svg("path", { d: path(drift.map((v, t) => [t, v])), fill: "none", stroke: "currentColor", "stroke-width": 1.6, "stroke-dasharray": "4 2" }));
-    return el("figure", {}, el("figcaption", {}, caption), out);
-  }
-
-  function detail(rows, i, cell) {
-    const wrong = rows.wrong[rows.idx[i]];
-    return [
-      el("p", {}, `Puzzle ${rows.idx[i]} (cell ${cell}), λ1 = ${number(rows.lambda_1[i], 4)} per update, ${percent(1 - rows.token_acc[i])} of the cells wrong.`),
-      el("div", { class: "rrm-boards" },
-        board(wrong.puzzle, "puzzle", rows.side, rows.box_rows, wrong.puzzle),
-        board(wrong.answer, "answer, wrong cells marked", rows.side, rows.box_rows, wrong.puzzle, wrong.solution),
-        board(wrong.solution, "solution", rows.side, rows.box_rows, wrong.puzzle),
-        profile(wrong.drift, rows.bands, "log10 drift of z_H: this puzzle (dashed) over cells A and D at Otsu")),
-    ];
-  }
+  Object.assign(rrm, { count, auc, cellOf, inCell, sweepAt, brushed, STATES, WHAT });
 
   // --- the component ---
 
-  // Build the explorer in `container`. options: {runs: [names], charts: {histogram, scatter} | null, onChange({run, state, tau}) | null}.
+  // Build the explorer in `container`. options: {runs: [names], onChange({run, state, tau}) | absent, ask(run, block) | absent}.
   rrm.explorer = function (container, options) {
-    let run = options.runs[0], state = "h", tau = 0, chosen = null, all = false, frame = 0;
+    let run = options.runs[0], state = "h", tau = 0, all = false, brush = null, sort = BY_DRIFT, drawnRows = "", opened = 0;
     const rows = () => rrm.rows[run], part = () => rows().states[state];
 
-    const runPick = el("select", { "aria-label": "run", onchange: () => { run = runPick.value; chosen = null; restart(); } }, ...options.runs.map((name) => el("option", { value: name }, rrm.rows[name].label)));
+    const runPick = el("select", { "aria-label": "run", onchange: () => { run = runPick.value; more.replaceChildren(); restart(); } }, ...options.runs.map((name) => el("option", { value: name }, rrm.rows[name].label)));
     const statePick = el("select", { "aria-label": "drift of", onchange: () => { state = statePick.value; restart(); } }, ...Object.entries(STATES).map(([key, name]) => el("option", { value: key }, name)));
     const slider = el("input", { type: "range", "aria-label": "threshold on log10 late drift", oninput: () => move(Number(slider.value)) });
-    const marks = el("span", { class: "rrm-marks", "aria-hidden": "true" });
     const exact = el("input", { type: "number", step: "any", "aria-label": "threshold, typed", oninput: () => exact.value !== "" && move(Number(exact.value), true) });
-    const otsu = el("button", { type: "button", onclick: () => move(part().otsu) }, "Otsu");
-    const strict = el("button", { type: "button", onclick: () => move(part().strict) }, "strict");
-    const status = el("p", { class: "rrm-status", "aria-live": "polite" });
-    const cellNodes = Object.fromEntries("ABCD".split("").map((c) => [c, el("td", { class: "rrm-" + c, "data-cell": c })]));
+    const otsu = el("button", { type: "button", onclick: () => move(part().otsu) });
+    const strict = el("button", { type: "button", onclick: () => move(part().strict) });
+    const status = el("p", { class: "rrm-status", "aria-live": "polite" }), separation = el("p", { class: "rrm-auc" });
+    const cellText = Object.fromEntries(CELLS.map((c) => [c, [el("b"), document.createTextNode("")]]));
+    const cellNode = (c) => el("td", { class: "rrm-" + c, "data-cell": c }, `${c} `, ...cellText[c]);
     const cells = el("table", { class: "rrm-cells" },
       el("caption", {}, "Puzzles by settled and correct"),
       el("thead", {}, el("tr", {}, el("td", {}), el("th", { scope: "col" }, "correct"), el("th", { scope: "col" }, "wrong"))),
-      el("tbody", {}, el("tr", {}, el("th", { scope: "row" }, "settled"), cellNodes.A, cellNodes.B), el("tr", {}, el("th", { scope: "row" }, "unsettled"), cellNodes.C, cellNodes.D)));
-    const histogram = el("div"), scatter = el("div");
-    const table = el("div", { class: "rrm-scroll" }), more = el("div", { class: "rrm-detail", "aria-live": "polite" });
+      el("tbody", {}, el("tr", {}, el("th", { scope: "row" }, "settled"), cellNode("A"), cellNode("B")), el("tr", {}, el("th", { scope: "row" }, "unsettled"), cellNode("C"), cellNode("D"))));
 
+    const hosts = Object.fromEntries(["histogram", "sweep", "scatter"].map((name) => [name, el("div", { class: "rrm-plot rrm-plot-" + name })]));
+    const hover = el("p", { class: "rrm-hover" });
+    const plots = {
+      histogram: rrm.histogram(hosts.histogram),
+      sweep: rrm.sweep(hosts.sweep),
+      scatter: rrm.scatter(hosts.scatter, { onBrush: (given) => setBrush(given, true), onHover: say, onPick: open }),
+    };
+    const bounds = ["from", "to", "from", "to"].map((word, k) => el("input", { type: "number", step: "any", "aria-label": `brush: ${k < 2 ? "late drift" : "λ1"} ${word}`, oninput: typedBrush }));
+    const clear = el("button", { type: "button", onclick: () => setBrush(null) }, "clear the brush");
+    const brushBox = el("details", { class: "rrm-brushing" }, el("summary", {}, "brush by numbers"),
+      el("fieldset", {}, el("legend", {}, "late drift"), bounds[0], " to ", bounds[1]), el("fieldset", {}, el("legend", {}, "λ1"), bounds[2], " to ", bounds[3]));
+
+    const caption = el("caption"), body = el("tbody"), showAll = el("button", { type: "button", onclick: () => { all = true; examplesTable(); } });
+    const heads = COLUMNS.map((column, k) => el("th", { scope: "col" }, el("button", { type: "button", class: "rrm-sort", onclick: () => { sort = { column: k, down: sort.column === k && !sort.down }; examplesTable(); } }, column.head)));
+    const table = el("div", { class: "rrm-scroll", tabindex: "0", role: "region", "aria-label": "table of examples" }, el("table", { class: "rrm-examples" }, caption, el("thead", {}, el("tr", {}, ...heads)), body));
+    const more = el("div", { class: "rrm-detail", "aria-live": "polite" });
+
+    // Another run or state: ranges, marks and plots anew, and the threshold at Otsu.
     function restart() {
-      const p = part(), lowest = sorted(rows(), state).sortedLate[0], highest = p.sortedLate.at(-1);
-      slider.min = (Math.floor(lowest * 20) - 1) / 20;
-      slider.max = (Math.ceil(highest * 20) + 1) / 20;
+      const p = part(), r = rows(), order = sorted(r, state).sortedLate, label = `${r.label}, drift of ${STATES[state]}`;
+      slider.min = (Math.floor(order[0] * 20) - 1) / 20;
+      slider.max = (Math.ceil(order.at(-1) * 20) + 1) / 20;
       slider.step = (slider.max - slider.min) / 1000;
-      const at = (value) => `left: calc(8px + (100% - 16px) * ${(value - slider.min) / (slider.max - slider.min)})`;
-      marks.replaceChildren(...[["Otsu", p.otsu], ["strict", p.strict]].filter(([, v]) => v !== null).map(([name, v]) => el("span", { style: at(v) }, name)));
       otsu.disabled = p.otsu === null;
       strict.disabled = p.strict === null;
       otsu.textContent = p.otsu === null ? "Otsu: none" : `Otsu ${number(p.otsu, 2)}`;
       strict.textContent = p.strict === null ? "strict: none" : `strict ${number(p.strict, 2)} (${p.strict_percentile} %)`;
-      move(p.otsu === null ? (lowest + highest) / 2 : p.otsu);
-      draw();
-    }
-
-    function draw() {
-      if (!options.charts) return;
-      const p = part(), r = rows(), outcome = (i) => (r.correct[i] ? "correct" : "wrong");
-      const with_ = (spec, name, data) => {
-        const copy = structuredClone(spec);
-        copy.datasets = { [name]: data };
-        copy.title.subtitle = `${r.label}, drift of ${STATES[state]}`;
-        for (const param of copy.params) param.value = { tau, otsu: p.otsu ?? tau, strict: p.strict ?? tau }[param.name] ?? param.value;
-        return copy;
-      };
-      rrm.draw(histogram, with_(options.charts.histogram, "bins", p.bins)).then(() => rrm.set(histogram, { tau }));
-      rrm.draw(scatter, with_(options.charts.scatter, "points", p.late.map((late, i) => ({ idx: r.idx[i], late, lambda_1: r.lambda_1[i], outcome: outcome(i) })))).then(() => rrm.set(scatter, { tau }));
+      const domain = [Number(slider.min), Number(slider.max)], lowest = Math.min(...r.lambda_1), highest = Math.max(...r.lambda_1), pad = 0.04 * (highest - lowest || 1);
+      plots.histogram.show({ part: p, domain, label });
+      plots.sweep.show({ curves: sweepCurves(r, state), points: p.sweep, label });
+      plots.scatter.show({ part: p, domain, range: [lowest - pad, highest + pad], late: p.late, lambda: r.lambda_1, correct: r.correct, label });
+      brush = null;
+      drawnRows = "";
+      for (const box of bounds) box.value = "";
+      say(null);
+      move(p.otsu === null ? (order[0] + order.at(-1)) / 2 : p.otsu);
     }
 
     function move(value, typed) {
@@ -183,77 +205,127 @@
       all = false;
       slider.value = tau;
       if (!typed) exact.value = String(Number(tau.toPrecision(6)));
+      plots.histogram.move(tau);
+      plots.scatter.move(tau);
+      plots.sweep.move(sweepAt(rows(), state, tau));
       show();
-      if (options.charts && !frame) frame = requestAnimationFrame(() => { frame = 0; rrm.set(histogram, { tau }); rrm.set(scatter, { tau }); });
       if (options.onChange) options.onChange({ run, state, tau });
+      document.dispatchEvent(new CustomEvent("rrm:moved", { detail: { run, state, tau } })); // a viewer on the same page follows
     }
 
     function show() {
-      const r = rows(), p = part(), n = count(r, state, tau), wrong = n.B + n.D;
+      const r = rows(), p = part(), n = count(r, state, tau), wrong = n.B + n.D, a = auc(r, state, tau);
       otsu.setAttribute("aria-pressed", String(tau === p.otsu));
       strict.setAttribute("aria-pressed", String(tau === p.strict));
       slider.setAttribute("aria-valuetext", `log10 late drift ${number(tau, 2)}`);
-      for (const [cell, node] of Object.entries(cellNodes)) node.replaceChildren(`${cell} `, el("b", {}, String(n[cell])), ` ${percent(n[cell] / r.n)}`);
+      for (const c of CELLS) { cellText[c][0].textContent = n[c]; cellText[c][1].data = " " + percent(n[c] / r.n); }
       const share = wrong === 0 ? "No puzzle failed." : n.B === 0
         ? `No failure settles: 0 of ${wrong}, exact 95 % upper bound ${percent(r.zero_bound)}.`
         : `${n.B} of ${wrong} failures settle: ${percent(n.B / wrong)} (exact 95 % interval ${percent(r.bound.low[n.B])} to ${percent(r.bound.high[n.B])}).`;
       const band = p.exists ? "" : ` This run has no settled band: ${p.reason}.`;
       status.textContent = `Settled: log10 late drift below ${number(tau, 3)}. ${share}${band}`;
-      examplesTable(r);
+      const interval = a.low === null ? "" : ` [${number(a.low, 3)}, ${number(a.high, 3)}]`;
+      separation.textContent = a.value === null
+        ? `AUC of −λ1 among the unsettled: cannot be measured, ${a.C} correct and ${a.D} wrong.`
+        : `AUC of −λ1 among the unsettled (${a.C} C against ${a.D} D): ${number(a.value, 3)}${interval}.`;
+      examplesTable();
     }
 
-    function examplesTable(r) {
-      const found = examples(r, state, tau), shown = all ? found.list : found.list.slice(0, SHOWN);
-      const heads = ["puzzle", "cell", "cells right", "λ1", "q_halt", "halted at", "givens", "guesses*", "selector-blind"];
-      const body = shown.map((i) => {
-        const blind = found.cell === "B" && r.halted_at[i] > 0;
-        return el("tr", { "data-idx": r.idx[i], "data-cell": found.cell },
-          el("td", {}, el("button", { type: "button", "aria-label": `show puzzle ${r.idx[i]}`, onclick: () => { chosen = i; open(found.cell); } }, "#" + r.idx[i])),
-          ...[found.cell, number(r.token_acc[i], 2), number(r.lambda_1[i], 4), number(r.q_halt[i], 2), r.halted_at[i] || "never", r.givens[i], r.naked_backtracks[i]].map((v) => el("td", {}, String(v))),
-          el("td", { class: blind ? "rrm-blind" : null }, blind ? "yes" : found.cell === "B" ? "no" : "–"));
-      });
+    // --- brush ---
+
+    function setBrush(given, drawn) {
+      brush = given;
+      all = false;
+      if (!drawn) plots.scatter.brush(brush);
+      [...(brush ? [...brush.x, ...brush.y] : ["", "", "", ""])].forEach((v, k) => { bounds[k].value = v === "" ? "" : Number(v.toPrecision(4)); });
+      examplesTable();
+    }
+
+    // Numbers typed: an empty box is no bound on that side.
+    function typedBrush() {
+      const [a, b, c, d] = bounds.map((box, k) => (box.value === "" ? (k % 2 ? Infinity : -Infinity) : Number(box.value)));
+      brush = bounds.every((box) => box.value === "") ? null : { x: [a, b], y: [c, d] };
+      all = false;
+      plots.scatter.brush(brush);
+      examplesTable();
+    }
+
+    function say(i) {
+      const r = rows();
+      hover.textContent = i === null ? "Drag in the plot to brush puzzles; choose a mark to open it." : `#${r.idx[i]}: cell ${cellOf(r, state, tau, i)}, late drift ${number(part().late[i], 3)}, λ1 ${number(r.lambda_1[i], 4)}`;
+    }
+
+    // --- table of examples ---
+
+    function examplesTable() {
+      const r = rows(), found = brush ? { list: brushed(r, state, brush) } : examples(r, state, tau), cellsOf = (list) => list.map((i) => cellOf(r, state, tau, i));
+      const ordered = inOrder(found.list, sort, r, state, tau), shown = all ? ordered : ordered.slice(0, SHOWN);
+      const tally = brush && Object.fromEntries(CELLS.map((c) => [c, 0]));
+      if (brush) for (const c of cellsOf(found.list)) tally[c]++;
       const blinds = found.cell === "B" ? found.list.filter((i) => r.halted_at[i] > 0).length : 0;
-      const caption = !found.list.length ? "No failure to show." : found.cell === "B"
-        ? `Settled failures (cell B), lowest late drift first: ${found.list.length}, of which ${blinds} selector-blind.`
-        : `Cell B is empty. The ${found.list.length} failures nearest the band (cell D):`;
-      const extra = found.list.length > shown.length ? [el("button", { type: "button", onclick: () => { all = true; examplesTable(r); } }, `show all ${found.list.length}`)] : [];
-      table.replaceChildren(el("table", { class: "rrm-examples" }, el("caption", {}, caption), el("thead", {}, el("tr", {}, ...heads.map((h) => el("th", { scope: "col" }, h)))), el("tbody", {}, ...body)), ...extra);
+      const head = COLUMNS[sort.column].head.replace("*", ""), order = sort.column === 2 ? (sort.down ? "highest late drift first" : "lowest late drift first") : `by ${head}, ${sort.down ? "descending" : "ascending"}`;
+      caption.textContent = brush ? `Brushed: ${found.list.length} puzzles (${CELLS.map((c) => `${c} ${tally[c]}`).join(", ")}), ${order}.`
+        : !found.list.length ? "No failure to show."
+        : found.cell === "B" ? `Settled failures (cell B), ${order}: ${found.list.length}, of which ${blinds} selector-blind.`
+        : `Cell B is empty. The ${found.list.length} failures nearest the band (cell D), ${order}:`;
+      heads.forEach((th, k) => (k === sort.column ? th.setAttribute("aria-sort", sort.down ? "descending" : "ascending") : th.removeAttribute("aria-sort")));
+      showAll.hidden = found.list.length <= shown.length;
+      showAll.textContent = `show all ${found.list.length}`;
+      clear.hidden = !brush;
+      const key = shown.map((i, k) => i + cellOf(r, state, tau, i)).join();
+      if (key === drawnRows) return; // most moves leave the rows as they are
+      drawnRows = key;
+      body.replaceChildren(...shown.map((i) => {
+        const cell = cellOf(r, state, tau, i), values = COLUMNS.map((column) => (column.show ? column.show(column.value(r, i, state, tau)) : ""));
+        return el("tr", { "data-idx": r.idx[i], "data-cell": cell },
+          el("td", {}, el("button", { type: "button", "aria-label": `show puzzle ${r.idx[i]}`, onclick: () => open(i) }, "#" + r.idx[i])),
+          el("td", { class: "rrm-" + cell }, values[1]),
+          ...values.slice(2).map((v) => el("td", { class: v === "yes" ? "rrm-blind" : null }, v)));
+      }));
     }
 
-    function open(cell) { more.replaceChildren(...detail(rows(), chosen, cell)); }
+    // --- one puzzle: boards, drift and growth ---
 
-    container.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves the keys to us
-    container.replaceChildren(
-      el("fieldset", {},
-        el("label", {}, "run", runPick), el("label", {}, "drift of", statePick),
-        el("label", { class: "rrm-slide" }, "settled below this log10 late drift", slider, marks), el("label", {}, "exactly", exact), otsu, strict),
-      status,
-      el("div", { class: "rrm-scroll" }, cells),
-      ...(options.charts ? [el("div", { class: "rrm-charts" }, histogram, scatter)] : []),
-      table,
-      el("p", { class: "rrm-note" }, "* wrong guesses of a solver that uses naked singles only. Selector-blind: settled, wrong, and the halting head would stop. Choose a puzzle number to see its boards and its drift."),
-      more);
-    restart();
-    return { move, count: () => count(rows(), state, tau), get tau() { return tau; } };
-  };
-  rrm.count = count;
-
-  // Start every explorer of the page: rows come from `_static/rrm/rows/<run>.js` unless they are there already.
-  rrm.explorers = async function () {
-    for (const node of document.querySelectorAll(".rrm-explorer:not([data-live])")) {
-      node.dataset.live = "no";
-      const options = JSON.parse(node.querySelector("script").textContent);
+    async function open(i) {
+      const r = rows(), name = run, mine = ++opened, cell = cellOf(r, state, tau, i);
+      more.replaceChildren(el("p", {}, `Puzzle ${r.idx[i]}: loading its boards …`));
       try {
-        for (const run of options.runs) if (!rrm.rows[run]) await rrm.load("rows/" + run + ".js");
-        node.explorer = rrm.explorer(node, options);
-        node.dataset.live = "yes";
+        const one = await rrm.example(name, i, options.ask);
+        if (mine !== opened) return; // another puzzle was chosen meanwhile
+        const answer = rrm.answers(one).at(-1), hosts = [el("div", { class: "rrm-plot" }), el("div", { class: "rrm-plot" })];
+        const watch = document.querySelector(".rrm-viewer[data-live='yes']")
+          ? [el("button", { type: "button", onclick: () => document.dispatchEvent(new CustomEvent("rrm:watch", { detail: { run: name, row: i } })) }, "watch its 16 segments")] : [];
+        more.replaceChildren(
+          el("p", {}, `Puzzle ${r.idx[i]}, cell ${cell} (${WHAT[cell]}): λ1 = ${number(r.lambda_1[i], 4)} per update, ${rrm.differing(answer, one.solution)} of ${one.solution.length} cells wrong. `, ...watch),
+          el("div", { class: "rrm-boards" },
+            rrm.board(one.puzzle, "puzzle", r, one.puzzle),
+            rrm.board(answer, "answer, wrong cells marked", r, one.puzzle, one.solution),
+            rrm.board(one.solution, "solution", r, one.puzzle)),
+          el("div", { class: "rrm-pair" }, ...hosts),
+          el("p", { class: "rrm-note" }, "Dashed: this puzzle. Bands: 10-90 % and median of cells A and D at Otsu's threshold. Growth: the largest exponent of the segments so far, per update; its last value is λ1."));
+        for (const [host, what, title] of [[hosts[0], "drift", "log10 drift of z_H"], [hosts[1], "growth", "cumulative growth, per update"]])
+          rrm.profile(host, one[what], r.bands[what], title, `${title} of puzzle ${r.idx[i]} by segment: ${one[what].join(", ")}`);
       } catch (error) {
-        console.error("rrm: the explorer could not start; the table of the page stays", error);
+        if (mine === opened) more.replaceChildren(el("p", { role: "alert" }, error.message));
       }
     }
+
+    container.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves the keys to us
+    const key = el("p", { class: "rrm-key" }, el("span", { class: "rrm-back-correct" }), "correct", el("span", { class: "rrm-back-wrong" }), "wrong", el("span", { class: "rrm-back-settled" }), "settled side");
+    container.replaceChildren(
+      el("fieldset", { class: "rrm-controls" }, el("label", {}, "run", runPick), el("label", {}, "drift of", statePick), el("label", {}, "exactly", exact), otsu, strict),
+      hosts.histogram,
+      el("label", { class: "rrm-slide" }, slider, el("span", {}, "settled below this log10 late drift")),
+      key,
+      el("div", { class: "rrm-pair" }, cells, el("div", {}, status, separation)),
+      el("div", { class: "rrm-pair" }, el("div", {}, hosts.scatter, hover, el("div", { class: "rrm-row" }, brushBox, clear)), el("div", {}, hosts.sweep)),
+      table, showAll,
+      el("p", { class: "rrm-note" }, "* wrong guesses of a solver: backtracks with naked and hidden singles, naked with naked singles only. Selector-blind: settled, wrong, and the halting head would stop. Headings sort; a puzzle's number opens its boards and profiles."),
+      more);
+    restart();
+    return { move, open, setBrush, count: () => count(rows(), state, tau), auc: () => auc(rows(), state, tau), get tau() { return tau; }, get run() { return run; }, get state() { return state; } };
   };
-  if (typeof document !== "undefined") {
-    if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", rrm.explorers);
-    else rrm.explorers();
-  }
+
+  rrm.explorers = () => rrm.start("explorer", rrm.explorer);
+  rrm.whenReady(rrm.explorers);
 })();

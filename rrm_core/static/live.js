@@ -1,14 +1,31 @@
-// The explorer as an anywidget: rows from the kernel, threshold back to it. Appended to charts.js and explorer.js.
+// The components as an anywidget: rows from the kernel, threshold back to it, boards on request. Appended to the scripts of the page.
 function render({ model, el }) {
-  const rrm = globalThis.rrm;
-  Object.assign(rrm.rows, model.get("rows"));
+  const rrm = globalThis.rrm, kind = model.get("kind");
+  rrm.rows = Object.assign(rrm.rows || {}, model.get("rows"));
   const box = document.createElement("div");
-  box.className = "rrm-explorer";
+  box.className = "rrm-" + kind;
   el.append(box);
+
+  const asked = new Map(); // "run/block" -> {promise, done}
+  model.on("msg:custom", ({ run, block, examples }) => {
+    const waiting = asked.get(run + "/" + block);
+    if (waiting && examples) waiting.done(examples);
+  });
+  function ask(run, block) {
+    const key = run + "/" + block;
+    if (!asked.has(key)) {
+      const entry = {};
+      entry.promise = new Promise((done) => { entry.done = done; });
+      asked.set(key, entry);
+      model.send({ run, block });
+    }
+    return asked.get(key).promise;
+  }
+
   let timer = null;
-  rrm.explorer(box, {
+  box[kind] = rrm[kind](box, {
     runs: Object.keys(model.get("rows")),
-    charts: null,
+    ask,
     onChange({ run, state, tau }) {
       clearTimeout(timer);
       timer = setTimeout(() => {
@@ -17,5 +34,6 @@ function render({ model, el }) {
       }, 60);
     },
   });
+  box.dataset.live = "yes";
 }
 export default { render };

@@ -1,0 +1,372 @@
+"""The explorer's newer parts and the trajectory viewer in Chromium, without a network, against rrm_core and the parquet files."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from rrm_core import cells, pagedata, stats, tables, widgets
+
+CELLS = "ABCD"
+
+
+@pytest.fixture(scope="session")
+def site(runs, tmp_path_factory):
+    """A page with the explorer and the viewer of every shipped run, its scripts and sidecars beside it, as in the book."""
+    from rrm_core.kernel import COMPONENTS, STYLES
+
+    folder = tmp_path_factory.mktemp("site")
+    patch = pytest.MonkeyPatch()
+    patch.setenv("RRM_PUBLISH", "1")
+    widgets.write_static(folder / "_static" / "rrm", list(runs.values()))
+    shown = sorted(runs.values(), key=lambda run: run.name != "trm-6x6")  # the run that most tests look at comes first
+    body = widgets.explorer(shown).html + widgets.viewer(shown).html
+    patch.undo()
+    head = "".join(f'<script src="_static/rrm/{n}"></script>' for n in COMPONENTS) + "".join(f'<link rel="stylesheet" href="_static/rrm/{n}">' for n in STYLES)
+    (folder / "index.html").write_text(f'<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8"><title>t</title>{head}</head><body><main>{body}</main></body></html>')
+    return folder / "index.html"
+
+
+@pytest.fixture
+def live(site, page):
+    """The page with both components live and the viewer filled."""
+    page.goto(site.as_uri())
+    page.wait_for_function("[...document.querySelectorAll('.rrm-explorer, .rrm-viewer')].every(f => f.dataset.live === 'yes')", timeout=30_000)
+    settle(page)
+    return page
+
+
+def settle(page):
+    """Wait until the viewer has followed the explorer and shows four panels."""
+    page.wait_for_function("""() => { const e = document.querySelector('.rrm-explorer').explorer, v = document.querySelector('.rrm-viewer');
+        return v.viewer.tau === e.tau && v.dataset.filled === e.run + ' ' + e.tau; }""", timeout=15_000)  # fmt: skip
+
+
+def move(page, tau):
+    page.evaluate("t => document.querySelector('.rrm-explorer').explorer.move(t)", tau)
+
+
+def thresholds(values):
+    """200 thresholds over all quantiles, the extremes beyond and values that are met exactly."""
+    many = np.unique([*np.quantile(values, np.linspace(0, 1, 180)), *values[::20][:50], *np.linspace(values.min() - 1, values.max() + 1, 10)])
+    return many[np.linspace(0, len(many) - 1, 200).round().astype(int)]
+
+
+# --- the explorer ------------------------------------------------------------------------------------------------
+
+
+def test_auc_and_interval_are_those_of_stats(live, runs):
+    for name, run in runs.items():
+        score, correct = -run.table.lambda_1.to_numpy("float64"), run.table.correct.to_numpy()
+        for state in cells.STATES:
+            values = cells.late_drift(run.table, state)
+            taus = thresholds(values)
+            assert len(np.unique(taus)) == 200 and np.isin(taus, values).sum() > 20
+            found = live.evaluate("([run, state, taus]) => taus.map(t => rrm.auc(rrm.rows[run], state, t))", [name, state, taus.tolist()])
+            measured = 0
+            for tau, got in zip(taus, found, strict=True):
+                out = values >= tau
+                expected = stats.auc(score[out], correct[out])
+                if np.isnan(expected.value):
+                    assert got["value"] is None
+                    continue
+                measured += 1
+                assert got["value"] == pytest.approx(expected.value, abs=1e-12), (name, state, tau)
+                if got["low"] is not None:
+                    assert [got["low"], got["high"]] == pytest.approx([expected.low, expected.high], abs=1e-9), (name, state, tau)
+            assert measured > 100 and sum(g["low"] is not None for g in found) > 100
+
+
+def test_auc_counts_ties_half_and_knows_its_edges(live):
+    rng = np.random.default_rng(0)
+    script = "([l, y, d, tau]) => rrm.auc({n: l.length, lambda_1: l, correct: y, states: {h: {late: d}}}, 'h', tau)"
+    for tied in (2, 5, 60):
+        score, correct, late = rng.integers(0, tied, 60), rng.integers(0, 2, 60), rng.normal(size=60)
+        for tau in (-9.0, 0.0, 1.0):
+            got, out = live.evaluate(script, [score.tolist(), correct.tolist(), late.tolist(), tau]), late >= tau
+            expected = stats.auc(-score[out], correct[out])
+            assert got["value"] == pytest.approx(expected.value, abs=1e-12) and [got["low"], got["high"]] == pytest.approx([expected.low, expected.high], abs=1e-9)
+    for score, correct in (([1, 2, 3, 4], [1, 1, 0, 0]), ([1, 2, 3, 4], [0, 0, 1, 1]), ([1, 2, 3], [0, 1, 1]), ([2, 1, 3], [0, 1, 1])):
+        got, expected = live.evaluate(script, [score, correct, [0] * len(score), -1]), stats.auc(-np.array(score), correct)
+        assert [got["value"], got["low"], got["high"]] == pytest.approx([expected.value, expected.low, expected.high], abs=1e-9)
+    assert live.evaluate(script, [[1, 2], [1, 1], [0, 0], -1])["value"] is None
+
+
+def test_the_page_shows_auc_and_the_mark_of_the_sweep_moves(live, runs):
+    run = runs["trm-6x6"]
+    values, correct = cells.late_drift(run.table), run.table.correct.to_numpy()
+    seen = []
+    for tau in np.quantile(values, [0.1, 0.45, 0.8]):
+        move(live, float(tau))
+        out = values >= tau
+        assert f"{stats.auc(-run.table.lambda_1.to_numpy()[out], correct[out]).value:.3f}" in live.locator(".rrm-auc").inner_text()
+        at = live.evaluate("t => rrm.sweepAt(rrm.rows['trm-6x6'], 'h', t)", float(tau))
+        n = cells.count(cells.assign(values, correct, tau))
+        assert at == {"percentile": 100 * (n["A"] + n["B"]) / len(values), "wrong": n["B"] / (n["B"] + n["D"]), "correct": n["A"] / (n["A"] + n["C"])}
+        dot = live.locator(".rrm-plot-sweep .rrm-dot.rrm-back-wrong").bounding_box()
+        host = live.locator(".rrm-plot-sweep").bounding_box()
+        width, height = host["width"] - 40 - 12, 215 - 22 - 34
+        assert dot["x"] + 5 - host["x"] == pytest.approx(40 + width * at["percentile"] / 100, abs=1)
+        assert dot["y"] + 5 - host["y"] == pytest.approx(22 + height * (1 - at["wrong"]), abs=1)
+        seen.append(dot["x"])
+    assert seen == sorted(set(seen))
+    points = live.evaluate("rrm.rows['trm-6x6'].states.h.sweep")
+    assert [p["settled_failures"] for p in points] == cells.sweep(values, correct).settled_failures.tolist()
+
+
+def listed(page):
+    return [int(i) for i in page.locator(".rrm-examples tbody tr").evaluate_all("rows => rows.map(r => r.dataset.idx)")]
+
+
+def test_headings_sort_the_whole_list_both_ways(live, runs):
+    df = runs["trm-6x6"].table
+    values = cells.late_drift(df)
+    threshold = float(np.quantile(values[~df.correct], 0.5))
+    move(live, threshold)
+    inside = cells.settled_failures(df, threshold).merge(df[["idx", "backtracks"]], on="idx")
+    assert len(inside) > 100
+    for head, column in (("λ1", "lambda_1"), ("naked", "naked_backtracks"), ("backtracks", "backtracks"), ("cells right", "token_acc"), ("puzzle", "idx")):
+        button = live.locator(".rrm-examples thead").get_by_role("button", name=re.compile(f"^{head}"))
+        for ascending, word in ((True, "ascending"), (False, "descending")):
+            button.click()
+            assert listed(live) == inside.sort_values(column, ascending=ascending, kind="stable").idx.head(12).tolist(), (head, word)
+            assert button.locator("..").get_attribute("aria-sort") == word
+    live.get_by_role("button", name=re.compile("^show all")).click()
+    assert len(listed(live)) == len(inside)
+
+
+def test_a_brush_shows_the_puzzles_inside_it_by_cell(live, runs):
+    df = runs["trm-6x6"].table
+    values = cells.late_drift(df)
+    tau = live.evaluate("document.querySelector('.rrm-explorer').explorer.tau")
+    before = listed(live)
+    pane = live.locator(".rrm-plot-scatter .rrm-pane")
+    pane.scroll_into_view_if_needed()
+    box = pane.bounding_box()
+    live.mouse.move(box["x"] + 0.55 * box["width"], box["y"] + 0.3 * box["height"])
+    live.mouse.down()
+    live.mouse.move(box["x"] + 0.7 * box["width"], box["y"] + 0.6 * box["height"], steps=4)
+    live.mouse.up()
+    live.wait_for_function("document.querySelector('.rrm-examples caption').textContent.startsWith('Brushed')")
+    live.wait_for_timeout(100)
+    low, high, down, up = (float(live.get_by_label(f"brush: {name}").input_value()) for name in ("late drift from", "late drift to", "λ1 from", "λ1 to"))
+    assert low < tau < high or high > low
+    live.evaluate("b => document.querySelector('.rrm-explorer').explorer.setBrush(b)", {"x": [low, high], "y": [down, up]})
+    inside = df.assign(late=values, cell=cells.assign(values, df.correct, tau))[(values >= low) & (values <= high) & (df.lambda_1 >= down) & (df.lambda_1 <= up)].sort_values("late", kind="stable")
+    assert len(inside) > 12 and inside.cell.nunique() > 1
+    assert listed(live) == inside.idx.head(12).tolist()
+    assert live.locator(".rrm-examples tbody tr").evaluate_all("rows => rows.map(r => r.dataset.cell)") == inside.cell.head(12).tolist()
+    n = cells.count(inside.cell.to_numpy())
+    assert f"{len(inside)} puzzles ({', '.join(f'{c} {n[c]}' for c in CELLS)})" in live.locator(".rrm-examples caption").inner_text()
+    live.get_by_role("button", name="clear the brush").click()
+    assert listed(live) == before and live.locator(".rrm-brush").is_hidden()
+
+
+def test_the_brush_works_by_keyboard_alone(live, runs):
+    df = runs["trm-6x6"].table
+    live.locator(".rrm-brushing summary").focus()
+    live.keyboard.press("Enter")
+    live.keyboard.press("Tab")
+    live.keyboard.type("1.2")
+    values = cells.late_drift(df)
+    inside = df.idx[values >= 1.2].to_numpy()[np.argsort(values[values >= 1.2], kind="stable")]
+    assert listed(live) == inside[:12].tolist()
+    assert live.locator(".rrm-brush").is_visible()
+
+
+def test_an_example_opens_with_both_profiles(live, runs):
+    run = runs["trm-6x6"]
+    live.evaluate("document.querySelector('.rrm-explorer').explorer.open(100)")
+    live.wait_for_selector(".rrm-detail .rrm-board")
+    row = run.table.iloc[100]
+    assert live.locator(".rrm-detail .rrm-wrong").count() == round((1 - row.token_acc) * 36)
+    one = live.evaluate("rrm.example('trm-6x6', 100)")
+    assert one["puzzle"] == row.puzzle
+    assert one["growth"][-1] == pytest.approx(row.lambda_1, rel=1e-3)
+    assert one["growth"] == pytest.approx([tables.lambda_at(run.table.iloc[[100]], h, run.updates_per_segment)[0] for h in range(1, 17)], rel=1e-3)
+    assert one["drift"] == pytest.approx(np.log10([row[c] for c in tables.columns("drift_h")]), rel=1e-3)
+    profiles = live.locator(".rrm-detail .rrm-plot svg")
+    assert profiles.count() == 2 and live.locator(".rrm-detail .rrm-own").count() == 2
+    assert all(live.locator(f".rrm-detail .rrm-band.rrm-cell-{cell}").count() == 2 for cell in "AD")
+    assert str(one["growth"][7]) in profiles.nth(1).get_attribute("aria-label")
+
+
+# --- examples and the viewer -------------------------------------------------------------------------------------
+
+
+def test_blocks_restore_every_board(runs):
+    for name, run in runs.items():
+        found = {idx: example for block in pagedata.blocks(run) for idx, example in block.items()}
+        boards = tables.read_trajectories(name).set_index("idx")[tables.columns("answer")]
+        assert list(found) == run.table.idx.tolist()
+        for idx, example in found.items():
+            text, decoded = "", []
+            for piece in example["answers"]:
+                text = piece or text
+                decoded.append(text)
+            assert decoded == boards.loc[idx].tolist()
+
+
+def test_boards_come_in_blocks_on_demand(live, site):
+    loaded = "[...document.scripts].map(s => s.src).filter(s => s.includes('/boards/'))"
+    before = live.evaluate(loaded)
+    assert 0 < len(before) <= 4 and len(set(before)) == len(before)
+    live.evaluate("rrm.example('trm-9x9-small', 1000).then(() => rrm.example('trm-9x9-small', 1001))")
+    new = set(live.evaluate(loaded)) - set(before)
+    assert len(new) == 1 and new.pop().endswith(f"boards/trm-9x9-small/{1000 // pagedata.BLOCK}.js")
+    assert all(f.stat().st_size < 120_000 for f in (site.parent / "_static/rrm/boards").rglob("*.js"))
+    assert live.complaints == []
+
+
+def panel(page, cell):
+    return page.locator(f".rrm-panel[data-cell={cell}]")
+
+
+def test_the_typical_puzzle_of_each_cell_is_shown(live, runs):
+    for name in runs:
+        live.locator(".rrm-explorer").get_by_label("run", exact=True).select_option(name)
+        settle(live)
+        values, df = cells.late_drift(runs[name].table), runs[name].table
+        assigned = cells.assign(values, df.correct, cells.band(values).otsu)
+        for cell, at in cells.typical(values, assigned).items():
+            if at is None:
+                assert "No puzzle is in cell" in panel(live, cell).inner_text()
+            else:
+                assert panel(live, cell).locator("figcaption").inner_text().startswith(f"#{df.idx.iloc[at]} after")
+            assert panel(live, cell).locator(".rrm-n").inner_text() == f"n = {(assigned == cell).sum()}"
+
+
+def test_every_step_shows_the_board_of_its_segment(live, runs):
+    df, boards = runs["trm-6x6"].table.set_index("idx"), tables.read_trajectories("trm-6x6").set_index("idx")
+    slider = live.get_by_label("segment", exact=True)
+    slider.focus()
+    slider.press("Home")
+    for t in range(1, 17):
+        for cell in CELLS:
+            idx = int(re.match(r"#(\d+) after segment (\d+)", panel(live, cell).locator("figcaption").inner_text()).group(1))
+            expected = boards.loc[idx, f"answer_{t:02d}"]
+            assert "".join(panel(live, cell).locator("td").all_inner_texts()) == expected
+            wrong = sum(a != b for a, b in zip(expected, df.loc[idx, "solution"], strict=True))
+            assert panel(live, cell).locator(".rrm-wrong").count() == wrong
+            words = panel(live, cell).locator(".rrm-words").inner_text()
+            halted = df.loc[idx, "halted_at"]
+            assert f"{wrong} of 36 cells wrong" in words
+            assert ("never stop" in words, f"would stop at {halted}" in words) == (halted == 0, 0 < halted <= t)
+            drift = np.log10(df.loc[idx, f"drift_h_{t:02d}"])
+            assert float(panel(live, cell).locator(".rrm-value").first.text_content().replace("−", "-")) == pytest.approx(drift, abs=0.006)
+        assert live.locator(".rrm-count").inner_text() == f"segment {t} of 16"
+        slider.press("ArrowRight")
+
+
+def test_play_runs_pauses_and_ends(live):
+    at = "document.querySelector('.rrm-viewer').viewer.segment"
+    live.locator(".rrm-play").focus()
+    live.keyboard.press("Enter")
+    assert live.locator(".rrm-play").inner_text() == "pause"
+    live.wait_for_function(f"{at} >= 3", timeout=10_000)
+    live.keyboard.press("Enter")
+    held = live.evaluate(at)
+    live.wait_for_timeout(1_600)
+    assert live.evaluate(at) == held and live.locator(".rrm-play").inner_text() == "play"
+    live.evaluate("document.querySelector('.rrm-viewer').viewer.at(15)")
+    live.keyboard.press("Enter")
+    live.wait_for_function(f"{at} === 16", timeout=10_000)
+    assert live.locator(".rrm-play").inner_text() == "play"
+    live.keyboard.press("Enter")
+    live.wait_for_function(f"{at} < 4", timeout=10_000)
+
+
+def test_an_empty_cell_says_so_and_others_can_be_picked(live, runs):
+    df = runs["trm-6x6"].table
+    values = cells.late_drift(df)
+    move(live, float(values.min() - 1))
+    settle(live)
+    assert [panel(live, c).locator(".rrm-board").count() for c in CELLS] == [0, 0, 1, 1]
+    assert "No puzzle is in cell B" in panel(live, "B").inner_text() and panel(live, "B").locator("select").is_disabled()
+    last = panel(live, "D").locator("option").last.get_attribute("value")
+    panel(live, "D").locator("select").select_option(last)
+    live.wait_for_function("i => document.querySelector('.rrm-panel[data-cell=D] figcaption').textContent.startsWith('#' + i + ' ')", arg=int(df.idx.iloc[int(last)]))
+    typed = panel(live, "C").get_by_label("number of a puzzle")
+    typed.fill("99999")
+    typed.press("Enter")
+    assert "No puzzle 99999 in trm-6x6: expected one of 0 to 2047" in panel(live, "C").inner_text()
+    wrong = int(df.idx[~df.correct].iloc[0])
+    typed.fill(str(wrong))
+    typed.press("Enter")
+    live.wait_for_function("i => (document.querySelector('.rrm-panel[data-cell=C] figcaption') || {textContent: ''}).textContent.startsWith('#' + i + ' ')", arg=wrong)
+    assert "This puzzle is in cell D" in panel(live, "C").inner_text()
+
+
+def test_an_example_of_the_explorer_can_be_watched(live):
+    live.locator(".rrm-examples tbody button").last.click()
+    live.get_by_role("button", name="watch its 16 segments").click()
+    idx = listed(live)[-1]
+    live.wait_for_function("i => document.querySelector('.rrm-panel[data-cell=B] figcaption').textContent.startsWith('#' + i + ' ')", arg=idx)
+
+
+def test_both_themes_and_a_phone(site, browser):
+    context = browser.new_context(viewport={"width": 360, "height": 700})
+    page = context.new_page()
+    page.goto(site.as_uri())
+    page.wait_for_selector(".rrm-panel .rrm-board")
+    page.locator(".rrm-examples tbody button").first.click()
+    page.wait_for_selector(".rrm-detail .rrm-board")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    canvas = "document.querySelector('.rrm-plot-scatter canvas').toDataURL()"
+    light = page.evaluate(canvas)
+    page.evaluate("document.documentElement.dataset.theme = 'dark'")
+    page.wait_for_function(f"light => {canvas} !== light", arg=light, timeout=5_000)
+    context.close()
+
+
+def test_a_viewer_without_scripts_shows_boards(site, browser):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(site.as_uri())
+    assert page.locator(".rrm-viewer .rrm-board").count() >= 9 and page.locator(".rrm-explorer table").count() == 1
+    context.close()
+
+
+def test_a_component_of_no_runs_is_refused():
+    with pytest.raises(ValueError, match="no runs for the viewer"):
+        widgets.viewer([])
+
+
+# --- with a kernel -----------------------------------------------------------------------------------------------
+
+
+STUB = """async ([source, kind, rows]) => {
+    const module = await import(URL.createObjectURL(new Blob([source], {type: 'text/javascript'})));
+    const listeners = [];
+    window.sent = {};
+    window.asked = [];
+    window.answer = (message) => listeners.forEach(f => f(message));
+    const model = {get: (name) => ({kind, rows})[name], set: (values) => Object.assign(window.sent, values), save_changes: () => { window.saved = true; },
+                   on: (_, f) => listeners.push(f), send: (message) => window.asked.push(message)};
+    document.body.append(document.createElement('main'));
+    await module.default.render({model, el: document.querySelector('main')});
+}"""
+
+
+@pytest.mark.parametrize("kind", ["explorer", "viewer"])
+def test_the_kernel_answers_requests_for_boards(kind, page, runs, monkeypatch):
+    monkeypatch.delenv("RRM_PUBLISH", raising=False)
+    run = runs["hrm-6x6"]
+    component = widgets.live([run]).children[0] if kind == "explorer" else widgets.live_viewer([run])
+    replies = []
+    monkeypatch.setattr(component, "send", lambda content, buffers=None: replies.append(content))
+    page.goto("about:blank")
+    page.evaluate(STUB, [str(component._esm), kind, json.loads(json.dumps(component.rows))])
+    if kind == "explorer":
+        assert page.locator(".rrm-plot-scatter canvas").count() == 1 and page.locator(".rrm-plot-sweep svg").count() == 1
+        page.locator(".rrm-examples tbody button").first.click()
+    page.wait_for_function("window.asked.length > 0")
+    for wanted in page.evaluate("window.asked"):
+        component._handle_custom_msg(wanted, [])
+        page.evaluate("message => window.answer(message)", json.loads(json.dumps(replies[-1])))
+    page.wait_for_selector(".rrm-detail .rrm-board" if kind == "explorer" else ".rrm-panel[data-cell=D] .rrm-board")
+    component._handle_custom_msg({"run": "nothing", "block": 0}, [])
+    component._handle_custom_msg({"run": "hrm-6x6", "block": 10**6}, [])
+    assert len(replies) == page.evaluate("window.asked.length")
+    assert page.complaints == []
