@@ -76,7 +76,7 @@ def evolution(table: pd.DataFrame, updates: int, by: tuple[str, ...] = ("step",)
         row = dict(zip(by, labels, strict=True)) | {"n": len(part), "accuracy": part.correct.mean(), **cells.count(part.cell), "band": band.exists}
         groups = {"correct": part.correct, "wrong": ~part.correct} | {c: part.cell == c for c in "AD"}
         row |= {f"growth {g}": float(np.median(growth[m])) if m.sum() >= 5 else np.nan for g, m in groups.items()}
-        rows.append(row | {"mean growth": growth.mean(), "standard deviation": growth.std(), "AUC": stats.auc(-growth, part.correct)})
+        rows.append(row | {"mean growth": growth.mean(), "standard deviation": growth.std(), "AUC": str(stats.auc(-growth, part.correct))})
     return pd.DataFrame(rows)
 
 

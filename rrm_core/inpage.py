@@ -17,8 +17,9 @@ import numpy as np
 
 from rrm_core import cells, charts, paths
 from rrm_core.files import sha256, write_bytes
+from rrm_core.pagedata import null
 from rrm_core.tables import SEGMENTS, Run
-from rrm_core.widgets import HTML, null
+from rrm_core.widgets import HTML
 
 SCRIPTS = ("puzzle.js", "model.js", "player.js")
 LIMIT = 4 * 2**20  # bytes of float32 weights; beyond this neither the download nor a segment in plain JavaScript is bearable
