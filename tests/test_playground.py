@@ -26,12 +26,13 @@ CASES = [
 
 
 def test_limits_of_the_maps():
-    assert playground.history("logistic", [[0.2]], 20_000)[-1, 0, 0] == pytest.approx(math.log(2), abs=2e-3)
-    henon = playground.history("henon", [[0.1, 0.1]], 20_000)[-1, 0]
-    assert henon == pytest.approx(playground.HENON, abs=4e-3) and henon.sum() == pytest.approx(math.log(0.3), abs=1e-12)
-    linear = playground.history("linear", [[1, 0]], 400, 33, a=1.2, b=0.4, c=0.1, d=0.6)[-1, 0]
+    """Means over starts: one start of a finite window is off by far more, which is the point of the page."""
+    assert playground.ensemble("logistic", 128, 400)[-1].mean() == pytest.approx(math.log(2), abs=3e-3)
+    henon = playground.ensemble("henon", 64, 600)[-1]
+    assert henon.mean(0) == pytest.approx(playground.HENON, abs=8e-3) and henon.sum(1) == pytest.approx(np.full(64, math.log(0.3)), abs=1e-12)
+    linear = playground.history("linear", [[1, 0]], 300, 33, a=1.2, b=0.4, c=0.1, d=0.6)[-1, 0]
     assert np.sort(linear) == pytest.approx(np.sort(np.log(np.abs(np.linalg.eigvals([[1.2, 0.4], [0.1, 0.6]])))), abs=5e-3)
-    assert playground.ensemble("toy", 50, 3000)[-1].max() == pytest.approx(math.log(0.5), abs=0.2)
+    assert playground.ensemble("toy", 64, 400)[-1].mean() == pytest.approx(math.log(0.5), abs=0.1)
 
 
 @pytest.mark.parametrize("angle", [0, 17, 90, 135])
@@ -136,9 +137,9 @@ def test_the_page_finds_the_same_captures_and_auc(place):
 
 
 def test_reference_values_of_the_page_are_the_long_run(place):
-    for name, values, start, tolerance in (("logistic", {"r": 2.8}, [0.4], 2e-3), ("logistic", {"r": 3.2}, [0.4], 2e-3), ("logistic", {"r": 3.7}, [0.4], 1e-2), ("henon", {"a": 1.2, "b": 0.3}, [0.1, 0.1], 1e-2)):
+    for name, values in (("logistic", {"r": 2.8}), ("logistic", {"r": 3.2}), ("logistic", {"r": 3.7}), ("henon", {"a": 1.2, "b": 0.3})):
         found = place.evaluate("([n, p]) => rrm.exponents.reference(n, p, 60).values", [name, values])
-        assert found == pytest.approx(playground.history(name, [start], 5000, **values)[-1, 0], abs=tolerance), (name, values)
+        assert found == pytest.approx(playground.ensemble(name, 64, 500, **values)[-1].mean(0), abs=1.5e-2), (name, values)
 
 
 def test_keys_and_presets_change_the_words(place):
