@@ -111,7 +111,8 @@ def lambda_by_cell(table: pd.DataFrame, source: str) -> alt.Chart:
     base = alt.Chart(table).encode(y=alt.Y("cell:N", title="cell", scale=alt.Scale(domain=list(CELLS)), sort=list(CELLS)))
     box = base.mark_boxplot(extent="min-max", size=18).encode(x=alt.X("lambda_1:Q", title=LAMBDA, scale=alt.Scale(zero=False)), color=alt.Color("cell:N", **CELL, legend=None))
     each = base.transform_filter("datum.cell == 'B'").mark_tick(size=22, thickness=1.5, color="#cc79a7").encode(x="lambda_1:Q", tooltip=["idx:Q", "lambda_1:Q"])
-    return titled((box + each).properties(width=WIDTH, height=190), "λ1 by cell", source, "Boxes: quartiles and range of each cell; every puzzle of cell B is a tick.")
+    both = box + each if (table.cell == "B").any() else box  # an empty layer has no extent, and Vega says so
+    return titled(both.properties(width=WIDTH, height=190), "λ1 by cell", source, "Boxes: quartiles and range of each cell; every puzzle of cell B is a tick.")
 
 
 def profiles(bands: pd.DataFrame, lines: pd.DataFrame, source: str, what: str) -> alt.Chart:

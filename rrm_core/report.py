@@ -324,8 +324,17 @@ def halting_table(run: Run) -> pd.DataFrame:
 
 
 def ledger_table(runs: list[Run], prefixes: list[str]) -> pd.DataFrame:
-    """The ledger's rows of some claims on every run, those left out that are about the other architecture."""
-    found = pd.concat([claims.ledger(run, prefix) for prefix in prefixes for run in runs])
-    found = found[~found.reason.str.startswith("about ")].sort_values("id", kind="stable")
-    verdict = found.verdict + np.where(found.reason == "", "", ": " + found.reason)
-    return found.assign(verdict=verdict)[["id", "says", "run", "paper", "measured here", "verdict"]]
+    """The ledger's rows of some claims: what the paper prints, and a column a run with verdict and figure.
+
+    A row about the other architecture has a dash there; a row about none of the runs' is left out.
+    """
+    found = pd.concat([claims.ledger(run, prefix).assign(model=run.meta["model"].upper()) for prefix in prefixes for run in runs])
+    found = found[~found.reason.str.startswith("about ")]
+    figure = np.where(found.reason == "", ": " + found["measured here"], ": " + found.reason)
+    found = found.assign(shown=found.verdict + figure)
+    rows = []
+    for key, part in found.groupby("id"):
+        printed = part.drop_duplicates("model").query("paper != '–'")
+        paper = "; ".join(f"{m} {p}" for m, p in zip(printed.model, printed.paper, strict=True))
+        rows.append({"id": key, "says": part.says.iloc[0], "paper": paper or "–", **{run.name: "–" for run in runs}} | dict(zip(part.run, part.shown, strict=True)))
+    return pd.DataFrame(rows).rename(columns={run.name: run.label for run in runs})
