@@ -19,7 +19,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rrm_core import cells, chapters, official, paths, puzzles, report, sudoku, tables, train, widgets
+from rrm_core import boards, cells, chapters, official, pagedata, paths, puzzles, report, sudoku, tables, train, widgets
 from rrm_core.models import Config, ModelError, RecursiveModel, save_model
 
 SCRIPT = "<img src=x onerror=window.hit=1><script>window.hit=1</script>"
@@ -353,7 +353,8 @@ def test_hostile_texts_do_not_run_in_a_page(page, runs, monkeypatch):
     real = runs["trm-6x6"]
     df = real.table.assign(puzzle=[SCRIPT[:36]] * len(real.table), solution=[SCRIPT[-36:]] * len(real.table))
     answers = tables.read_trajectories("trm-6x6").assign(answer_16=SCRIPT[5:41])
-    monkeypatch.setattr(widgets, "read_trajectories", lambda name: answers)
+    for module in (pagedata, boards, widgets):
+        monkeypatch.setattr(module, "read_trajectories", lambda name: answers)
     hostile = tables.Run(f"</script>{SCRIPT}", real.meta | {"import": {"checkpoint": SCRIPT}, "step": None}, df)
     worst = int(df.idx[~df.correct].iloc[0])
     html = widgets.explorer([hostile]).html + widgets.boards(hostile, [worst]).html + report.show(report.runs_table([hostile]), SCRIPT).html
@@ -361,7 +362,7 @@ def test_hostile_texts_do_not_run_in_a_page(page, runs, monkeypatch):
     assert "<" not in report.checkpoint_note(named) and "](" not in report.plain("[x](javascript:alert(1))")
     page.set_content(f"<!doctype html><body>{html}</body>")
     page.wait_for_function("document.querySelector('.rrm-explorer').dataset.live === 'yes'", timeout=30_000)
-    page.locator(".rrm-examples button").first.click()
+    page.locator(".rrm-examples tbody button").first.click()
     page.wait_for_timeout(200)
     assert page.evaluate("window.hit") is None and page.locator("img[src='x']").count() == 0
     assert page.locator(".rrm-detail").count() == 1 and "window.hit" in page.locator("body").inner_text()
