@@ -238,7 +238,7 @@ def lines(table: pd.DataFrame, x: str, y: str, y_title: str, color: str, title: 
     """Lines of `y` over `x`, one a value of `color` (and of `detail`); outcomes in the book's colours and dashes."""
     below = alt.Legend(orient="bottom")  # at the side of two charts it would lie outside the column of the page
     shade = alt.Color(f"{color}:N", legend=below, **charts.OUTCOME) if color == "outcome" else alt.Color(f"{color}:N", title=color, legend=below)
-    marks = {"x": alt.X(f"{x}:Q", title=x), "y": alt.Y(f"{y}:Q", title=y_title, scale=alt.Scale(zero=False)), "color": shade, "strokeDash": alt.StrokeDash(f"{color}:N", legend=None)}
+    marks = {"x": alt.X(f"{x}:Q", title=x), "y": alt.Y(f"{y}:Q", title=y_title, scale=alt.Scale(zero=False)), "color": shade, "strokeDash": alt.StrokeDash(f"{color}:N", title=charts.OUTCOME["title"] if color == "outcome" else color)}
     chart = alt.Chart(table).mark_line(strokeWidth=1.6, opacity=0.8).encode(**marks, **({"detail": f"{detail}:N"} if detail else {}))
     return charts.titled(chart.properties(width=charts.WIDTH, height=190), title, source, what)
 
@@ -247,7 +247,7 @@ def window(table: pd.DataFrame, source: str) -> alt.Chart:
     """λ1 as the window grows: median and 10-90 % of each outcome; `table` from :func:`growing_window`."""
     base = alt.Chart(table).encode(x=alt.X("h:Q", title="segments in the window"), color=alt.Color("outcome:N", **charts.OUTCOME))
     area = base.mark_area(opacity=0.18).encode(y=alt.Y("low:Q", title=charts.LAMBDA, scale=alt.Scale(zero=False)), y2="high:Q")
-    middle = base.mark_line(strokeWidth=2).encode(y="median:Q", strokeDash=alt.StrokeDash("outcome:N", legend=None))
+    middle = base.mark_line(strokeWidth=2).encode(y="median:Q", strokeDash=alt.StrokeDash("outcome:N", title=charts.OUTCOME["title"]))
     return charts.titled((area + middle + charts.level(0.0)).properties(width=420, height=220), "λ1 as the window grows", source, "Lines: median of each outcome; bands: 10-90 %.")
 
 
