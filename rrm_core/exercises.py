@@ -280,8 +280,3 @@ def timetable() -> list[dict]:
         rows.append({"chapter": name, "words": read[0] if read else float("nan"), "reading, minutes": read[1] if read else float("nan"),
                      "exercises": n, "exercises, minutes": n * WORK})  # fmt: skip
     return rows
-
-
-def slips(name: str) -> list[dict]:
-    """One row a common mistake in the exercises of chapter `name`: the exercise, and what :func:`check` says to it."""
-    return [{"exercise": e["id"], "what check says": message} for e in texts()[chapter(name)]["exercises"] for message in answers.MISTAKES.get(e["id"], {})]
