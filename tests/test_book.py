@@ -115,14 +115,14 @@ def test_every_run_can_be_picked(explorer, runs):
         values = cells.late_drift(run.table)
         assert shown(explorer) == cells.count(cells.assign(values, run.table.correct, cells.band(values).otsu))
         for state in ("l", "both"):
-            explorer.get_by_label("drift of").select_option(state)
+            explorer.get_by_label("drift of", exact=True).select_option(state)
             values = cells.late_drift(run.table, state)
             assert shown(explorer) == cells.count(cells.assign(values, run.table.correct, cells.band(values).otsu))
-        explorer.get_by_label("drift of").select_option("h")
+        explorer.get_by_label("drift of", exact=True).select_option("h")
 
 
 def test_an_example_opens_its_boards(explorer, runs):
-    explorer.locator(".rrm-examples button").first.click()
+    explorer.locator(".rrm-examples tbody button").first.click()
     explorer.wait_for_selector(".rrm-detail .rrm-board")
     idx = int(explorer.locator(".rrm-examples tbody tr").first.get_attribute("data-idx"))
     row = runs["trm-6x6"].table.set_index("idx").loc[idx]
