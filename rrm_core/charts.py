@@ -180,7 +180,7 @@ def early_window(table: pd.DataFrame, source: str) -> alt.Chart:
     return titled(alt.layer(chance, rule, point).properties(width=WIDTH, height=190), "What is known early", source, "Each row a signal, each colour a set of puzzles; the dashed line is chance.")
 
 
-def horizons(table: pd.DataFrame, source: str, marks: pd.DataFrame | None = None) -> alt.Chart:
+def horizons(table: pd.DataFrame, source: str, marks: pd.DataFrame | None = None, among: str = "puzzles still wrong at that segment") -> alt.Chart:
     """AUC of each signal after h = 1, 2, ... segments, with intervals; `marks` (h, signal, auc): what the paper prints, as crosses."""
     x, y = alt.X("h:Q", title="segments seen", scale=alt.Scale(domain=[1, 15])), alt.Scale(domain=[0, 1])
     color = alt.Color("signal:N", title="signal", legend=alt.Legend(orient="bottom"))
@@ -191,7 +191,7 @@ def horizons(table: pd.DataFrame, source: str, marks: pd.DataFrame | None = None
     if marks is not None and len(marks):
         layers.append(alt.Chart(marks).mark_point(shape="cross", filled=True, size=110, stroke="white", strokeWidth=1).encode(x=x, y=alt.Y("auc:Q", scale=y), color=color, tooltip=["h", "signal", "auc", "source"]))
     note = " Crosses: printed in the paper." if len(layers) > 3 else ""
-    return titled(alt.layer(*layers).properties(width=WIDTH, height=190), "AUC as the window grows", source, f"Lines: AUC of each signal among puzzles still wrong at that segment; bands: 95 %. Dashed: chance.{note}")
+    return titled(alt.layer(*layers).properties(width=WIDTH, height=190), "AUC as the window grows", source, f"Lines: AUC of each signal among {among}; bands: 95 %. Dashed: chance.{note}")
 
 
 def training_log(log: pd.DataFrame, step: int | None, source: str) -> alt.Chart:

@@ -282,9 +282,10 @@ def early_table(runs: list[Run], h: int) -> pd.DataFrame:
     return pd.DataFrame(rows).rename(columns={"lambda1": f"-λ1 over 1..{h}", "drift_h": f"+drift of segment {h}", "q_halt": f"+q_halt at {h}"})
 
 
-def horizons_table(run: Run, last: int = SEGMENTS - 1) -> pd.DataFrame:
-    """The AUC of every signal after 1..`last` segments among puzzles still wrong there: h, signal, auc, low, high, ..."""
-    parts = [stats.early_window(run.table, run.updates_per_segment, h).query("subset != 'all' and signal != 'drift_l'") for h in range(1, last + 1)]
+def horizons_table(run: Run, last: int = SEGMENTS - 1, restricted: bool = True) -> pd.DataFrame:
+    """The AUC of every signal after 1..`last` segments: h, signal, auc, low, high, ...; among puzzles still wrong there, or all."""
+    which = "subset != 'all'" if restricted else "subset == 'all'"
+    parts = [stats.early_window(run.table, run.updates_per_segment, h).query(which) for h in range(1, last + 1)]
     return pd.concat(parts, ignore_index=True)
 
 

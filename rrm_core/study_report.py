@@ -153,6 +153,18 @@ def horizon_marks(run: Run) -> pd.DataFrame:
     return pd.DataFrame({"h": parts.h.astype(int), "signal": parts.signal, "auc": mine.value, "source": f"paper, {run.meta['model'].upper()} on 9x9"})
 
 
+def horizons_numbers(run: Run) -> pd.DataFrame:
+    """The horizon sweep in numbers: one row a horizon and set of puzzles, AUC with interval of each signal."""
+    rows = []
+    for restricted in (True, False):
+        table = report.horizons_table(run, restricted=restricted)
+        for h, part in table.groupby("h"):
+            first = part.iloc[0]
+            cells_ = {r.signal: f"{r.auc:.3f} {report.interval(r.low, r.high)}" if np.isfinite(r.auc) else "–" for r in part.itertuples()}
+            rows.append({"h": h, "puzzles": "still wrong" if restricted else "all", "n": f"{first.n_correct}, {first.n_wrong}"} | cells_)
+    return pd.DataFrame(rows)
+
+
 def drift_sign_table(runs: list[Run], horizons: tuple[int, ...] = (1, 2, 4, 6, 8, 10, 12, 15)) -> pd.DataFrame:
     """Which way drift points at each horizon among puzzles still wrong there: + more drift, later solved; - the other way."""
     rows = []

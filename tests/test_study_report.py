@@ -87,3 +87,11 @@ def test_difficulty_and_lingering_have_a_row_a_run(runs):
     assert len(study_report.difficulty_table(list(runs.values()))) == 3 * len(runs)
     lingering = study_report.lingering_table(list(runs.values()))
     assert isinstance(lingering, pd.DataFrame) and list(lingering.run) == list(runs)
+
+
+def test_the_horizon_sweep_counts_who_is_still_wrong(runs):
+    run = runs["hrm-6x6"]
+    rows = study_report.horizons_numbers(run).set_index(["h", "puzzles"])
+    wrong = ~run.table.correct_07
+    assert rows.n[7, "still wrong"] == f"{(wrong & run.table.correct).sum()}, {(~run.table.correct).sum()}" and len(rows) == 30
+    assert rows.n[7, "all"] == f"{run.table.correct.sum()}, {(~run.table.correct).sum()}" and {"lambda1", "drift_h", "drift_l", "q_halt"} <= set(rows)
