@@ -154,7 +154,12 @@ def test_text_files_and_plain_lists(tmp_path):
 def test_import_command_reports_and_keeps_the_rating(data_copy, tmp_path, capsys, monkeypatch):
     (tmp_path / "x.csv").write_text(f"source,question,answer,rating\na,{GOOD},{ANSWER},7\nb,{GOOD[:-1]},{ANSWER},1\n")
     monkeypatch.setattr("sys.argv", ["rrm", "puzzles", "import", str(tmp_path / "x.csv"), "--name", "extreme"])
-    cli.main()  # a failure would end in SystemExit
+    status = 0
+    try:
+        cli.main()
+    except SystemExit as stop:
+        status = stop.code
+    assert not status
     out = capsys.readouterr().out
     assert "line 3: board of 80 characters" in out and "1 puzzles kept, 1 rows refused" in out
     assert list(measure.subset("extreme", 1).rating) == [7]
