@@ -8,6 +8,7 @@ Colours are Okabe and Ito's; outcome is shown by shape or text as well. What mov
 from __future__ import annotations
 
 import base64
+import io
 import json
 import os
 from html import escape
@@ -72,7 +73,7 @@ def titled(chart: alt.Chart, title: str, source: str, description: str) -> alt.C
 
 def rows(df: pd.DataFrame, values: np.ndarray, **more: object) -> pd.DataFrame:
     """The columns that the scatter and the box plot draw: idx, late, lambda_1, outcome, and `more`."""
-    return pd.DataFrame({"idx": df.idx, "late": values, "lambda_1": df.lambda_1.round(5), "outcome": outcomes(df.correct)} | more)
+    return pd.DataFrame({"idx": df.idx, "late": np.round(values, 4), "lambda_1": df.lambda_1.round(5), "outcome": outcomes(df.correct)} | more)
 
 
 # --- the charts --------------------------------------------------------------------------------------------------
@@ -108,10 +109,13 @@ def drift_lambda_scatter(table: pd.DataFrame, band: Band, source: str) -> alt.Ch
 
 def lambda_by_cell(table: pd.DataFrame, source: str) -> alt.Chart:
     """F2: λ1 by cell; `table` from :func:`rows` with a column ``cell``. Box: quartiles, whiskers: the whole range."""
-    base = alt.Chart(table).encode(y=alt.Y("cell:N", title="cell", scale=alt.Scale(domain=list(CELLS)), sort=list(CELLS)))
-    box = base.mark_boxplot(extent="min-max", size=18).encode(x=alt.X("lambda_1:Q", title=LAMBDA, scale=alt.Scale(zero=False)), color=alt.Color("cell:N", **CELL, legend=None))
-    each = base.transform_filter("datum.cell == 'B'").mark_tick(size=22, thickness=1.5, color="#cc79a7").encode(x="lambda_1:Q", tooltip=["idx:Q", "lambda_1:Q"])
-    both = box + each if (table.cell == "B").any() else box  # an empty layer has no extent, and Vega says so
+    settled = table[table.cell == "B"]
+    y = alt.Y("cell:N", title="cell", scale=alt.Scale(domain=list(CELLS)), sort=list(CELLS))
+    both = alt.Chart(table[["cell", "lambda_1"]]).mark_boxplot(extent="min-max", size=18).encode(
+        x=alt.X("lambda_1:Q", title=LAMBDA, scale=alt.Scale(zero=False)), y=y, color=alt.Color("cell:N", **CELL, legend=None)
+    )  # fmt: skip
+    if len(settled):  # an empty layer has no extent, and Vega says so
+        both += alt.Chart(settled[["cell", "lambda_1", "idx"]]).mark_tick(size=22, thickness=1.5, color="#cc79a7").encode(x="lambda_1:Q", y=y, tooltip=["idx:Q", "lambda_1:Q"])
     return titled(both.properties(width=WIDTH, height=190), "λ1 by cell", source, "Boxes: quartiles and range of each cell; every puzzle of cell B is a tick.")
 
 
@@ -264,14 +268,22 @@ def once(*names: str) -> str:
     return inline(*new)
 
 
+def picture(spec: dict) -> bytes:
+    """PNG of a chart in 64 colours, which its few hues and their greys do not miss: a third of the bytes."""
+    import vl_convert
+    from PIL import Image
+
+    small = io.BytesIO()
+    Image.open(io.BytesIO(vl_convert.vegalite_to_png(spec, scale=1.5))).convert("RGB").quantize(64).save(small, "PNG", optimize=True)
+    return small.getvalue()
+
+
 def figure(spec: dict) -> str:
     """HTML of one chart: its still picture, replaced by the live chart where scripts run; both carry its description."""
-    import vl_convert
-
-    still = base64.b64encode(vl_convert.vegalite_to_png(spec, scale=1.5)).decode()
+    still = base64.b64encode(picture(spec)).decode()
     text = escape(str(spec.get("description", "")), quote=True)
     return (
-        f'{once("charts.css", "vega.js", "charts.js")}<figure class="rrm-chart"><div class="rrm-view"><img alt="{text}" src="data:image/png;base64,{still}"></div>'
+        f'{once("charts.css", "vega.js", "charts.js")}<figure class="rrm-chart" tabindex="0"><div class="rrm-view"><img alt="{text}" src="data:image/png;base64,{still}"></div>'
         f'<script type="application/json">{as_json(spec)}</script></figure><script>window.rrm && rrm.drawAll()</script>'
     )
 

@@ -21,7 +21,7 @@ from rrm_core.pagedata import null
 from rrm_core.tables import SEGMENTS, Run
 from rrm_core.widgets import HTML
 
-SCRIPTS = ("puzzle.js", "model.js", "player.js")
+SCRIPTS = ("dom.js", "puzzle.js", "model.js", "player.js")
 LIMIT = 4 * 2**20  # bytes of float32 weights; beyond this neither the download nor a segment in plain JavaScript is bearable
 EACH = 30  # puzzles of either outcome that travel with a run
 

@@ -10,10 +10,8 @@ Jolicoeur-Martineau 2025 (arXiv 2510.04871) with their official code; parameter 
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -23,10 +21,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from rrm_core.files import read_json, write_bytes, write_json
-
-RMS_EPS = 1e-5
-ROPE_THETA = 10_000.0
-Q_BIAS = -5.0
+from rrm_core.ops import DUAL, PLAIN
 
 LARGEST = {"side": 9, "width": 65_536, "L_layers": 1024, "H_cycles": 1024, "L_cycles": 1024, "heads": 1024, "prefix": 4096}  # of a config from a file
 
@@ -103,74 +98,6 @@ class Config:
         return cls(**values)
 
 
-# --- the three non-linear operations, and the same with tangents -------------------------------------------------
-# `plain` acts on values (B, ..., D). `dual` acts on stacks (1 + K, B, ..., D): row 0 holds the value, rows 1..K hold
-# tangents, and each operation returns the value and its directional derivatives. Linear layers have no bias and act
-# on such a stack unchanged, so a block written once serves both.
-
-
-def _at_least_float32(v: Tensor) -> Tensor:
-    return v if v.dtype == torch.float64 else v.float()
-
-
-def rms(v: Tensor) -> Tensor:
-    """v / sqrt(mean(v^2 over the last axis) + 1e-5), computed in at least float32; no learned scale."""
-    w = _at_least_float32(v)
-    return (w * torch.rsqrt(w.square().mean(-1, keepdim=True) + RMS_EPS)).to(v.dtype)
-
-
-def silu_gate(gate: Tensor, up: Tensor) -> Tensor:
-    """silu(gate) * up."""
-    return F.silu(gate) * up
-
-
-def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """softmax(q k^T / sqrt(d)) v over the position axis, non-causal; (..., heads, P, d).
-
-    Written out: at these lengths torch's fused kernel is 8 times slower backwards on a CPU (bf16, P = 37), and it has
-    no forward-mode rule.
-    """
-    return torch.softmax(q @ k.mT * q.shape[-1] ** -0.5, -1).to(v.dtype) @ v
-
-
-def rms_dual(s: Tensor) -> Tensor:
-    """:func:`rms` of a stack (1 + K, ...): r = v/n gives dr = (dv - r mean(r dv)) / n."""
-    v, dv = s[:1], s[1:]
-    scale = torch.rsqrt(v.square().mean(-1, keepdim=True) + RMS_EPS)
-    out = torch.empty_like(s)
-    r = torch.mul(v, scale, out=out[:1])
-    projection = (r * dv).mean(-1, keepdim=True)
-    torch.addcmul(dv, r, projection, value=-1.0, out=out[1:])
-    out[1:] *= scale
-    return out
-
-
-def silu_gate_dual(gate: Tensor, up: Tensor) -> Tensor:
-    """:func:`silu_gate` of stacks (1 + K, ...)."""
-    g, u = gate[:1], up[:1]
-    sigma = torch.sigmoid(g)
-    silu = g * sigma
-    slope = u * (sigma + silu * (1 - sigma))
-    out = torch.empty_like(up) if up.is_contiguous() else torch.empty(up.shape, dtype=up.dtype, device=up.device)
-    torch.mul(silu, u, out=out[:1])
-    torch.mul(up[1:], silu, out=out[1:])
-    out[1:].addcmul_(gate[1:], slope)
-    return out
-
-
-def attend_dual(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """:func:`attend` of stacks (1 + K, ...): with weights a, da = a (ds - sum(a ds))."""
-    scale = q.shape[-1] ** -0.5
-    a = torch.softmax(q[:1] @ k[:1].mT * scale, -1)
-    ds = (q[1:] @ k[:1].mT + q[:1] @ k[1:].mT) * scale
-    da = a * (ds - (a * ds).sum(-1, keepdim=True))
-    return torch.cat([a @ v[:1], da @ v[:1] + a @ v[1:]])
-
-
-PLAIN = SimpleNamespace(rms=rms, silu_gate=silu_gate, attend=attend)
-DUAL = SimpleNamespace(rms=rms_dual, silu_gate=silu_gate_dual, attend=attend_dual)
-
-
 # --- layers ------------------------------------------------------------------------------------------------------
 
 
@@ -212,7 +139,7 @@ class Attention(nn.Module):
         self.heads, d = config.heads, config.width // config.heads
         self.qkv_proj = linear(config.width, 3 * config.width)
         self.o_proj = linear(config.width, config.width)
-        angles = torch.outer(torch.arange(config.positions).float(), ROPE_THETA ** (-torch.arange(0, d, 2).float() / d))
+        angles = torch.outer(torch.arange(config.positions).float(), 10_000.0 ** (-torch.arange(0, d, 2).float() / d))
         angles = torch.cat([angles, angles], -1)  # (P, d)
         self.register_buffer("cos", angles.cos(), persistent=False)
         self.register_buffer("sin", angles.sin(), persistent=False)
@@ -276,7 +203,7 @@ class Inner(nn.Module):
         self.q_head = nn.Linear(d, 2)
         with torch.no_grad():
             self.q_head.weight.zero_()
-            self.q_head.bias.fill_(Q_BIAS)
+            self.q_head.bias.fill_(-5.0)
         self.puzzle_emb = nn.Module()
         self.puzzle_emb.register_buffer("weights", torch.zeros(1, d))
         if config.H_layers:
@@ -291,13 +218,8 @@ class RecursiveModel(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.schedule = config, config.schedule
         self.inner = Inner(config)
-
-    @property
-    def schedule(self) -> str:
-        """The updates of one segment, e.g. ``"LLHLLH"``."""
-        return self.config.schedule
 
     def level(self, which: str) -> Level:
         """The network that makes update `which` ("L" or "H")."""
@@ -313,7 +235,7 @@ class RecursiveModel(nn.Module):
         cells = self.inner.embed_tokens.embedding_weight[tokens]
         width, prefix = self.config.width, self.config.prefix
         puzzle = F.pad(self.inner.puzzle_emb.weights, (0, prefix * width - width)).view(1, prefix, width)
-        return math.sqrt(width) * torch.cat([puzzle.expand(len(tokens), -1, -1), cells], 1)
+        return width**0.5 * torch.cat([puzzle.expand(len(tokens), -1, -1), cells], 1)
 
     def update(self, which: str, state: State, x: Tensor) -> State:
         """One update: "L" sets z_L = f(z_L + z_H + x), "H" sets z_H = f(z_H + z_L)."""

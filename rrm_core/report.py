@@ -45,7 +45,7 @@ def show(table: pd.DataFrame, caption: str) -> HTML:
     whole = [c for c in table.select_dtypes("number") if (table[c].dropna() % 1 == 0).all()]
     table = table.assign(**{c: [f"{v:,.0f}" if np.isfinite(v) else "–" for v in table[c]] for c in whole})
     body = table.to_html(index=False, border=0, na_rep="–", float_format="{:.3f}".format, classes="rrm-table", justify="left")
-    return HTML(f'<div class="rrm-scroll">{body.replace("<thead>", f"<caption>{escape(caption)}</caption><thead>", 1)}</div>')
+    return HTML(f'<div class="rrm-scroll" tabindex="0" role="region" aria-label="{escape(caption, quote=True)}">{body.replace("<thead>", f"<caption>{escape(caption)}</caption><thead>", 1)}</div>')
 
 
 def plain(text: object) -> str:

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from rrm_core import ftle
-from rrm_core.models import HRM, TRM, Config, ModelError, check_names, load_model, rms, save_model, tokens
+from rrm_core.models import HRM, TRM, Config, ModelError, check_names, load_model, save_model, tokens
+from rrm_core.ops import rms
 from rrm_core.rollout import unroll
 from rrm_core.sudoku import parse
 

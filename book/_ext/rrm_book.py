@@ -21,10 +21,24 @@ def digest() -> str:
     return out.hexdigest()[:16]
 
 
+def launch(repository: str) -> str:
+    """Markdown: how to run a chapter elsewhere; with the links and lines of `repository`, where it is published, filled in."""
+    where = repository.rstrip("/") or "https://github.com/OWNER/NAME"
+    owner_and_name = "/".join(where.split("/")[-2:])
+    binder = f"https://mybinder.org/v2/gh/{owner_and_name}/HEAD?urlpath=lab/tree/notebooks"
+    lines = [f"!git clone --depth 1 {where} companion", "%cd companion", "!pip install --quiet --no-deps -e . && pip install --quiet anywidget diptest latex2mathml papermill vl-convert-python"]
+    link = f"**Binder**: [open the notebooks in JupyterLab]({binder}). The first start takes some minutes." if repository else (
+        f"**Binder**: `{binder}`, with the owner and the name of the repository that you read this in. The first start takes some minutes.")  # fmt: skip
+    return (link + "\n\n**Colab**: open any notebook of the repository with *File, Open notebook, GitHub*. Put these lines into a cell above the others, run it, "
+            "and then the rest:\n\n```python\n" + "\n".join([*lines, "import site; site.main()"]) + "\n```")  # fmt: skip
+
+
 def configure(app, config) -> None:
     """Executed notebooks are cached under the digest; the book's scripts and the runs' rows become static files."""
     from rrm_core import inpage, tables, widgets
 
+    config.myst_substitutions = {"launch": launch(os.environ.get("RRM_REPOSITORY", ""))}
+    config.html_baseurl = os.environ.get("RRM_SITE", "")
     os.environ["RRM_PUBLISH"] = "1"  # the kernels of the chapters inherit it
     config.nb_execution_cache_path = str(ROOT / "_build" / ".jupyter_cache" / digest())
     static = ROOT / "_build" / ".static"
@@ -50,7 +64,7 @@ def player_assets(app, page: str, template: str, context: dict, doctree) -> None
 
     if 'class="rrm-player"' in context.get("body", ""):
         app.add_css_file("rrm/player.css")
-        for name in inpage.SCRIPTS:
+        for name in inpage.SCRIPTS[1:]:  # dom.js is on every page
             app.add_js_file(f"rrm/{name}")
 
 

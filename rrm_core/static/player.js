@@ -1,5 +1,5 @@
 // The player: a reader types a puzzle and watches the model's answer, its drift and its halting head, segment by segment.
-// One plain-DOM component for the published page (no kernel, no network) and for Jupyter. Needs puzzle.js and model.js;
+// One plain-DOM component for the published page (no kernel, no network) and for Jupyter. Needs dom.js, puzzle.js and model.js;
 // weights are loaded only when the reader presses the button. Settled means late drift < Otsu, as in rrm_core.cells.
 (function () {
   "use strict";
@@ -60,25 +60,9 @@
   }
   const sentence = (...of) => words(...of).map(([what, detail]) => what + (detail && ": " + detail)).join("; ") + ".";
 
-  // --- DOM helpers ---
+  // --- pieces of the page ---
 
-  function el(tag, attributes, ...children) {
-    const node = document.createElement(tag);
-    for (const [key, value] of Object.entries(attributes || {})) {
-      if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
-      else if (value !== null && value !== undefined) node.setAttribute(key, value);
-    }
-    node.append(...children);
-    return node;
-  }
-
-  const SVG = "http://www.w3.org/2000/svg";
-  function svg(tag, attributes, ...children) {
-    const node = document.createElementNS(SVG, tag);
-    for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-    node.append(...children);
-    return node;
-  }
+  const { el, svg } = rrm;
 
   // Class names of cell i: the thicker lines of the boxes.
   function edges(i, side) {
