@@ -30,7 +30,7 @@ def launch(repository: str) -> str:
     link = f"**Binder**: [open the notebooks in JupyterLab]({binder}). The first start takes some minutes." if repository else (
         f"**Binder**: `{binder}`, with the owner and the name of the repository that you read this in. The first start takes some minutes.")  # fmt: skip
     return (link + "\n\n**Colab**: open any notebook of the repository with *File, Open notebook, GitHub*. Put these lines into a cell above the others, run it, "
-            "and then the rest:\n\n```python\n" + "\n".join([*lines, "import site; site.main()"]) + "\n```")  # fmt: skip
+            "and then the rest:\n\n```ipython3\n" + "\n".join([*lines, "import site; site.main()"]) + "\n```")  # fmt: skip
 
 
 def configure(app, config) -> None:
