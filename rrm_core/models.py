@@ -23,6 +23,8 @@ from torch import Tensor, nn
 from rrm_core.files import read_json, write_bytes, write_json
 from rrm_core.ops import DUAL, PLAIN
 
+ROPE_THETA = 10_000.0
+Q_BIAS = -5.0
 LARGEST = {"side": 9, "width": 65_536, "L_layers": 1024, "H_cycles": 1024, "L_cycles": 1024, "heads": 1024, "prefix": 4096}  # of a config from a file
 
 State = tuple[Tensor, Tensor]
@@ -139,7 +141,7 @@ class Attention(nn.Module):
         self.heads, d = config.heads, config.width // config.heads
         self.qkv_proj = linear(config.width, 3 * config.width)
         self.o_proj = linear(config.width, config.width)
-        angles = torch.outer(torch.arange(config.positions).float(), 10_000.0 ** (-torch.arange(0, d, 2).float() / d))
+        angles = torch.outer(torch.arange(config.positions).float(), ROPE_THETA ** (-torch.arange(0, d, 2).float() / d))
         angles = torch.cat([angles, angles], -1)  # (P, d)
         self.register_buffer("cos", angles.cos(), persistent=False)
         self.register_buffer("sin", angles.sin(), persistent=False)
@@ -203,7 +205,7 @@ class Inner(nn.Module):
         self.q_head = nn.Linear(d, 2)
         with torch.no_grad():
             self.q_head.weight.zero_()
-            self.q_head.bias.fill_(-5.0)
+            self.q_head.bias.fill_(Q_BIAS)
         self.puzzle_emb = nn.Module()
         self.puzzle_emb.register_buffer("weights", torch.zeros(1, d))
         if config.H_layers:

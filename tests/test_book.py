@@ -188,8 +188,9 @@ def test_axe_finds_no_serious_violation(book, page, theme):
         page.evaluate("theme => { document.documentElement.dataset.mode = theme; document.documentElement.dataset.theme = theme; }", theme)
         page.wait_for_timeout(300)  # charts are drawn again
         for v in Axe().run(page).response["violations"]:
-            if v["impact"] in GRAVE and "citation-list" not in v["nodes"][0]["html"]:  # the list of references is docutils' own markup
-                found.setdefault(f"{v['id']}: {v['help']}", []).append((name, v["nodes"][0]["html"][:200], v["nodes"][0]["failureSummary"][:300]))
+            ours = [n for n in v["nodes"] if (v["id"], n["target"]) != ("aria-required-children", [".citation-list"])]  # docutils' own markup
+            if v["impact"] in GRAVE and ours:
+                found.setdefault(f"{v['id']}: {v['help']}", []).append((name, ours[0]["html"][:200], ours[0]["failureSummary"][:300]))
     assert not found, "\n".join(f"{rule}\n  " + "\n  ".join(map(str, where[:3])) for rule, where in found.items())
 
 

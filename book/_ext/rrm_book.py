@@ -26,7 +26,7 @@ def launch(repository: str) -> str:
     where = repository.rstrip("/") or "https://github.com/OWNER/NAME"
     owner_and_name = "/".join(where.split("/")[-2:])
     binder = f"https://mybinder.org/v2/gh/{owner_and_name}/HEAD?urlpath=lab/tree/notebooks"
-    lines = [f"!git clone --depth 1 {where} companion", "%cd companion", "!pip install --quiet --no-deps -e . && pip install --quiet anywidget diptest latex2mathml papermill vl-convert-python"]
+    lines = [f"!git clone --depth 1 {where} companion", "%cd companion", "!pip install --quiet -e .[book]"]
     link = f"**Binder**: [open the notebooks in JupyterLab]({binder}). The first start takes some minutes." if repository else (
         f"**Binder**: `{binder}`, with the owner and the name of the repository that you read this in. The first start takes some minutes.")  # fmt: skip
     return (link + "\n\n**Colab**: open any notebook of the repository with *File, Open notebook, GitHub*. Put these lines into a cell above the others, run it, "
@@ -61,11 +61,13 @@ def mathml(display: str):
 def player_assets(app, page: str, template: str, context: dict, doctree) -> None:
     """The scripts of the model in the page, on pages that have one; its weights wait for the reader's button."""
     from rrm_core import inpage
+    from rrm_core.kernel import COMPONENTS
 
     if 'class="rrm-player"' in context.get("body", ""):
         app.add_css_file("rrm/player.css")
-        for name in inpage.SCRIPTS[1:]:  # dom.js is on every page
-            app.add_js_file(f"rrm/{name}")
+        for name in inpage.SCRIPTS:
+            if name not in COMPONENTS:  # those are on every page
+                app.add_js_file(f"rrm/{name}")
 
 
 def setup(app) -> dict:
