@@ -112,14 +112,19 @@ def growth_table(runs: list[Run]) -> pd.DataFrame:
 
 def checkpoint_note(run: Run) -> str:
     """Which checkpoint was measured, out of which training, and how accurate the later ones were; in Markdown."""
-    solved = f"it solves {run.table.correct.mean():.1%} of the {len(run.table):,} test puzzles and fails on {int((~run.table.correct).sum()):,}. "
+    given = run.meta.get("extra_givens", 0)
+    puzzles = "test puzzles" + (f" with {given} extra givens in each" if given else "")
+    solved = f"it solves {run.table.correct.mean():.1%} of the {len(run.table):,} {puzzles} and fails on {int((~run.table.correct).sum()):,}. "
     if run.meta["step"] is None or not tables.has_log(run.name):
         origin = plain(run.meta.get("import", {}).get("checkpoint", "a checkpoint without a training log"))
         return f"**{run.name}** was imported ({origin}): {solved}"
     log = tables.read_log(run.name).dropna(subset=["eval_exact"])
     best, seen = log.loc[log.eval_exact.idxmax()], log.iloc[(log.step - run.meta["step"]).abs().argmin()]
+    start = f"**{run.name}** is the checkpoint at step {run.meta['step']:,} of a training of {run.meta['training_steps']:,} steps. "
+    if best.eval_exact == 0:  # no accuracy to choose a checkpoint by
+        return start + f"None of the {run.meta['recipe']['eval_puzzles']} validation puzzles, without extra givens, was solved at any step: what is measured here is an *unfinished* model; {solved}"
     return (
-        f"**{run.name}** is the checkpoint at step {run.meta['step']:,} of a training of {run.meta['training_steps']:,} steps. It was chosen on a validation set "
+        f"{start}It was chosen on a validation set "
         f"of {run.meta['recipe']['eval_puzzles']} puzzles that is never measured (at step {int(seen.step):,}: {seen.eval_exact:.1%} solved), so that enough puzzles "
         f"still fail: {solved}"
     ) + (

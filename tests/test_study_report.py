@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rrm_core import cells, findings, study_charts, study_report, tables
+from rrm_core import cells, findings, report, study_charts, study_report, tables
 from rrm_core.report import HERE, PAPER
 
 TABLES = {"evolution": study_report.evolution_table, "multi4": study_report.arms_table, "long": study_report.fates_table, "probes": study_report.probes_table,
@@ -95,3 +95,9 @@ def test_the_horizon_sweep_counts_who_is_still_wrong(runs):
     wrong = ~run.table.correct_07
     assert rows.n[7, "still wrong"] == f"{(wrong & run.table.correct).sum()}, {(~run.table.correct).sum()}" and len(rows) == 30
     assert rows.n[7, "all"] == f"{run.table.correct.sum()}, {(~run.table.correct).sum()}" and {"lambda1", "drift_h", "drift_l", "q_halt"} <= set(rows)
+
+
+def test_a_run_that_solved_no_validation_puzzle_says_so_and_names_its_givens(runs):
+    note = report.checkpoint_note(runs["hrm-9x9-small"])
+    assert "25 extra givens" in note and "was solved at any step" in note and "improving" not in note
+    assert "extra givens" not in report.checkpoint_note(runs["trm-9x9-small"])
