@@ -59,7 +59,7 @@ def opened(lab, browser):
         page = context.new_page()
         page.goto(f"{lab}/lab/tree/{name}.ipynb?reset")
         page.locator(".jp-NotebookPanel .jp-CodeCell").first.wait_for(timeout=90_000)
-        page.get_by_text("Python 3", exact=False).first.wait_for(timeout=60_000)
+        page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=120_000)  # the status bar; before, Run does nothing
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
         return page
