@@ -195,14 +195,15 @@ def measure(checkpoint: Path, run: str, puzzle_set: str, n: int, k: int, seed: i
 @app.command()
 @click.argument("training", type=FOLDER)
 @click.option("--run", required=True, help="run in data/runs that they belong to")
-@click.option("--count", default=10, help="how many, evenly spaced up to the last")
-def checkpoints(training: Path, run: str, count: int) -> None:
+@click.option("--count", default=10, help="how many, evenly spaced")
+@click.option("--to", type=int, help="the step of the last one; default the last of the training")
+def checkpoints(training: Path, run: str, count: int, to: int | None) -> None:
     """Keep evenly spaced checkpoints of TRAINING with its run, weights rounded to bfloat16."""
     from rrm_core import manifest, paths
     from rrm_core import measure as measuring
 
     out = paths.run_dir(run)
-    measuring.keep_checkpoints(training, out, count)
+    measuring.keep_checkpoints(training, out, count, to)
     manifest.record(measuring.run_files(out / "checkpoints") + [out / "run.json"], command_line())
     print(out / "checkpoints")
 

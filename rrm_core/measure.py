@@ -265,14 +265,15 @@ def seal(out: Path, meta: dict) -> None:
     write_json(meta | {"files": files}, out / "run.json")
 
 
-def keep_checkpoints(training: Path | str, out: Path, count: int) -> None:
+def keep_checkpoints(training: Path | str, out: Path, count: int, to: int | None = None) -> None:
     """Copy `count` evenly spaced checkpoints of a training, rounded to bfloat16, into ``out/checkpoints`` and seal the run again.
 
-    The spacing ends at the training's last checkpoint. Studies of checkpoints measure these rounded weights.
+    The spacing ends at step `to`, or at the training's last checkpoint. Studies of checkpoints measure these rounded weights.
     """
-    known = checkpoints(training)
+    known = {step: path for step, path in checkpoints(training).items() if to is None or step <= to}
     if not 1 <= count <= len(known):
-        raise MeasureError(f"count={count}: {training} has {len(known)} checkpoints; ask for 1..{len(known)}")
+        there = f"{training} has {len(known)} checkpoints" + (f" up to step {to:,}" if to is not None else "")
+        raise MeasureError(f"count={count}: {there}; ask for 1..{len(known)}" if known else f"{there}; ask for a later step")
     steps = np.array(sorted(known))
     chosen = steps[np.round(np.arange(1, count + 1) * len(steps) / count).astype(int) - 1]
     folders = {out / "checkpoints" / f"step_{step:06d}": known[int(step)] for step in chosen}

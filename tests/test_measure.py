@@ -69,6 +69,8 @@ def test_bad_requests_are_refused(model, tmp_path):
         measure.subset("4x4-test", 257)
     with pytest.raises(MeasureError, match="ask for 1..3"):
         measure.keep_checkpoints(train_folder(tmp_path), tmp_path / "run", 9)
+    with pytest.raises(MeasureError, match="has 0 checkpoints up to step 0; ask for a later step"):
+        measure.keep_checkpoints(train_folder(tmp_path / "b"), tmp_path / "run", 1, to=0)
 
 
 def train_folder(tmp_path):
@@ -120,6 +122,11 @@ def test_keeping_checkpoints(measured, smoke_training):
     kept = load_model(train.checkpoints(measured)[120]).state_dict()
     full = load_model(train.checkpoints(smoke_training)[120]).state_dict()
     assert all(torch.equal(kept[name].float(), full[name].to(torch.bfloat16).float()) for name in full if full[name].is_floating_point())
+
+
+def test_keeping_checkpoints_up_to_a_step(measured, smoke_training):
+    measure.keep_checkpoints(smoke_training, measured, 1, to=90)
+    assert list(train.checkpoints(measured)) == [80] and json.loads((measured / "run.json").read_text())["checkpoints"] == [80]
 
 
 def test_the_shipped_data_are_as_shipped():
