@@ -4,19 +4,39 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-TORCH_INDEX ?=
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: env book test browser notebooks clean
+.PHONY: env book test browser notebooks lock clean
 
 env: $(VENV)/.stamp
 
-$(VENV)/.stamp: requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=python3.11")'
+# Every file is checked against the lock's hashes. Torch may be there before: of the locked version from TORCH_INDEX, or from a folder of wheels that
+# pip is configured with (find-links), which pip would rank below PyPI. Only PyPI's build for Linux asks for NVIDIA's libraries, locked beside the rest.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
+$(VENV)/.stamp: requirements.lock requirements-cuda.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 5) and "Python 3.11.5 or newer is needed; set PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+ifdef TORCH_INDEX
+	$(PIP) --index-url $(TORCH_INDEX) $(shell grep -o '^torch==[0-9.]*' requirements.lock)
+else
+	@awk '/^[a-z]/ {torch = /^torch==/} torch' requirements.lock > $(VENV)/torch.lock; $(PIP) --no-index --require-hashes -r $(VENV)/torch.lock 2>/dev/null || true
+endif
+	$(PIP) --require-hashes -r requirements.lock
+	if $(BIN)/python -c 'from importlib.metadata import requires; exit("nvidia" not in str(requires("torch")))'; then \
+	  $(PIP) --require-hashes -r requirements-cuda.lock; fi
+	$(PIP) --no-build-isolation -e .
 	touch $@
+
+# Writes both locks anew from pyproject.toml's ranges, with uv (https://docs.astral.sh/uv). The CPU build of torch for CPython 3.11 on Linux x86_64 is
+# not on PyPI; TORCH_CPU_HASH is of that wheel, so that pip may take it where an index offers it.
+UV ?= uv
+TORCH_CPU_HASH := sha256:6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b
+lock:
+	$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11.5 $(LOCK_OPTIONS) \
+	  --extra book --extra lab --extra test pyproject.toml -o requirements.tmp >/dev/null
+	awk '/^[a-z]/ {gpu = /^(nvidia|cuda|triton)-?/} {print > (gpu ? "requirements-cuda.lock" : "requirements.lock")} \
+	  /^torch==/ {print "    --hash=$(TORCH_CPU_HASH) \\" > "requirements.lock"}' requirements.tmp
+	rm requirements.tmp
 
 # The chapters are edited as notebooks/X.md; their X.ipynb twins are made from them.
 notebooks: env
