@@ -101,6 +101,9 @@ def test_a_killed_study_goes_on_and_another_is_refused(small, monkeypatch):
     monkeypatch.setattr(probes, "SETTINGS", {"puzzles": 5})
     with pytest.raises(studies.StudyError, match="parts of another probes study"):
         studies.run("probes", "small")
+    (part.parent / "key.json").write_text('{"weights": ')
+    with pytest.raises(studies.StudyError, match="or a damaged key.json; remove it to start again"):
+        studies.run("probes", "small")
     assert part.stat().st_mtime_ns == before
     monkeypatch.undo()
     with pytest.raises(studies.StudyError, match="unknown study 'lyapunov'; known: evolution"):

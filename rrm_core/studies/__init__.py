@@ -20,7 +20,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from rrm_core import measure, paths, tables
-from rrm_core.files import sha256, write_json
+from rrm_core.files import read_json, sha256, write_json
 from rrm_core.models import RecursiveModel, load_model
 
 NAMES = ("evolution", "long", "restarts", "pruning", "probes", "numerics", "multi4")
@@ -70,8 +70,12 @@ def run(name: str, run_name: str, command: str = "", device: str = "cpu") -> lis
     subject = Subject(folder, loaded.meta, loaded.table, model, parts)
     key = {"weights": sha256(folder / "model.safetensors"), "settings": module.SETTINGS}
     note = parts / "key.json"
-    if note.exists() and json.loads(note.read_text()) != json.loads(json.dumps(key)):
-        raise StudyError(f"{parts} holds parts of another {name} study; remove it to start again")
+    try:
+        same = not note.exists() or read_json(note) == json.loads(json.dumps(key))
+    except ValueError:
+        same = False  # a key that cannot be read vouches for nothing
+    if not same:
+        raise StudyError(f"{parts} holds parts of another {name} study, or a damaged key.json; remove it to start again")
     write_json(key, note)
     units, started = module.units(subject), time.monotonic()
     for unit, work in tqdm(units.items(), desc=name, unit="unit"):
@@ -85,7 +89,7 @@ def run(name: str, run_name: str, command: str = "", device: str = "cpu") -> lis
     record |= {"wall_s": round(time.monotonic() - started, 1), "device": device, "command": command, **measure.environment()}
     write_json(record, out / f"{name}.json")
     shutil.rmtree(parts)
-    measure.seal(folder, json.loads((folder / "run.json").read_text()))
+    measure.seal(folder, read_json(folder / "run.json"))
     return [out / f"{name}.parquet", out / f"{name}.json", folder / "run.json"]
 
 
