@@ -1,12 +1,17 @@
-"""How long the explorer takes from a move of its slider to the painted frame: python tests/bench_page.py [moves].
+"""Timings of the page in Chromium. On a busy machine they are pessimistic.
 
-Two runs of 8,192 rows each, made by repeating the rows of a shipped run: a LOAD FOR TIMING ONLY, written to a temporary folder and
-never shown as a measurement. Prints one JSON line: median and 95th percentile in ms. On a busy machine the numbers are pessimistic.
+python tests/bench_page.py [--moves 300]: how long the explorer takes from a move of its slider to the painted frame, one JSON line with
+median and 95th percentile in ms. Two runs of 8,192 rows each, made by repeating the rows of a shipped run: a LOAD FOR TIMING ONLY,
+written to a temporary folder and never shown as a measurement.
+
+python tests/bench_page.py --book _build/html: for every chapter, opened from disk in a fresh browser context, the time from the start of
+the navigation to the first painted chart that answers the mouse, and the size of the page without shared scripts and blocks on demand.
 """
 
+import argparse
 import json
 import os
-import sys
+import statistics
 import tempfile
 from pathlib import Path
 
@@ -42,8 +47,32 @@ def load(name: str, label: str) -> tables.Run:
     return tables.Run(label, run.meta, table)
 
 
-def main() -> None:
-    moves = int(sys.argv[1]) if len(sys.argv) > 1 else 300
+FIRST = """() => new Promise((done) => {
+    const look = () => document.querySelector('figure.rrm-chart[data-live=yes], .rrm-explorer[data-live=yes], .rrm-viewer[data-live=yes]')
+        ? requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now()))) : setTimeout(look, 4);
+    look();
+})"""
+
+
+def chapters(book: Path, rounds: int = 5) -> None:
+    """Print a table: ms to the first live chart (median and largest of `rounds`) and kB of every chapter."""
+    print("| chapter | first chart, ms | largest | page, kB |\n|---|---|---|---|")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        for path in sorted((book / "notebooks").glob("*.html")):
+            took = []
+            for _ in range(rounds):
+                context = browser.new_context(viewport={"width": 1280, "height": 900})
+                page = context.new_page()
+                page.goto(path.as_uri(), wait_until="commit")
+                took.append(page.evaluate(FIRST))  # performance.now() counts from the start of the navigation
+                context.close()
+            print(f"| {path.stem} | {statistics.median(took):.0f} | {max(took):.0f} | {path.stat().st_size / 1000:.0f} |")
+        browser.close()
+
+
+def slider(moves: int) -> None:
+    """Print the JSON line of the explorer's slider."""
     os.environ["RRM_PUBLISH"] = "1"
     runs = [load("trm-6x6", "timing-load-1"), load("hrm-6x6", "timing-load-2")]
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
@@ -68,4 +97,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--moves", type=int, default=300)
+    parser.add_argument("--book", type=Path)
+    options = parser.parse_args()
+    chapters(options.book) if options.book else slider(options.moves)

@@ -51,6 +51,47 @@ def test_pages_are_complete_without_scripts(book, browser):
     context.close()
 
 
+@pytest.mark.parametrize("name", [name for name in PAGES if name.startswith("notebooks/")])
+def test_a_chapter_is_light(book, page, name):
+    loaded = []
+    page.on("request", lambda request: loaded.append(request.url))
+    visit(page, book, name)
+    own = [url for url in loaded if re.search(r"\.html$|/_static/rrm/rows/|/_images/", url.split("?")[0])]
+    size = sum(Path(url2path(url)).stat().st_size for url in own)
+    assert size <= 1_500_000, f"{name}: {size:,} bytes of its own in {own}"
+
+
+def url2path(url):
+    return url.split("?")[0].removeprefix("file://")
+
+
+def test_shared_scripts_are_light(book):
+    shared = [*book.glob("_static/rrm/*.js"), *book.glob("_static/*.js"), *book.glob("_static/scripts/*.js")]
+    assert len(shared) > 5 and sum(path.stat().st_size for path in shared) <= 3_000_000
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_complete_in_print(book, page, name):
+    visit(page, book, name)
+    page.emulate_media(media="print")
+    assert len(page.pdf()) > 20_000
+    for figure in page.locator(".bd-article figure.rrm-chart, .bd-article .rrm-explorer, .bd-article .rrm-viewer").all():
+        if figure.evaluate("f => !f.closest('details:not([open])')"):
+            assert figure.bounding_box()["height"] > 100
+    assert page.evaluate("[...document.querySelectorAll('.bd-article .rrm-explorer :is(button, input[type=range])')].every(b => !b.checkVisibility() || b.closest('table'))")
+    assert page.evaluate("!document.querySelector('.bd-sidebar-primary')?.checkVisibility()")
+
+
+def test_a_page_tells_search_engines_what_it_is(book, page):
+    seen = {}
+    for name in PAGES:
+        page.goto((book / f"{name}.html").as_uri())
+        text = page.locator("meta[name=description]").get_attribute("content")
+        assert 40 <= len(text) <= 200 and text not in seen.values(), name
+        seen[name] = text
+        assert page.locator("meta[property='og:title']").get_attribute("content") == page.locator(".bd-article h1").first.inner_text().rstrip("#").strip()
+
+
 @pytest.fixture
 def explorer(book, page):
     visit(page, book, "notebooks/2_setup")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+from html import escape, unescape
 from pathlib import Path
 
 from docutils import nodes
@@ -70,9 +72,30 @@ def player_assets(app, page: str, template: str, context: dict, doctree) -> None
                 app.add_js_file(f"rrm/{name}")
 
 
+def description(doctree: nodes.document, longest: int = 200) -> str:
+    """The first sentences of a page, plain, whole words, at most `longest` characters; empty where there is no paragraph."""
+    first = next((p for p in doctree.findall(nodes.paragraph) if isinstance(p.parent, nodes.section)), None)
+    text = re.sub(r"\s+", " ", first.astext()).removeprefix("The claim of this section. ") if first is not None else ""
+    return text if len(text) <= longest else text[: longest - 1].rsplit(" ", 1)[0].rstrip(",;:") + "…"
+
+
+def preview(app, page: str, template: str, context: dict, doctree) -> None:
+    """What search engines and social networks show of a page: title, description and, where the address is known, a picture."""
+    if doctree is None:
+        return
+    text, site = description(doctree), app.config.html_baseurl
+    tags = {"og:type": "article", "og:site_name": app.config.project, "og:title": unescape(re.sub("<[^>]+>", "", context.get("title", ""))), "og:description": text}
+    if site:
+        tags |= {"og:url": f"{site}{page}.html", "og:image": f"{site}_static/explorer.png", "og:image:alt": "The settled-band explorer: four cells, a threshold, and what follows it"}
+    lines = [f'<meta name="description" content="{escape(text)}">', '<meta name="twitter:card" content="summary_large_image">']
+    lines += [f'<meta property="{name}" content="{escape(value)}">' for name, value in tags.items()]
+    context["metatags"] = context.get("metatags", "") + "\n" + "\n".join(lines)
+
+
 def setup(app) -> dict:
     app.connect("config-inited", configure, priority=1)
     app.connect("html-page-context", player_assets)
+    app.connect("html-page-context", preview)
     app.add_html_math_renderer("mathml", mathml("inline"), mathml("block"))
     from rrm_core.kernel import COMPONENTS, STYLES
 
