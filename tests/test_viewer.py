@@ -63,6 +63,7 @@ def test_auc_and_interval_are_those_of_stats(live, runs):
             values = cells.late_drift(run.table, state)
             taus = thresholds(values)
             assert len(np.unique(taus)) == 200 and np.isin(taus, values).sum() > 20
+            live.evaluate("name => rrm.rowsFor(name)", name)
             found = live.evaluate("([run, state, taus]) => taus.map(t => rrm.auc(rrm.rows[run], state, t))", [name, state, taus.tolist()])
             measured = 0
             for tau, got in zip(taus, found, strict=True):
@@ -226,6 +227,7 @@ def panel(page, cell):
 def test_the_typical_puzzle_of_each_cell_is_shown(live, runs):
     for name in runs:
         live.locator(".rrm-explorer").get_by_label("run", exact=True).select_option(name)
+        live.evaluate("name => rrm.rowsFor(name)", name)
         settle(live)
         values, df = cells.late_drift(runs[name].table), runs[name].table
         assigned = cells.assign(values, df.correct, cells.band(values).otsu)

@@ -52,7 +52,23 @@
     if (document.body) watch.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
   };
 
-  // Start every component of a class in the page with `build(node, options)`; rows come from _static/rrm/rows unless they are there.
+  // Resolves when the rows of a run are there: with the page's output, from the kernel, or from _static/rrm/rows.
+  rrm.rowsFor = async function (run) {
+    if (!(rrm.rows || {})[run]) await rrm.load("rows/" + run + ".js");
+  };
+
+  // The select of a component's runs; `chosen(name)` is called once the rows of the chosen one are there.
+  rrm.runPicker = function (options, chosen) {
+    const label = (name) => (options.labels || {})[name] || rrm.rows[name].label;
+    const pick = rrm.el("select", { "aria-label": "run", onchange: async () => {
+      const name = pick.value;
+      await rrm.rowsFor(name);
+      if (pick.value === name) chosen(name); // another may have been chosen meanwhile
+    } }, ...options.runs.map((name) => rrm.el("option", { value: name }, label(name))));
+    return pick;
+  };
+
+  // Start every component of a class in the page with `build(node, options)`, once the rows of its first run are there.
   rrm.start = async function (name, build) {
     for (const node of document.querySelectorAll(`.rrm-${name}:not([data-live])`)) {
       const script = node.querySelector("script[type='application/json']");
@@ -60,7 +76,7 @@
       node.dataset.live = "no";
       const options = JSON.parse(script.textContent);
       try {
-        for (const run of options.runs) if (!(rrm.rows || {})[run]) await rrm.load("rows/" + run + ".js");
+        await rrm.rowsFor(options.runs[0]);
         node[name] = build(node, options);
         node.dataset.live = "yes";
       } catch (error) {

@@ -7,6 +7,7 @@
 
   // Promise of the example in row `i` of a run. `ask(run, block)`: promise of that block's examples, where a kernel has them.
   rrm.example = async function (run, i, ask) {
+    await rrm.rowsFor(run);
     const rows = rrm.rows[run], block = Math.floor(i / rows.block), key = run + "/" + block;
     if (!rrm.blocks[key]) {
       if (ask) rrm.blocks[key] = await ask(run, block);

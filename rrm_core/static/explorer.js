@@ -142,12 +142,12 @@
 
   // --- the component ---
 
-  // Build the explorer in `container`. options: {runs: [names], onChange({run, state, tau}) | absent, ask(run, block) | absent}.
+  // Build the explorer in `container`. options: {runs: [names], labels: {name: label} | absent, onChange({run, state, tau}) | absent, ask(run, block) | absent}.
   rrm.explorer = function (container, options) {
     let run = options.runs[0], state = "h", tau = 0, all = false, brush = null, sort = BY_DRIFT, drawnRows = "", opened = 0;
     const rows = () => rrm.rows[run], part = () => rows().states[state];
 
-    const runPick = el("select", { "aria-label": "run", onchange: () => { run = runPick.value; more.replaceChildren(); restart(); } }, ...options.runs.map((name) => el("option", { value: name }, rrm.rows[name].label)));
+    const runPick = rrm.runPicker(options, (name) => { run = name; more.replaceChildren(); restart(); });
     const statePick = el("select", { "aria-label": "drift of", onchange: () => { state = statePick.value; restart(); } }, ...Object.entries(STATES).map(([key, name]) => el("option", { value: key }, name)));
     const slider = el("input", { type: "range", "aria-label": "threshold on log10 late drift", oninput: () => move(Number(slider.value)) });
     const exact = el("input", { type: "number", step: "any", "aria-label": "threshold, typed", oninput: () => exact.value !== "" && move(Number(exact.value), true) });

@@ -13,12 +13,12 @@
   // At most `n` evenly spaced members of a list, ends included.
   const spread = (list, n) => (list.length <= n ? list : Array.from({ length: n }, (_, k) => list[Math.round((k * (list.length - 1)) / (n - 1))]));
 
-  // Build the viewer in `container`. options: {runs: [names], ask(run, block) | absent, onChange({run, state, tau}) | absent}.
+  // Build the viewer in `container`. options: {runs: [names], labels: {name: label} | absent, ask(run, block) | absent, onChange({run, state, tau}) | absent}.
   rrm.viewer = function (container, options) {
     let run = options.runs[0], state = "h", tau = 0, segment = 1, timer = 0, filled = 0;
     const rows = () => rrm.rows[run], part = () => rows().states[state];
 
-    const runPick = el("select", { "aria-label": "run", onchange: () => { run = runPick.value; restart(); } }, ...options.runs.map((name) => el("option", { value: name }, rrm.rows[name].label)));
+    const runPick = rrm.runPicker(options, (name) => { run = name; restart(); });
     const exact = el("input", { type: "number", step: "any", "aria-label": "threshold on log10 late drift", onchange: () => exact.value !== "" && move(Number(exact.value)) });
     const otsu = el("button", { type: "button", onclick: () => move(part().otsu) }), strict = el("button", { type: "button", onclick: () => move(part().strict) });
     const slider = el("input", { type: "range", min: 1, max: SEGMENTS, step: 1, value: 1, "aria-label": "segment", oninput: () => { pause(); at(Number(slider.value)); } });
