@@ -11,7 +11,7 @@ import urllib.request
 import nbformat
 import pytest
 
-from rrm_core import cells, kernel
+from rrm_core import cells, kernel, playground
 
 CODE = """from rrm_core import report, widgets
 runs = report.open_runs("hrm-6x6", ["trm-6x6"])
@@ -20,8 +20,9 @@ widgets.live(runs)"""
 
 @pytest.fixture
 def lab(tmp_path):
-    """The address of a JupyterLab of its own over a folder with two notebooks."""
-    for name, code in (("explorer", CODE), ("viewer", CODE.replace("live(runs)", "live_viewer(runs)"))):
+    """The address of a JupyterLab of its own over a folder with a notebook for each component."""
+    codes = {"explorer": CODE, "viewer": CODE.replace("live(runs)", "live_viewer(runs)"), "playground": "from rrm_core import playground\nplayground.live('linear')"}
+    for name, code in codes.items():
         book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)], metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}})
         nbformat.write(book, tmp_path / f"{name}.ipynb")
     with socket.socket() as free:
@@ -91,3 +92,16 @@ def test_the_viewer_asks_python_for_boards(opened):
     page = opened("viewer")
     page.locator(".rrm-viewer .rrm-board").nth(3).wait_for(timeout=120_000)
     assert page.locator(".rrm-viewer .rrm-board td").count() >= 4 * 36
+
+
+def test_the_playground_asks_python_for_every_exponent(opened):
+    page = opened("playground")
+    page.get_by_role("button", name="shear, both shrink").wait_for(timeout=120_000)
+    page.get_by_role("button", name="shear, both shrink").click()
+    for steps in (16, 128):
+        page.get_by_role("button", name=f"{steps} steps").click()
+        page.get_by_text(f"recomputed by rrm_core.ftle at T = {steps}").wait_for(timeout=60_000)
+        state = page.evaluate("document.querySelector('.rrm-playground').playground.state")
+        for row in playground.summary(state):
+            page.locator(".jp-OutputArea").get_by_text(row["value"]).first.wait_for(timeout=30_000)
+        assert f"{playground.linear_exact(steps, state['angle'], **state['values']):.3f}".replace("-", "−") in page.locator(".rrm-playground .rrm-status").inner_text()
