@@ -99,6 +99,54 @@ def fates_table(made: Made) -> pd.DataFrame:
     return pd.DataFrame(rows) if rows else joined([])
 
 
+def rests(run: Run) -> bool | None:
+    """Whether most failures end settled in a wrong place when run on; None: undecided, not measured, or no band to settle in."""
+    share = findings.fate_at_end(run, "settled in a wrong place")
+    unknown = np.isnan(share.value) or share.low <= 0.5 <= share.high or not cells.band(cells.late_drift(run.table)).exists
+    return None if unknown else bool(share.low > 0.5)
+
+
+def fate_sentence(run: Run, table: pd.DataFrame) -> str:
+    """How the share of failures settled in a wrong place grows with the horizon, and what that makes of their wandering; Markdown."""
+    band = cells.band(cells.late_drift(run.table))
+    t = findings.fates(table, band.otsu).query("fate == 'settled in a wrong place'").set_index("segment")
+    end, wrong = t.index.max(), table[~table[f"correct_{SEGMENTS:03d}"]]
+    shares = [f"{proportion(int(t.n[at]), int(t.of[at])):.1%} at segment {at}" for at in sorted({SEGMENTS, 64, end} & set(t.index))]
+    drift = f"Median log10 late drift of these failures: {wrong[f'late_{SEGMENTS:03d}'].median():.2f} at {SEGMENTS}, {wrong[f'late_{end:03d}'].median():.2f} at {end}, "
+    drift += f"where that of the puzzles solved at {SEGMENTS} is {table.loc[table.correct_in_table, f'late_{end:03d}'].median():.2f}. "
+    verdict = {True: "Its wandering is mostly slow settling.", False: "Most do not settle later either.", None: "Whether most settle is undecided."}[rests(run)]
+    return f"**{run.name}**: of {len(wrong):,} failures, settled in a wrong place are {', '.join(shares)}. {drift}{verdict if band.exists else 'No band at 16, so no verdict.'}"
+
+
+def later(runs: list[Run]) -> str:
+    """One paragraph: in which runs the failures come to rest in a wrong place after segment 16, and in which they do not; Markdown."""
+    end = max((max(findings.marks(table)) for _, table in with_study(runs, "long")), default=SEGMENTS)
+    named = {answer: ", ".join(f"`{run.name}`" for run in runs if rests(run) is answer) for answer in (True, False)}
+    parts = [f"most failures of {named[True]} do come to rest in a wrong place after all, only later than the paper looks"] if named[True] else []
+    parts += [f"most of those of {named[False]} do not"] if named[False] else []
+    if not parts:
+        return ""
+    contract = {run.name: bool(run.table.lambda_1[~run.table.correct].median() < 0) for run in runs if rests(run) is not None}
+    agree = sum(rests(run) is contract[run.name] for run in runs if run.name in contract)
+    sign = f"The sign of the median growth of a run's failures over its 16 segments tells which in {agree} of {len(contract)} runs: where it is negative, they settle."
+    return f"Run on to segment {end}, {'; '.join(parts)} ([section 4](../notebooks/4_prior_accounts.md)). {sign}"
+
+
+def headline(runs: list[Run]) -> pd.DataFrame:
+    """The book in one table: the paper's two models and every run; settled at 16 is strict (for the paper's TRM, Otsu), later is Otsu."""
+    settled = report.cells_table(runs)
+    settled = settled[settled.threshold.str.startswith("strict") | ((settled.source == PAPER) & (settled.run == "TRM"))].set_index("run")["failures that settle"]
+    growth = report.growth_table(runs).set_index("run")["growth wrong, per segment"]
+    auc = report.separation_table(runs).set_index("run")["AUC of -λ1"]
+    rows = [{"run": name, "source": PAPER, "AUC of -λ1": auc[name], "growth of failures": growth[name], "failures settled at 16": settled[name]} for name in ("TRM", "HRM")]
+    for run in runs:
+        fates = {name: findings.fate_at_end(run, fate) for name, fate in (("later solved", "solved later"), ("later settled, wrong", "settled in a wrong place"))}
+        row = {"run": run.name, "source": HERE, "solved": f"{run.table.correct.mean():.1%}", "AUC of -λ1": auc[run.name], "growth of failures": growth[run.name]}
+        rows.append(row | {"failures settled at 16": settled.get(run.name, "–")} | {k: "–" if np.isnan(e.value) else f"{e:.1%}" for k, e in fates.items()})
+    columns = ["run", "source", "solved", "AUC of -λ1", "growth of failures", "failures settled at 16", "later solved", "later settled, wrong"]
+    return pd.DataFrame(rows, columns=columns).astype(object).fillna("–")
+
+
 def probes_table(made: Made) -> pd.DataFrame:
     """Ren & Liu's two probes: one blank, and one row masked."""
     rows = [labelled(run, findings.probes(table, strict(run))) for run, table in made]

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rrm_core import cells, findings, report, study_charts, study_report, tables
+from rrm_core import cells, findings, report, stats, study_charts, study_report, tables
 from rrm_core.report import HERE, PAPER
 
 TABLES = {"evolution": study_report.evolution_table, "multi4": study_report.arms_table, "long": study_report.fates_table, "probes": study_report.probes_table,
@@ -101,3 +101,34 @@ def test_a_run_that_solved_no_validation_puzzle_says_so_and_names_its_givens(run
     note = report.checkpoint_note(runs["hrm-9x9-small"])
     assert "25 extra givens" in note and "was solved at any step" in note and "improving" not in note
     assert "extra givens" not in report.checkpoint_note(runs["trm-9x9-small"])
+
+
+def test_what_becomes_of_failures_is_counted_and_named(runs):
+    shown = list(runs.values())
+    for run, table in study_report.with_study(shown, "long"):
+        band, end = cells.band(cells.late_drift(run.table)), max(findings.marks(table))
+        wrong = table[~table.correct_016]
+        settled = int((~wrong[f"correct_{end:03d}"] & (wrong[f"late_{end:03d}"] < band.otsu)).sum())
+        low, high = stats.proportion(settled, len(wrong)).low, stats.proportion(settled, len(wrong)).high
+        answer = True if low > 0.5 else False if high < 0.5 else None
+        assert study_report.rests(run) is (answer if band.exists else None)
+        sentence = study_report.fate_sentence(run, table)
+        assert f"{settled / len(wrong):.1%}" in sentence and f"{len(wrong):,} failures" in sentence
+        assert ("slow settling" in sentence) == (study_report.rests(run) is True) and ("no verdict" in sentence) == (not band.exists)
+    told = study_report.later(shown)
+    rest, wander = told.split("; most of those of")
+    for run in shown:
+        assert (f"`{run.name}`" in rest) == (study_report.rests(run) is True) and (f"`{run.name}`" in wander) == (study_report.rests(run) is False)
+    assert study_report.later([]) == ""
+
+
+def test_the_headline_repeats_what_the_sections_show(runs):
+    shown = list(runs.values())
+    table = study_report.headline(shown).set_index("run")
+    assert list(table.index) == ["TRM", "HRM", *runs] and list(table.source) == ["paper"] * 2 + ["measured here"] * len(runs)
+    assert list(study_report.headline([]).run) == ["TRM", "HRM"] and (study_report.headline([]).solved == "–").all()
+    for run in shown:
+        band = cells.band(cells.late_drift(run.table))
+        n = cells.count(cells.assign(cells.late_drift(run.table), run.table.correct, band.strict))
+        assert table.loc[run.name, "failures settled at 16"].startswith(f"{n['B'] / (n['B'] + n['D']):.2%}")
+        assert table.loc[run.name, "growth of failures"] == pytest.approx(run.table.lambda_1[~run.table.correct].median() * run.updates_per_segment, rel=1e-6)
