@@ -336,7 +336,7 @@ def ledger_table(runs: list[Run], prefixes: list[str]) -> pd.DataFrame:
     """
     found = pd.concat([claims.ledger(run, prefix).assign(model=run.meta["model"].upper()) for prefix in prefixes for run in runs])
     found = found[~found.reason.str.startswith("about ")]
-    figure = np.where(found.reason == "", ": " + found["measured here"], ": " + found.reason)
+    figure = np.where(found.reason == "", ": " + found["measured here"], ": " + found.reason.str.replace("/", "/\u200b"))  # a path may break there
     found = found.assign(shown=found.verdict + figure)
     rows = []
     for key, part in found.groupby("id"):

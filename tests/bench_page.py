@@ -59,7 +59,7 @@ def chapters(book: Path, rounds: int = 5) -> None:
     print("| chapter | first chart, ms | largest | page, kB |\n|---|---|---|---|")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        for path in sorted((book / "notebooks").glob("*.html")):
+        for path in sorted((book.resolve() / "notebooks").glob("*.html")):
             took = []
             for _ in range(rounds):
                 context = browser.new_context(viewport={"width": 1280, "height": 900})

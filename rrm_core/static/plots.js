@@ -79,7 +79,12 @@
       }
       frame.node.append(...fixed(frame, part));
       const names = [["Otsu", part.otsu], ["strict", part.strict]].filter(([, v]) => v !== null).sort((a, b) => a[1] - b[1]);
-      names.forEach(([name, v], k) => frame.node.append(svg("text", { x: frame.x(v) + (k ? 3 : -3), y: 13, "text-anchor": k ? "start" : "end" }, name))); // apart, however near
+      let free = 62; // right of the axis title; the lower threshold is named on its left where there is room, the upper on its right
+      names.forEach(([name, v], k) => {
+        const left = !k && frame.x(v) > free + 40, x = left ? frame.x(v) - 3 : Math.max(frame.x(v) + 3, free);
+        frame.node.append(svg("text", { x, y: 13, "text-anchor": left ? "end" : "start" }, name));
+        free = left ? frame.x(v) : x + 40;
+      });
       host.replaceChildren(frame.node);
       mark(frame, tau, domain);
     });
