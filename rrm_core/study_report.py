@@ -20,10 +20,21 @@ def with_study(runs: list[Run], name: str) -> Made:
 
 
 def lacking(runs: list[Run], name: str) -> object:
-    """A sentence that names the runs without study `name` and the command that makes it; nothing where all have it."""
-    without = [run.name for run in runs if findings.study(run, name) is None]
-    text = f"Not made for {', '.join(without)}: `rrm study {name} --run {without[0]}` makes it." if without else ""
-    return report.say(text)
+    """A sentence that names the runs without study `name` and the command that makes it; nothing where all have it.
+
+    A run that is another checkpoint of a training whose checkpoints were measured needs none of its own, and the sentence says so.
+    """
+    made = {training(run): run.name for run, _ in with_study(runs, name)} if name == "evolution" else {}
+    without = [run for run in runs if findings.study(run, name) is None]
+    text = " ".join(f"{run.name} is a checkpoint of the training of {made[training(run)]}, whose others stand here." for run in without if training(run) in made)
+    names = [run.name for run in without if training(run) not in made]
+    return report.say(text + (f" Not made for {', '.join(names)}: `rrm study {name} --run {names[0]}` makes it." if names else ""))
+
+
+def training(run: Run) -> tuple:
+    """What tells one training from another: its wall-clock seconds and its recipe; the run itself where neither is known."""
+    seconds = run.meta.get("training_s")
+    return (seconds, str(run.meta.get("recipe"))) if seconds else (run.name,)
 
 
 def strict(run: Run) -> float:

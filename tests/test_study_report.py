@@ -103,6 +103,12 @@ def test_a_run_that_solved_no_validation_puzzle_says_so_and_names_its_givens(run
     assert "extra givens" not in report.checkpoint_note(runs["trm-9x9-small"])
 
 
+def test_a_checkpoint_of_a_training_that_was_followed_needs_no_study_of_its_own(runs):
+    text = study_report.lacking([runs["hrm-6x6"], runs["hrm-6x6-late"]], "evolution").data
+    assert "hrm-6x6-late is a checkpoint of the training of hrm-6x6" in text and "rrm study" not in text
+    assert "`rrm study evolution --run hrm-6x6-late` makes it" in study_report.lacking([runs["trm-6x6"], runs["hrm-6x6-late"]], "evolution").data
+
+
 def test_what_becomes_of_failures_is_counted_and_named(runs):
     shown = list(runs.values())
     for run, table in study_report.with_study(shown, "long"):
