@@ -155,7 +155,8 @@ def headline(runs: list[Run]) -> pd.DataFrame:
         row = {"run": run.name, "source": HERE, "solved": f"{run.table.correct.mean():.1%}", "AUC of -λ1": auc[run.name], "growth of failures": growth[run.name]}
         rows.append(row | {"failures settled at 16": settled.get(run.name, "–")} | {k: "–" if np.isnan(e.value) else f"{e:.1%}" for k, e in fates.items()})
     columns = ["run", "source", "solved", "AUC of -λ1", "growth of failures", "failures settled at 16", "later solved", "later settled, wrong"]
-    return pd.DataFrame(rows, columns=columns).astype(object).fillna("–")
+    table = pd.DataFrame(rows, columns=columns).astype(object)
+    return table.where(table.notna(), "–")
 
 
 def probes_table(made: Made) -> pd.DataFrame:

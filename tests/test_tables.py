@@ -5,7 +5,6 @@ import os
 import shutil
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from rrm_core import files, paths, tables
