@@ -256,9 +256,13 @@ def ledger(run: Run, claims: str | None = None) -> pd.DataFrame:
     return pd.DataFrame(out)
 
 
+MARKS = {"holds": "✓ holds", "agrees": "✓ agrees", "fails": "✗ fails", "differs": "✗ differs"}
+
+
 def side_by_side(runs: list[Run]) -> pd.DataFrame:
-    """One row a claim, one column a run: the verdicts."""
+    """One row a claim, one column a run: the verdicts, the clear ones marked; a dash where the claim is about the other architecture."""
     out = pd.DataFrame([{"id": r["id"], "says": r["says"]} for r in rows()])
     for run in runs:
-        out[run.name] = ledger(run).verdict
+        found = ledger(run)
+        out[run.name] = found.verdict.replace(MARKS).mask(found.reason.str.startswith("about "), "–")
     return out

@@ -103,3 +103,15 @@ def test_every_verdict_says_what_would_change_it(runs):
             assert row._10.startswith(f"an interval wholly {expected}"), (run.name, row.id)
         lacking = found[found.reason.str.startswith("missing table")]
         assert lacking["would change it"].str.match(r"rrm study (evolution|long|multi4|restarts) --run " + run.name).all()
+
+
+def test_side_by_side_repeats_every_ledger(runs):
+    shown = list(runs.values())
+    table = claims.side_by_side(shown).set_index("id")
+    assert list(table) == ["says", *runs] and list(table.index) == [row["id"] for row in claims.rows()]
+    for run in shown:
+        found = claims.ledger(run).set_index("id")
+        for id, text in table[run.name].items():
+            other = found.reason[id].startswith("about ")
+            assert text == "–" if other else text.removeprefix("✓ ").removeprefix("✗ ") == found.verdict[id]
+            assert ("✗" in text) == (found.verdict[id] in ("fails", "differs")) and ("✓" in text) == (found.verdict[id] in ("holds", "agrees"))
