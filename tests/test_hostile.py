@@ -252,7 +252,6 @@ def test_a_pickle_in_place_of_any_file_is_refused_and_never_runs(broken, rrm, ev
     assert status == 2 and "not readable as YAML" in err and err.count("\n") == 1
 
 
-@pytest.mark.filterwarnings("ignore:pickle-based deserialization")  # what an old pyarrow says when it refuses
 def test_a_pickle_inside_parquet_metadata_never_runs(broken, evil):
     df = pa.Table.from_pandas(pd.read_parquet(broken / TABLE), preserve_index=False)
     field = df.schema.field("idx").with_metadata({b"ARROW:extension:name": b"arrow.py_extension_type", b"ARROW:extension:metadata": evil})
