@@ -274,6 +274,8 @@ LARGE = 200  # rows from which a table travels as CSV
 def compact(spec: dict) -> dict:
     """`spec` with its large tables as CSV, numbers in six significant digits: a quarter of the bytes of one object a row."""
     tables = {name: pd.DataFrame(rows) for name, rows in spec.get("datasets", {}).items() if len(rows) >= LARGE}
+    if not tables:
+        return spec
     kinds = {"b": "boolean", "i": "number", "u": "number", "f": "number"}
     formats = {name: {"type": "csv", "parse": {c: kinds.get(t[c].dtype.kind, "string") for c in t}} for name, t in tables.items()}
 
@@ -286,8 +288,6 @@ def compact(spec: dict) -> dict:
         named = {"format": formats[part["name"]]} if set(part) == {"name"} and part["name"] in formats else {}
         return {key: with_format(value) for key, value in part.items()} | named
 
-    if not tables:
-        return spec
     texts = {name: t.to_csv(index=False, float_format="%.6g") for name, t in tables.items()}
     return with_format({k: v for k, v in spec.items() if k != "datasets"}) | {"datasets": spec["datasets"] | texts}
 

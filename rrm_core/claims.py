@@ -203,13 +203,17 @@ def cause(row: dict, run: Run) -> str:
 
 def measure(row: dict, run: Run) -> Estimate:
     """The estimate of a row on a run; a missing column is a cause, not a traceback."""
-    reason = cause(row, run)
-    if reason:
-        return unmeasured(len(run.table), "", reason)
     try:
-        return MEASURES[row["measure"]](run)
+        reason = cause(row, run)
+        if not reason:
+            return MEASURES[row["measure"]](run)
     except KeyError as error:
-        return unmeasured(len(run.table), "", f"missing column {error.args[0]}")
+        reason = f"missing column {error.args[0]}"
+    except AttributeError as error:  # table.column where there is no such column
+        if not isinstance(error.obj, pd.DataFrame):
+            raise
+        reason = f"missing column {error.name}"
+    return unmeasured(len(run.table), "", reason)
 
 
 def verdict(row: dict, here: Estimate, paper: Estimate) -> str:

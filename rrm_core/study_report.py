@@ -132,14 +132,14 @@ def fate_sentence(run: Run, table: pd.DataFrame) -> str:
 def later(runs: list[Run]) -> str:
     """One paragraph: in which runs the failures come to rest in a wrong place after segment 16, and in which they do not; Markdown."""
     end = max((max(findings.marks(table)) for _, table in with_study(runs, "long")), default=SEGMENTS)
-    named = {answer: ", ".join(f"`{run.name}`" for run in runs if rests(run) is answer) for answer in (True, False)}
+    answers = {run.name: rests(run) for run in runs}
+    named = {answer: ", ".join(f"`{name}`" for name, found in answers.items() if found is answer) for answer in (True, False)}
     parts = [f"most failures of {named[True]} do come to rest in a wrong place after all, only later than the paper looks"] if named[True] else []
     parts += [f"most of those of {named[False]} do not"] if named[False] else []
     if not parts:
         return ""
-    contract = {run.name: bool(run.table.lambda_1[~run.table.correct].median() < 0) for run in runs if rests(run) is not None}
-    agree = sum(rests(run) is contract[run.name] for run in runs if run.name in contract)
-    sign = f"The sign of the median growth of a run's failures over its 16 segments tells which in {agree} of {len(contract)} runs: where it is negative, they settle."
+    agree = [answers[run.name] == (run.table.lambda_1[~run.table.correct].median() < 0) for run in runs if answers[run.name] is not None]
+    sign = f"The sign of the median growth of a run's failures over its {SEGMENTS} segments tells which in {sum(agree)} of {len(agree)} runs: where it is negative, they settle."
     return f"Run on to segment {end}, {'; '.join(parts)} ([section 4](../notebooks/4_prior_accounts.md)). {sign}"
 
 

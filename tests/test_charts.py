@@ -44,8 +44,13 @@ def test_every_chart_draws_and_describes_itself(run):
         assert not re.search(r'(src|href)="https?:', html)
         sent = json.loads(re.search(r'<script type="application/json">(.*?)</script>', html, re.S)[1])
         large = [name for name, rows in spec["datasets"].items() if len(rows) >= charts.LARGE]
-        assert sent == spec if not large else all(isinstance(sent["datasets"][name], str) for name in large)
+        for table in large:  # CSV tells every row again, numbers in six digits
+            told = pd.read_csv(io.StringIO(sent["datasets"][table]), keep_default_na=False, na_values=[""])
+            pd.testing.assert_frame_equal(told, pd.DataFrame(spec["datasets"][table]), rtol=1e-5, atol=0, check_dtype=False)
+            sent["datasets"][table] = spec["datasets"][table]
+        assert json.loads(re.sub(r', "format": \{"type": "csv", "parse": \{[^}]*\}\}', "", json.dumps(sent))) == spec
         if large:
+            sent = charts.compact(spec)
             assert len(charts.as_json(sent)) < 0.6 * len(charts.as_json(spec))
             pixels = [np.asarray(Image.open(io.BytesIO(vl_convert.vegalite_to_png(s))).convert("RGB")).astype(int) for s in (sent, spec)]
             assert (np.abs(pixels[0] - pixels[1]).max(-1) > 8).mean() < 1e-3, f"{name}: as CSV it draws something else"

@@ -81,6 +81,10 @@ def test_a_missing_column_and_a_missing_class_are_causes(runs):
     trm = runs["trm-6x6"]
     without = Run(trm.name, trm.meta, trm.table.drop(columns="q_halt_04"))
     assert claims.ledger(without).set_index("id").reason["C5.5"] == "missing column q_halt_04"
+    for column in ("q_halt_16", "lambda_1", "lambda_5", "halted_at", "drift_h_16", "growth_1_03", "givens", "naked_backtracks"):
+        found = claims.ledger(Run(trm.name, trm.meta, trm.table.drop(columns=column)))
+        lacking = found[found.reason.str.contains("missing column")]
+        assert len(found) == len(claims.rows()) and len(lacking) and (lacking.verdict == "cannot be measured").all(), column
     solved = Run(trm.name, trm.meta, trm.table[trm.table.correct].reset_index(drop=True))
     table = claims.ledger(solved).set_index("id")
     assert table.verdict["C1.1"] == "cannot be measured" and table.reason["C1.1"].startswith("n < 20 in a class")

@@ -52,8 +52,7 @@ def test_restarts_start_elsewhere_and_are_the_same_for_every_puzzle(small):
     found, run = table_of(small, "restarts")
     assert sorted(found.restart.unique()) == [0, 1, 2] and found.groupby("restart").idx.nunique().eq(found.idx.nunique()).all()
     stored = found[found.restart == 0].set_index("idx")
-    again = 10 ** cells.late_drift(run.table.set_index("idx").loc[stored.index])
-    assert np.allclose(10**stored.late, again, atol=1e-4, rtol=2e-4), "another batch, another round-off, which wandering magnifies (8e-5 on torch 2.11)"
+    assert np.allclose(10**stored.late, 10 ** cells.late_drift(run.table.set_index("idx").loc[stored.index]), atol=1e-4)
     assert not np.allclose(10 ** found[found.restart == 1].late, 10**stored.late, atol=1e-4)
     assert found.groupby("restart").lambda_1.count().eq(min(4, len(stored))).all()
 

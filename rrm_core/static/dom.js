@@ -60,10 +60,17 @@
   // The select of a component's runs; `chosen(name)` is called once the rows of the chosen one are there.
   rrm.runPicker = function (options, chosen) {
     const label = (name) => (options.labels || {})[name] || rrm.rows[name].label;
+    let shown = options.runs[0];
     const pick = rrm.el("select", { "aria-label": "run", onchange: async () => {
       const name = pick.value;
-      await rrm.rowsFor(name);
-      if (pick.value === name) chosen(name); // another may have been chosen meanwhile
+      try {
+        await rrm.rowsFor(name);
+      } catch (error) { // a file that is not there: what was shown stays
+        console.error(`rrm: ${name} cannot be shown`, error);
+        pick.value = shown;
+        return;
+      }
+      if (pick.value === name) chosen((shown = name)); // another may have been chosen meanwhile
     } }, ...options.runs.map((name) => rrm.el("option", { value: name }, label(name))));
     return pick;
   };
