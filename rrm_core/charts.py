@@ -150,8 +150,8 @@ def sweep(table: pd.DataFrame, source: str) -> alt.Chart:
     lines = alt.Chart(table).mark_line(point=True).encode(
         x=alt.X("percentile:Q", title="threshold: pooled percentile of late drift"),
         y=alt.Y("settled_failures:Q", title="share of failures that settle", axis=alt.Axis(format="%")),
-        color=alt.Color("run:N", title="run", legend=alt.Legend(orient="bottom")),
-        strokeDash=alt.StrokeDash("run:N", title="run"),
+        color=alt.Color("run:N", title="run", legend=alt.Legend(orient="bottom", columns=2, labelLimit=240)),
+        strokeDash=alt.StrokeDash("run:N", title="run", legend=alt.Legend(orient="bottom", columns=2, labelLimit=240)),
         tooltip=["run", "percentile", "A", "B", "C", "D", alt.Tooltip("settled_failures:Q", format=".2%")],
     )  # fmt: skip
     return titled(lines.properties(width=420, height=200), "Percentile sweep", source, "Each point: share of failures that a threshold at that percentile calls settled.")
