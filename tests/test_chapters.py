@@ -2,6 +2,8 @@
 
 import ast
 import json
+import subprocess
+import sys
 import time
 
 import jupytext
@@ -49,6 +51,46 @@ def test_a_chapter_runs_from_a_checkout(root, name, tmp_path, monkeypatch):
     text = json.dumps(nbformat.read(out, 4))
     assert "hrm-6x6" in text and "cdn.jsdelivr" not in text.replace("https://cdn.jsdelivr.net/npm/vega", "")
     assert time.monotonic() - started < 60, "a chapter takes 15 s on a free machine"
+
+
+WITHOUT = """
+import sys
+from importlib.machinery import PathFinder
+from importlib.metadata import packages_distributions, requires
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+def closure(*texts):
+    wanted, found = [Requirement(text) for text in texts], {}
+    while wanted:
+        one = wanted.pop()
+        name = canonicalize_name(one.name)
+        if one.extras <= found.get(name, set()) and name in found:
+            continue
+        found[name] = found.get(name, set()) | one.extras
+        rules = (Requirement(text) for text in requires(name) or [])
+        wanted += [r for r in rules if r.marker is None or any(r.marker.evaluate({"extra": e}) for e in [*one.extras, ""])]
+    return set(found)
+
+class Without(PathFinder):
+    allowed, owners = closure("rrm-core[chapters]", "ipykernel"), packages_distributions()
+
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        owners = {canonicalize_name(o) for o in cls.owners.get(name.partition(".")[0], [])}
+        return None if owners and not owners & cls.allowed else super().find_spec(name, path, target)
+
+sys.meta_path[sys.meta_path.index(PathFinder)] = Without
+exec(compile(sys.stdin.read(), "chapter", "exec"), {"__name__": "__main__"})
+"""
+
+
+def test_a_chapter_needs_no_more_than_the_extra_that_colab_installs(root):
+    code = "\n".join(c.source for c in nbformat.read(root / "notebooks" / "3_1_decomposition.ipynb", 4).cells if c.cell_type == "code")
+    done = subprocess.run([sys.executable, "-c", WITHOUT], input=code, capture_output=True, text=True, cwd=root / "notebooks", timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    refused = subprocess.run([sys.executable, "-c", WITHOUT], input="import papermill", capture_output=True, text=True, cwd=root / "notebooks", timeout=300)
+    assert refused.returncode == 1 and "No module named 'papermill'" in refused.stderr
 
 
 @pytest.mark.parametrize("name", DEMOS)

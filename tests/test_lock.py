@@ -36,7 +36,8 @@ def test_every_pin_is_exact_and_has_hashes(root, lock):
 def test_every_direct_dependency_is_locked_within_its_range(root, lock):
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    for text in [*project["dependencies"], *extras["book"], *extras["lab"], *extras["test"]]:
+    assert f"{project['name']}[chapters]" in extras["book"]
+    for text in [*project["dependencies"], *extras["chapters"], *extras["book"][1:], *extras["lab"], *extras["test"]]:
         wanted = Requirement(text)
         for requirement, _ in lock[canonicalize_name(wanted.name)]:
             (pin,) = requirement.specifier

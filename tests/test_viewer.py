@@ -372,3 +372,178 @@ def test_the_kernel_answers_requests_for_boards(kind, page, runs, monkeypatch):
     component._handle_custom_msg({"run": "hrm-6x6", "block": 10**6}, [])
     assert len(replies) == page.evaluate("window.asked.length")
     assert page.complaints == []
+
+
+# --- the keyboard alone ------------------------------------------------------------------------------------------
+
+
+def walk(page, inside):
+    """[(name, focus is visible)] of what Tab reaches from the control in focus until it leaves `inside`."""
+    seen = []
+    script = """inside => { const n = document.activeElement; if (!n.closest(inside)) return null; const style = getComputedStyle(n);
+        return [n.getAttribute('aria-label') || n.textContent, n.matches(':focus-visible') && style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 1]; }"""
+    while (found := page.evaluate(script, inside)) and len(seen) < 60:
+        seen.append(tuple(found))
+        page.keyboard.press("Tab")
+    return seen
+
+
+def to(page, name, within=".rrm-explorer"):
+    """Press Tab until the control of this name has the focus."""
+    for _ in range(60):
+        here = page.evaluate("inside => { const n = document.activeElement; return n.closest(inside) && (n.getAttribute('aria-label') || n.textContent); }", within)
+        if here is not None and re.fullmatch(name, here):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"Tab does not reach {name!r}")
+
+
+HEADS = ["puzzle", "cell", "late drift", "cells right", "λ1", "q_halt", "halted at", "givens", "backtracks*", "naked*", "selector-blind"]
+
+
+def test_tab_reaches_every_control_of_the_explorer_in_order(live, runs):
+    failures = int((~runs["trm-6x6"].table.correct).sum())
+    move(live, 99.0)  # every failure is listed, so that there is something to show all of
+    live.locator(".rrm-explorer select").first.focus()
+    seen = walk(live, ".rrm-explorer")
+    rows = [f"show puzzle {idx}" for idx in listed(live)]
+    names = [re.sub(r" -?−?[\d.]+( \([\d.]+ %\))?$", "", name) for name, _ in seen]
+    assert len(rows) == 12
+    assert names == ["run", "drift of", "threshold, typed", "Otsu", "strict", "threshold on log10 late drift", "brush by numbers", "table of examples", *HEADS, *(re.sub(r" \d+$", "", r) for r in rows), "show all"]
+    assert [name for name, _ in seen][19:] == [*rows, f"show all {failures}"]
+    assert [name for name, visible in seen if not visible] == []
+    back = []
+    for _ in seen:
+        live.keyboard.press("Shift+Tab")
+        back.append(live.evaluate("document.activeElement.getAttribute('aria-label') || document.activeElement.textContent"))
+    assert back == [name for name, _ in seen][::-1]
+
+
+def test_keys_alone_work_every_control_of_the_explorer(live, runs):
+    def state():
+        return live.evaluate("(({run, state, tau}) => ({run, state, tau}))(document.querySelector('.rrm-explorer').explorer)")
+
+    live.locator(".rrm-explorer select").first.focus()
+    first = state()["run"]
+    live.keyboard.press("ArrowDown")
+    live.wait_for_function("run => document.querySelector('.rrm-explorer').explorer.run !== run", arg=first)
+    live.keyboard.press("ArrowUp")
+    live.wait_for_function("run => document.querySelector('.rrm-explorer').explorer.run === run", arg=first)
+    df = runs[first].table
+    to(live, "drift of")
+    live.keyboard.press("ArrowDown")
+    assert state()["state"] == "l"
+    live.keyboard.press("Home")
+    assert state()["state"] == "h"
+    band = cells.band(cells.late_drift(df))
+    to(live, "threshold, typed")
+    live.keyboard.press("Control+A")
+    live.keyboard.type("0.5")
+    assert state()["tau"] == 0.5
+    live.keyboard.press("ArrowUp")
+    assert state()["tau"] > 0.5
+    for name, key, value in (("Otsu .*", "Space", band.otsu), ("strict .*", "Enter", band.strict)):
+        to(live, name)
+        live.keyboard.press(key)
+        assert state()["tau"] == pytest.approx(value) and live.evaluate("document.activeElement.getAttribute('aria-pressed')") == "true"
+    to(live, "threshold on log10 late drift")
+    for key, sign in (("ArrowRight", 1), ("ArrowLeft", -1), ("PageUp", 1), ("PageDown", -1), ("End", 1), ("Home", -1)):
+        before = state()["tau"]
+        live.keyboard.press(key)
+        assert np.sign(state()["tau"] - before) == sign, key
+    live.keyboard.press("End")  # every failure is settled now, and listed
+
+    to(live, "brush by numbers")
+    live.keyboard.press("Enter")
+    values, lambdas = cells.late_drift(df), df.lambda_1.to_numpy()
+    box = {"late drift from": -3, "late drift to": 1, "λ1 from": -0.2, "λ1 to": 0.05}
+    for name, bound in box.items():
+        to(live, f"brush: {name}")
+        live.keyboard.type(str(bound))
+    inside = (values >= -3) & (values <= 1) & (lambdas >= -0.2) & (lambdas <= 0.05)
+    assert 12 < inside.sum() < len(df)
+    assert live.locator(".rrm-examples caption").inner_text().startswith(f"Brushed: {inside.sum()} puzzles")
+    to(live, "clear the brush")
+    live.keyboard.press("Space")
+    assert live.locator(".rrm-examples caption").inner_text().startswith("Settled failures") and live.locator(".rrm-brush").is_hidden()
+    assert live.evaluate("document.activeElement.textContent") == "brush by numbers"  # the button is gone, the focus is not lost
+
+    settled = df[~df.correct].assign(late=values[~df.correct]).sort_values("late", kind="stable")
+    to(live, "λ1")
+    for key, ascending in (("Enter", True), ("Space", False)):
+        live.keyboard.press(key)
+        assert listed(live) == settled.sort_values("lambda_1", ascending=ascending, kind="stable").idx.head(12).tolist()
+    order = settled.sort_values("lambda_1", ascending=False, kind="stable").idx.tolist()
+    to(live, "show all .*")
+    live.keyboard.press("Enter")
+    assert listed(live) == order
+    assert live.evaluate("document.activeElement.getAttribute('aria-label')") == f"show puzzle {order[12]}"  # the first row that was not there before
+    live.keyboard.press("Enter")
+    live.wait_for_selector(".rrm-detail .rrm-board")
+    assert live.locator(".rrm-detail p").first.inner_text().startswith(f"Puzzle {order[12]}, cell B")
+    live.locator(".rrm-examples tbody button").last.focus()
+    to(live, "watch its 16 segments")
+    live.keyboard.press("Enter")
+    live.wait_for_function("i => document.querySelector('.rrm-panel[data-cell=B] figcaption').textContent.startsWith('#' + i + ' ')", arg=order[12])
+    assert live.evaluate("document.activeElement.textContent") == "play"
+    assert live.complaints == []
+
+
+def test_a_table_wider_than_the_page_scrolls_by_keys(site, browser):
+    context = browser.new_context(viewport={"width": 360, "height": 700})
+    page = context.new_page()
+    page.goto(site.as_uri())
+    page.wait_for_selector(".rrm-explorer[data-live=yes]")
+    page.get_by_role("region", name="table of examples").focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("document.activeElement.scrollLeft > 0", timeout=5_000)
+    context.close()
+
+
+def test_keys_alone_work_every_control_of_the_viewer(live, runs):
+    def viewer(what):
+        return live.evaluate(f"document.querySelector('.rrm-viewer').viewer.{what}")
+
+    live.locator(".rrm-viewer select").first.focus()
+    seen = walk(live, ".rrm-viewer")
+    names = [re.sub(r" -?−?[\d.]+( \([\d.]+ %\))?$", "", name) for name, _ in seen]
+    assert names == ["run", "threshold on log10 late drift", "Otsu", "strict", "play", "segment", *(f"{what} {c}" for c in CELLS for what in ("puzzle of cell", "number of a puzzle for panel"))]
+    assert [name for name, visible in seen if not visible] == []
+
+    run = runs["trm-6x6"]
+    band = cells.band(cells.late_drift(run.table))
+    live.locator(".rrm-viewer select").first.focus()
+    live.keyboard.press("ArrowDown")
+    live.wait_for_function("document.querySelector('.rrm-viewer').dataset.filled.split(' ')[0] !== 'trm-6x6'")
+    live.keyboard.press("ArrowUp")
+    live.wait_for_function("document.querySelector('.rrm-viewer').dataset.filled.split(' ')[0] === 'trm-6x6'")
+    to(live, "threshold on log10 late drift", ".rrm-viewer")
+    live.keyboard.press("Control+A")
+    live.keyboard.type("0.25")
+    live.keyboard.press("Enter")
+    assert viewer("tau") == 0.25
+    for name, key, value in (("strict .*", "Space", band.strict), ("Otsu .*", "Enter", band.otsu)):
+        to(live, name, ".rrm-viewer")
+        live.keyboard.press(key)
+        assert viewer("tau") == pytest.approx(value)
+        live.keyboard.press("Shift+Tab")
+        live.keyboard.press("Shift+Tab")
+    to(live, "segment", ".rrm-viewer")
+    for key, segment in (("End", 16), ("ArrowLeft", 15), ("Home", 1), ("ArrowRight", 2)):
+        live.keyboard.press(key)
+        assert viewer("segment") == segment
+    live.wait_for_function("tau => document.querySelector('.rrm-viewer').dataset.filled === 'trm-6x6 ' + tau", arg=band.otsu)
+    assigned = cells.assign(cells.late_drift(run.table), run.table.correct, band.otsu)
+    for cell in CELLS:
+        caption = f".rrm-panel[data-cell={cell}] figcaption"
+        to(live, f"puzzle of cell {cell}", ".rrm-viewer")
+        before = live.locator(caption).inner_text()
+        live.keyboard.press("ArrowDown")
+        live.wait_for_function("([c, text]) => document.querySelector(c).textContent !== text", arg=[caption, before])
+        idx = int(live.locator(caption).inner_text().split()[0][1:])
+        assert assigned[run.table.idx.tolist().index(idx)] == cell
+        to(live, f"number of a puzzle for panel {cell}", ".rrm-viewer")
+        live.keyboard.type("7")
+        live.keyboard.press("Enter")
+        live.wait_for_function("c => document.querySelector(c).textContent.startsWith('#7 ')", arg=caption)
+    assert live.complaints == []

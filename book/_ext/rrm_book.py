@@ -28,11 +28,11 @@ def launch(repository: str) -> str:
     where = repository.rstrip("/") or "https://github.com/OWNER/NAME"
     owner_and_name = "/".join(where.split("/")[-2:])
     binder = f"https://mybinder.org/v2/gh/{owner_and_name}/HEAD?urlpath=lab/tree/notebooks"
-    lines = [f"!git clone --depth 1 {where} companion", "%cd companion", "!pip install --quiet -e .[book]"]
+    lines = [f"!git clone --depth 1 {where} companion", "%pip install --quiet -e companion[chapters]"]
     link = f"**Binder**: [open the notebooks in JupyterLab]({binder}). The first start takes some minutes." if repository else (
         f"**Binder**: `{binder}`, with the owner and the name of the repository that you read this in. The first start takes some minutes.")  # fmt: skip
-    return (link + "\n\n**Colab**: open any notebook of the repository with *File, Open notebook, GitHub*. Put these lines into a cell above the others, run it, "
-            "and then the rest:\n\n```ipython3\n" + "\n".join([*lines, "import site; site.main()"]) + "\n```")  # fmt: skip
+    return (link + "\n\n**Colab**: open any notebook of the repository with *File, Open notebook, GitHub*. Run these lines in a cell above the others, choose "
+            "*Runtime, Restart session* (packages that Colab had loaded are newer now), and run the rest:\n\n```ipython3\n" + "\n".join(lines) + "\n```")  # fmt: skip
 
 
 def configure(app, config) -> None:

@@ -169,11 +169,11 @@
       scatter: rrm.scatter(hosts.scatter, { onBrush: (given) => setBrush(given, true), onHover: say, onPick: open }),
     };
     const bounds = ["from", "to", "from", "to"].map((word, k) => el("input", { type: "number", step: "any", "aria-label": `brush: ${k < 2 ? "late drift" : "λ1"} ${word}`, oninput: typedBrush }));
-    const clear = el("button", { type: "button", onclick: () => setBrush(null) }, "clear the brush");
+    const clear = el("button", { type: "button", onclick: () => { setBrush(null); brushBox.firstChild.focus(); } }, "clear the brush"); // it hides: the focus goes on
     const brushBox = el("details", { class: "rrm-brushing" }, el("summary", {}, "brush by numbers"),
       el("fieldset", {}, el("legend", {}, "late drift"), bounds[0], " to ", bounds[1]), el("fieldset", {}, el("legend", {}, "λ1"), bounds[2], " to ", bounds[3]));
 
-    const caption = el("caption"), body = el("tbody"), showAll = el("button", { type: "button", onclick: () => { all = true; examplesTable(); } });
+    const caption = el("caption"), body = el("tbody"), showAll = el("button", { type: "button", onclick: () => { all = true; examplesTable(); body.rows[SHOWN].querySelector("button").focus(); } });
     const heads = COLUMNS.map((column, k) => el("th", { scope: "col" }, el("button", { type: "button", class: "rrm-sort", onclick: () => { sort = { column: k, down: sort.column === k && !sort.down }; examplesTable(); } }, column.head)));
     const table = el("div", { class: "rrm-scroll", tabindex: "0", role: "region", "aria-label": "table of examples" }, el("table", { class: "rrm-examples" }, caption, el("thead", {}, el("tr", {}, ...heads)), body));
     const more = el("div", { class: "rrm-detail", "aria-live": "polite" });
