@@ -1,7 +1,10 @@
 """The built book in Chromium with the network cut: complete pages, and an explorer that counts as Python counts."""
 
+import importlib.util
 import json
+import os
 import re
+import tomllib
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -241,3 +244,37 @@ def test_axe_finds_no_serious_violation(book, page, theme):
 def test_axe_is_awake(page):
     page.set_content("<html><body><img src='data:,'><input></body></html>")
     assert {"image-alt", "label"} <= {v["id"] for v in Axe().run(page).response["violations"]}
+
+
+# --- elsewhere: Binder, Colab, Pages ------------------------------------------------------------------------------
+
+
+def launched(root, repository):
+    """What the page "Run it yourself" says for a repository, as Markdown."""
+    spec = importlib.util.spec_from_file_location("rrm_book_ext", root / "book/_ext/rrm_book.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.launch(repository)
+
+
+def test_the_ways_to_run_it_elsewhere_name_what_is_there(root, book):
+    extras = tomllib.loads((root / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    text = launched(root, "https://github.com/owner/companion-book")
+    assert "https://mybinder.org/v2/gh/owner/companion-book/HEAD?urlpath=lab/tree/notebooks" in text and (root / "notebooks").is_dir()
+    clone, install = re.search(r"```ipython3\n(.*)\n```", text, re.S).group(1).split("\n")
+    assert clone == "!git clone --depth 1 https://github.com/owner/companion-book companion"
+    assert install.removeprefix("%pip install --quiet -e ") == "companion[chapters]" and "chapters" in extras
+    assert "OWNER/NAME" in launched(root, "") and "OWNER/NAME" in (book / "book/run_it.html").read_text()
+    assert os.access(root / "binder/postBuild", os.X_OK)
+    binder = (root / "binder/requirements.txt").read_text().splitlines()
+    assert (root / "binder" / binder[-1].removeprefix("-r ")).resolve() == root / "requirements.lock"
+
+
+def test_the_workflows_run_targets_of_the_makefile(root):
+    targets = set(re.findall(r"^(\w+):", (root / "Makefile").read_text(), re.M))
+    for path in sorted((root / ".github/workflows").glob("*.yml")):
+        jobs = yaml.safe_load(path.read_text())["jobs"]
+        runs = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
+        assert len(runs) >= 2 and all(line.split()[0] == "make" and line.split()[1] in targets for line in runs), path
+    pages = yaml.safe_load((root / ".github/workflows/pages.yml").read_text())["jobs"]["build"]["steps"]
+    assert [step["with"]["path"] for step in pages if "upload-pages-artifact" in step.get("uses", "")] == ["_build/html"]

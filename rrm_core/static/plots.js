@@ -77,7 +77,7 @@
         frame.node.append(svg("rect", { class: "rrm-fill-" + bar.outcome, x: left, width: Math.max(0.5, frame.x(bar.end) - left - 0.5), y: frame.y(base + bar.n), height: frame.y(base) - frame.y(base + bar.n) },
           svg("title", {}, `${number(bar.start, 2)} to ${number(bar.end, 2)}: ${bar.n} ${bar.outcome}`)));
       }
-      frame.node.append(...fixed(frame, part));
+      frame.node.append(...fixed(frame, part), ...frame.node.querySelectorAll("text")); // the axis stands inside: its numbers over the bars
       const names = [["Otsu", part.otsu], ["strict", part.strict]].filter(([, v]) => v !== null).sort((a, b) => a[1] - b[1]);
       let free = 62; // right of the axis title; the lower threshold is named on its left where there is room, the upper on its right
       names.forEach(([name, v], k) => {
