@@ -130,7 +130,7 @@ def gain(run: Run) -> tuple[float, float]:
 
 def progress() -> dict[str, float]:
     """{run: measured step / steps of its training} of every run that says both."""
-    metas = {name: json.loads((paths.run_dir(name) / "run.json").read_text()) for name in paths.run_names()}
+    metas = {name: json.loads((paths.run_dir(name) / "run.json").read_text()) for name in tables.original_names()}
     return {name: m["step"] / m["training_steps"] for name, m in metas.items() if m.get("step") and m.get("training_steps")}
 
 

@@ -138,7 +138,7 @@ def understood(exercise: Exercise, given: object) -> object:
         return plain.get(re.sub(r"[\s_-]", "", str(given).lower().replace("λ", "lambda")))
     if exercise.kind == "run":
         name = str(getattr(given, "name", given)).strip().removesuffix("(measured here)").strip()
-        return name if name in paths.run_names() else None
+        return name if name in tables.original_names() else None
     value = as_number(given)
     if value is None or not math.isfinite(value):
         return None
@@ -176,7 +176,7 @@ def check(id: str, answer: object, run: Run | str = RUN) -> Verdict:
     wanted = solution(exercise, run)
     given = understood(exercise, answer)
     if given is None:
-        names = paths.run_names() if exercise.kind == "run" else exercise.options
+        names = tables.original_names() if exercise.kind == "run" else exercise.options
         form = KINDS[exercise.kind] + (f": {', '.join(names)}" if names else "")
         return Verdict(False, f"{answer!r} is not an answer of the right form; expected {form}.")
     if close(exercise, given, wanted):
@@ -195,7 +195,7 @@ def solution(exercise: Exercise, run: Run) -> object:
     try:
         wanted = answers.ANSWERS[exercise.id](run)
     except answers.NoAnswer as reason:
-        raise ExerciseError(f"exercise {exercise.id} cannot be answered on the run {run.name!r}: {reason}; try another run of {', '.join(paths.run_names())}") from None
+        raise ExerciseError(f"exercise {exercise.id} cannot be answered on the run {run.name!r}: {reason}; try another run of {', '.join(tables.original_names())}") from None
     return wanted if isinstance(wanted, str) else float(wanted)
 
 
@@ -253,7 +253,7 @@ def closing(name: str, run: Run | str = RUN) -> object:
         except ExerciseError as error:
             items.append(f"<li><p><strong>{exercise.id}</strong> {escape(str(error))}</p></li>")
             continue
-        names = paths.run_names() if exercise.kind == "run" else exercise.options
+        names = tables.original_names() if exercise.kind == "run" else exercise.options
         options = f" <em>({escape(', '.join(names))})</em>" if names else ""
         items.append(f"<li><p><strong>{exercise.id}</strong> {inline(asked)}{options}</p>"
                      f"<details><summary>Hint to {exercise.id}</summary><p>{inline(exercise.hint)}</p></details><pre><code>{escape(call)}</code></pre></li>")  # fmt: skip

@@ -7,9 +7,9 @@ tens of thousands, of steps. ``trm-9x9`` and ``hrm-9x9`` follow the published re
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 
-from rrm_core.models import Config
+from rrm_core.config import Config
 
 
 class TrainingError(ValueError):
@@ -40,6 +40,14 @@ class Recipe:
     checkpoint_every: int = 100
     log_every: int = 20
     seed: int = 0
+
+
+INCIDENTAL = ("seed", "steps", "eval_every", "eval_puzzles", "checkpoint_every", "log_every")
+
+
+def essentials(recipe: dict) -> dict:
+    """What two trainings share that differ by seed, length and logging alone; a field that an older recipe lacks has its default."""
+    return {f.name: recipe.get(f.name, f.default) for f in fields(Recipe) if f.name not in INCIDENTAL}
 
 
 PUBLISHED = {"batch": 768, "lr": 1e-4, "weight_decay": 1.0, "optimiser": "adam-atan2", "warmup": 2_000, "extra_givens": 0, "eval_every": 1_000, "checkpoint_every": 2_604}

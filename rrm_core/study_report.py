@@ -159,6 +159,31 @@ def headline(runs: list[Run]) -> pd.DataFrame:
     return table.where(table.notna(), "–")
 
 
+def with_repeats(runs: list[Run]) -> list[list[Run]]:
+    """Each of `runs` that was trained again from other seeds, followed by its repeats."""
+    repeats = tables.repeats()
+    return [[run, *tables.load_runs(repeats[run.name]).values()] for run in runs if run.name in repeats]
+
+
+def seeds_table(runs: list[Run]) -> pd.DataFrame:
+    """:func:`headline` of the runs that were trained again, each with its repeats, and their seeds."""
+    found = [run for group in with_repeats(runs) for run in group]
+    table = headline(found)
+    table = table[table.source == HERE].reset_index(drop=True)
+    table.insert(2, "seed", [run.meta["recipe"]["seed"] for run in found])
+    return table
+
+
+def seeds_sentence(runs: list[Run]) -> str:
+    """What becomes of the failures in each training of a run that was trained again; Markdown, empty where none was."""
+    parts = []
+    for group in with_repeats(runs):
+        shares = [findings.fate_at_end(run, "settled in a wrong place") for run in group]
+        parts.append(f"`{group[0].name}` ({len(group)} trainings): {', '.join('–' if np.isnan(e.value) else f'{e.value:.0%}' for e in shares)}")
+    text = "Share of the failures that end settled in a wrong place, from one seed to the next: "
+    return text + "; ".join(parts) + "." if parts else ""
+
+
 def probes_table(made: Made) -> pd.DataFrame:
     """Ren & Liu's two probes: one blank, and one row masked."""
     rows = [labelled(run, findings.probes(table, strict(run))) for run, table in made]

@@ -6,6 +6,7 @@ T = 16 segments, K = 8 tangents. One row a puzzle.
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pandas as pd
 
 from rrm_core import paths
 from rrm_core.files import read_json, write_bytes
+from rrm_core.recipes import essentials
 
 SEGMENTS = 16
 K = 8
@@ -179,8 +181,27 @@ def load_run(name: str) -> Run:
 
 
 def load_runs(names: list[str] | None = None) -> dict[str, Run]:
-    """{name: Run} of `names`, of all runs by default."""
-    return {name: load_run(name) for name in (paths.run_names() if names is None else names)}
+    """{name: Run} of `names`; by default of all runs but the repeats of another."""
+    return {name: load_run(name) for name in (original_names() if names is None else names)}
+
+
+def repeats() -> dict[str, list[str]]:
+    """{run: runs that repeat it}: the same model, recipe, step and puzzles from other seeds; the lowest seed is the one repeated."""
+    alike: dict[str, list[tuple[int, str]]] = {}
+    for name in paths.run_names():
+        meta = read_meta(name)
+        recipe = meta.get("recipe")
+        if isinstance(recipe, dict) and type(recipe.get("seed")) is int and "puzzles" in recipe:
+            same = [essentials(recipe), *(meta.get(k) for k in ("architecture", "step", "puzzles")), meta.get("extra_givens", 0)]
+            alike.setdefault(json.dumps(same, sort_keys=True), []).append((recipe["seed"], name))
+    found = [sorted(group) for group in alike.values()]
+    return {name: [other for seed, other in rest if seed != first] for (first, name), *rest in found if any(seed != first for seed, _ in rest)}
+
+
+def original_names() -> list[str]:
+    """Names of the runs that repeat no other, sorted."""
+    again = {name for names in repeats().values() for name in names}
+    return [name for name in paths.run_names() if name not in again]
 
 
 def has_log(name: str) -> bool:

@@ -128,6 +128,24 @@ def test_what_becomes_of_failures_is_counted_and_named(runs):
     assert study_report.later([]) == ""
 
 
+def test_other_seeds_stand_beside_the_run_they_repeat(runs):
+    assert tables.repeats() == {"hrm-6x6-late": ["hrm-6x6-seed1"], "trm-6x6": ["trm-6x6-seed1", "trm-6x6-seed2"]}
+    assert not set(runs) & {name for names in tables.repeats().values() for name in names}
+    shown = [runs["trm-6x6"], runs["hrm-6x6"], runs["hrm-6x6-late"]]
+    table = study_report.seeds_table(shown)
+    assert list(table.run) == ["trm-6x6", "trm-6x6-seed1", "trm-6x6-seed2", "hrm-6x6-late", "hrm-6x6-seed1"]
+    assert list(table.seed) == [0, 1, 2, 0, 1] and (table.source == "measured here").all()
+    said = study_report.seeds_sentence(shown)
+    for row in table.itertuples():
+        run = tables.load_run(row.run)
+        long, otsu = findings.study(run, "long"), cells.band(cells.late_drift(run.table)).otsu
+        wrong = long[~long.correct_016]
+        settled = (~wrong.correct_256 & (wrong.late_256 < otsu)).sum() / len(wrong)
+        assert row[-1].startswith(f"{settled:.1%}") and f"{settled:.0%}" in said and row.solved == f"{run.table.correct.mean():.1%}"
+        assert len(wrong) == (~run.table.correct).sum()
+    assert len(study_report.seeds_table([runs["hrm-6x6"]])) == 0 and study_report.seeds_sentence([]) == ""
+
+
 def test_the_headline_repeats_what_the_sections_show(runs):
     shown = list(runs.values())
     table = study_report.headline(shown).set_index("run")

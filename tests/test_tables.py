@@ -111,8 +111,30 @@ def test_unreadable_files(tmp_path):
 
 @pytest.mark.parametrize("name", ["nope", "trm"])
 def test_an_unknown_run_lists_the_known(name):
-    with pytest.raises(paths.UnknownRun, match=f"unknown run '{name}'; known: hrm-6x6, hrm-6x6-late, hrm-9x9-small, trm-6x6, trm-9x9-small"):
+    with pytest.raises(paths.UnknownRun, match=f"unknown run '{name}'; known: hrm-6x6, hrm-6x6-late, hrm-6x6-seed1, hrm-9x9-small, trm-6x6, trm-6x6-seed1, trm-6x6-seed2, trm-9x9-small"):
         tables.load_run(name)
+
+
+def test_a_run_of_another_seed_is_a_repeat_of_the_lowest(data_copy):
+    base = {"model": "trm", "side": 4, "parameters": 1, "updates_per_segment": 6, "k": 1, "files": {}, "step": 5, "puzzles": "4x4-test", "architecture": {"width": 32}}
+    recipe = {"puzzles": "4x4", "steps": 9, "lr": 0.001}
+
+    def measured(name, seed, meta=None, **changes):
+        folder = data_copy / "runs" / name
+        folder.mkdir()
+        (folder / "run.json").write_text(json.dumps(base | {"seed": 0, "recipe": recipe | {"seed": seed} | changes} | (meta or {})))
+
+    measured("b", 3)
+    measured("a", 7, steps=50, log_every=1)  # longer, logged more often: the same weights at step 5
+    measured("c", 4, optimiser="adamw")  # the default, spelt out
+    measured("copy-of-b", 3)  # the same seed: no repeat
+    measured("other-rate", 8, lr=0.01)
+    measured("other-step", 8, {"step": 6})
+    measured("other-size", 8, {"architecture": {"width": 64}})
+    measured("easier", 8, {"extra_givens": 2})
+    measured("foreign", 8, {"recipe": None})
+    assert tables.repeats() == {"b": ["c", "a"]}
+    assert tables.original_names() == ["b", "copy-of-b", "easier", "foreign", "other-rate", "other-size", "other-step"]
 
 
 @pytest.mark.parametrize("name", ["../../etc", "a/b", "", ".hidden", "<img src=x>", "TRM"])

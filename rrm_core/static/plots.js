@@ -112,7 +112,7 @@
         if (!points) continue;
         frame.node.append(svg("path", { class: "rrm-line-" + outcome, d: line(points.map(([p, s]) => [frame.x(p), frame.y(s)])) }));
         const at = points.find(([, s]) => s >= (outcome === "correct" ? 0.72 : 0.4)) || points.at(-1);
-        frame.node.append(outcome === "correct" ? svg("text", { class: "rrm-name-correct", x: frame.x(at[0]) - 6, y: frame.y(at[1]) - 4, "text-anchor": "end" }, name) : svg("text", { class: "rrm-name-wrong", x: frame.x(at[0]) + 8, y: frame.y(at[1]) + 14, "text-anchor": at[0] > 75 ? "end" : "start", dx: at[0] > 75 ? -16 : 0 }, name));
+        frame.node.append(outcome === "correct" ? svg("text", { class: "rrm-name-correct", x: frame.x(at[0]) - 6, y: frame.y(at[1]) - 4, "text-anchor": "end" }, name) : at[0] > 75 ? svg("text", { class: "rrm-name-wrong", x: frame.left + frame.W - 2, y: frame.y(0.08), "text-anchor": "end" }, name) : svg("text", { class: "rrm-name-wrong", x: frame.x(at[0]) + 8, y: frame.y(at[1]) + 14 }, name));
       }
       for (const p of data.points) frame.node.append(svg("circle", { class: "rrm-fill-wrong", cx: frame.x(p.percentile), cy: frame.y(p.settled_failures), r: 2.2 }, svg("title", {}, `percentile ${p.percentile}: ${rrm.percent(p.settled_failures)} of failures`)));
       host.replaceChildren(frame.node);
