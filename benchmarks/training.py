@@ -1,6 +1,8 @@
 """How fast training and rollouts are: share of this machine's matrix peak, and two processes against one.
 
-    python benchmarks/training.py [--rounds 5] [--presets trm-6x6 hrm-6x6 trm-9x9-small hrm-9x9-small]
+    python benchmarks/training.py [--rounds 5] [--presets trm-6x6 hrm-6x6 trm-9x9-small hrm-9x9-small] [--compile]
+
+``--compile`` prints instead how much `rrm train --compile` gains, how long it takes to begin, and what drawing puzzles costs beside a step.
 
 Peak: the product of two square matrices of 2,048, one thread, in the dtype of the work, timed in the same rounds. Floating-point
 operations are those of the matrix products, counted by torch, forward and backward; everything else counts as waste. A training example
@@ -59,6 +61,18 @@ def cases(preset, folder):
     return {"training": (trainer.advance, dtype, len(tokens)), "rollout": (segment, torch.float32, len(tokens))}
 
 
+def compiled(preset, rounds):
+    """(examples a second plain and compiled, median ratio of paired rounds, seconds of the first three compiled steps, drawing a batch over a step)."""
+    with tempfile.TemporaryDirectory() as folder:
+        plain, fast = (train.Trainer(*train.preset(preset, compile=c), folder) for c in (False, True))
+        start = [seconds(trainer.advance, 3) * 3 for trainer in (plain, fast)]
+        pairs = [(seconds(plain.advance, STEPS), seconds(fast.advance, STEPS)) for _ in range(rounds)]
+        drawing = seconds(lambda: plain.draw(len(plain.tokens)), STEPS)
+        a, b = (statistics.median(column) for column in zip(*pairs, strict=True))
+        n = len(plain.tokens)
+        return n / a, n / b, statistics.median(x / y for x, y in pairs), start[1], drawing / b
+
+
 def work_alone(preset, steps):
     """What a worker process does: `steps` training steps after a warm-up; prints examples a second."""
     with tempfile.TemporaryDirectory() as folder:
@@ -86,11 +100,18 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--presets", nargs="+", default=["trm-6x6", "hrm-6x6", "trm-9x9-small", "hrm-9x9-small"])
     parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--compile", action="store_true")
     parser.add_argument("--worker")
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.worker:
         work_alone(options.worker, options.steps)
+        return
+    if options.compile:
+        print("| preset | plain, examples/s | compiled | ratio | s until it runs | a whole batch drawn, share of a step |\n|---|---|---|---|---|---|")
+        for preset in options.presets:
+            plain, fast, ratio, start, drawing = compiled(preset, options.rounds)
+            print(f"| {preset} | {plain:,.0f} | {fast:,.0f} | {ratio:.2f} | {start:.0f} | {drawing:.2%} |", flush=True)
         return
     squares = {dtype: torch.randn(SIZE, SIZE).to(dtype) for dtype in (torch.bfloat16, torch.float32)}
     print("| preset | work | examples/s | GFLOP an example | GFLOP/s | peak GFLOP/s | share of peak |\n|---|---|---|---|---|---|---|")

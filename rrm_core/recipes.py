@@ -35,6 +35,7 @@ class Recipe:
     branches: int = 1  # copies of every puzzle trained together; all but the first from perturbed starts
     sigma: float = 0.0  # standard deviation of that perturbation, on z_H and z_L
     bf16: bool = True
+    compile: bool = False  # torch.compile: other round-off, so other weights in the end; needs a C++ compiler
     eval_every: int = 100
     eval_puzzles: int = 256
     checkpoint_every: int = 100
@@ -42,11 +43,11 @@ class Recipe:
     seed: int = 0
 
 
-INCIDENTAL = ("seed", "steps", "eval_every", "eval_puzzles", "checkpoint_every", "log_every")
+INCIDENTAL = ("seed", "steps", "compile", "eval_every", "eval_puzzles", "checkpoint_every", "log_every")
 
 
 def essentials(recipe: dict) -> dict:
-    """What two trainings share that differ by seed, length and logging alone; a field that an older recipe lacks has its default."""
+    """What two trainings share that differ by seed, length, compiler and logging alone; a field that an older recipe lacks has its default."""
     return {f.name: recipe.get(f.name, f.default) for f in fields(Recipe) if f.name not in INCIDENTAL}
 
 

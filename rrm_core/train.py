@@ -50,6 +50,7 @@ class Trainer:
         self.model = RecursiveModel(config).to(self.device).train()
         self.prefix_weights = self.model.inner.puzzle_emb.weights.requires_grad_(True)  # trained by sign-SGD, as published
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
+        self.segment, self.readout = (torch.compile(f, dynamic=False) if recipe.compile else f for f in (self.model.segment, self.model.readout))
         self.optimiser = OPTIMISERS[recipe.optimiser](self.model.parameters(), lr=recipe.lr, betas=recipe.betas, weight_decay=recipe.weight_decay)
         self.base = puzzles.read(f"{recipe.puzzles}-train", config.side)
         self.step, self.elapsed, self.rows = 0, 0.0, []
@@ -102,7 +103,7 @@ class Trainer:
         n, share = len(self.used), self.recipe.continue_share
         rows = slice(None) if share == 1 else torch.from_numpy(self.rng.choice(n, max(1, round(share * n)), replace=False)).to(self.device)
         with torch.no_grad():
-            q = self.model.readout(self.model.segment(tuple(z[rows] for z in state), x[rows]))[1]
+            q = self.readout(self.segment(tuple(z[rows] for z in state), x[rows]))[1]
             target = torch.full((n,), torch.nan, device=self.device)
             target[rows] = torch.sigmoid(torch.where(self.used[rows] >= SEGMENTS, q[:, 0], q.max(-1).values))
         return target
@@ -113,8 +114,8 @@ class Trainer:
         self.used += 1
         with self.autocast():
             x = self.model.embed(self.tokens)
-            state = self.model.segment(self.state, x, gradient_start(self.config))
-            logits, q = self.model.readout(state)
+            state = self.segment(self.state, x, gradient_start(self.config))
+            logits, q = self.readout(state)
             self.state = tuple(z.detach().float() for z in state)
             target = self.continue_target(self.state, x)
         right = (logits.argmax(-1) == self.labels).detach()
@@ -199,7 +200,10 @@ class Trainer:
         with tqdm(total=r.steps, initial=self.step, unit="step", disable=not progress, mininterval=5) as bar:
             while self.step < r.steps and (minutes is None or time.monotonic() - started < 60 * minutes):
                 before = time.monotonic()
-                self.advance()
+                try:
+                    self.advance()
+                except torch._dynamo.exc.BackendCompilerFailed as error:
+                    raise TrainingError(f"torch.compile cannot build the model ({str(error).splitlines()[0]}); install a C++ compiler, or train without --compile") from None
                 self.elapsed += time.monotonic() - before
                 bar.update()
                 evaluating, saving = self.step % r.eval_every == 0, self.step % r.checkpoint_every == 0

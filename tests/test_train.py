@@ -1,5 +1,10 @@
 """Training: losses, halting, resuming bit for bit, refusing what does not fit."""
 
+import os
+import shutil
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -215,3 +220,32 @@ def test_starting_from_a_checkpoint_takes_its_weights_and_refuses_another_model(
     assert all(torch.equal(a, b) for a, b in zip(second.model.state_dict().values(), first.average.state_dict().values(), strict=True))
     with pytest.raises(train.TrainingError, match="cannot start from a model with"):
         small_hrm(tmp_path / "c").start_from(first.average)
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler on a CPU")
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")  # the compiler's own look at its inputs
+def test_a_compiled_training_is_the_same_but_for_round_off_and_resumes_bit_for_bit(tmp_path):
+    logs = {}
+    for compiled in (False, True):
+        trainer = small_hrm(tmp_path / str(compiled), compile=compiled, bf16=False, steps=4, log_every=1)
+        trainer.run(progress=False)
+        logs[compiled] = pd.read_csv(trainer.folder / "log.csv")
+    assert np.allclose(logs[True].loss, logs[False].loss, rtol=1e-5) and (logs[True].token_acc.dropna() == logs[False].token_acc.dropna()).all()
+    first = small_hrm(tmp_path / "two", compile=True, bf16=False, steps=2, log_every=1)
+    first.run(progress=False)
+    second = small_hrm(tmp_path / "two", compile=True, bf16=False, steps=4, log_every=1)
+    second.resume()
+    second.run(progress=False)
+    found, wanted = second.tensors(), trainer.tensors()
+    assert set(found) == set(wanted) and all(torch.equal(found[name], wanted[name]) for name in wanted)
+    plain = small_hrm(tmp_path / "two", bf16=False, steps=4, log_every=1)
+    with pytest.raises(train.TrainingError, match=r"another recipe: {'compile': \(True, False\)}"):
+        plain.resume()
+
+
+def test_without_a_compiler_the_command_says_what_to_do(tmp_path):
+    environment = os.environ | {"CXX": str(tmp_path / "no-compiler"), "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "cache")}
+    command = [sys.executable, "-m", "rrm_core.cli", "train", "smoke", "--compile", "--quiet", "--out", str(tmp_path / "out")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "install a C++ compiler, or train without --compile" in done.stderr.splitlines()[-1]
