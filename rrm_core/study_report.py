@@ -138,8 +138,10 @@ def later(runs: list[Run]) -> str:
     parts += [f"most of those of {named[False]} do not"] if named[False] else []
     if not parts:
         return ""
-    agree = [answers[run.name] == (run.table.lambda_1[~run.table.correct].median() < 0) for run in runs if answers[run.name] is not None]
-    sign = f"The sign of the median growth of a run's failures over its {SEGMENTS} segments tells which in {sum(agree)} of {len(agree)} runs: where it is negative, they settle."
+    trained = [*runs, *(repeat for _, *rest in with_repeats(runs) for repeat in rest)]
+    agree = [answer == (run.table.lambda_1[~run.table.correct].median() < 0) for run in trained if (answer := rests(run)) is not None]
+    sign = f"The sign of the median growth of a run's failures over its {SEGMENTS} segments tells which in {sum(agree)} of {len(agree)} runs"
+    sign += f"{', repeats from other seeds included' if len(trained) > len(runs) else ''}: where it is negative, they settle."
     return f"Run on to segment {end}, {'; '.join(parts)} ([section 4](../notebooks/4_prior_accounts.md)). {sign}"
 
 

@@ -126,6 +126,10 @@ def test_what_becomes_of_failures_is_counted_and_named(runs):
     for run in shown:
         assert (f"`{run.name}`" in rest) == (study_report.rests(run) is True) and (f"`{run.name}`" in wander) == (study_report.rests(run) is False)
     assert study_report.later([]) == ""
+    trained = [*shown, *(tables.load_run(name) for names in tables.repeats().values() for name in names)]
+    agree = [study_report.rests(run) == (run.table.lambda_1[~run.table.correct].median() < 0) for run in trained if study_report.rests(run) is not None]
+    assert f"tells which in {sum(agree)} of {len(agree)} runs, repeats from other seeds included" in told and len(agree) > len(shown)
+    assert "other seeds" not in study_report.later([runs["hrm-9x9-small"]])
 
 
 def test_other_seeds_stand_beside_the_run_they_repeat(runs):
