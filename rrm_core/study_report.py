@@ -123,9 +123,10 @@ def fate_sentence(run: Run, table: pd.DataFrame) -> str:
     t = findings.fates(table, band.otsu).query("fate == 'settled in a wrong place'").set_index("segment")
     end, wrong = t.index.max(), table[~table[f"correct_{SEGMENTS:03d}"]]
     shares = [f"{proportion(int(t.n[at]), int(t.of[at])):.1%} at segment {at}" for at in sorted({SEGMENTS, 64, end} & set(t.index))]
-    drift = f"Median log10 late drift of these failures: {wrong[f'late_{SEGMENTS:03d}'].median():.2f} at {SEGMENTS}, {wrong[f'late_{end:03d}'].median():.2f} at {end}, "
+    still = wrong[~wrong[f"correct_{end:03d}"]]
+    drift = f"Median log10 late drift of the {len(still):,} still wrong at {end}: {still[f'late_{SEGMENTS:03d}'].median():.2f} at {SEGMENTS}, {still[f'late_{end:03d}'].median():.2f} at {end}, "
     drift += f"where that of the puzzles solved at {SEGMENTS} is {table.loc[table.correct_in_table, f'late_{end:03d}'].median():.2f}. "
-    verdict = {True: "Its wandering is mostly slow settling.", False: "Most do not settle later either.", None: "Whether most settle is undecided."}[rests(run)]
+    verdict = {True: "Its wandering is mostly slow settling.", False: "Most do not settle in a wrong place later either.", None: "Whether most settle is undecided."}[rests(run)]
     return f"**{run.name}**: of {len(wrong):,} failures, settled in a wrong place are {', '.join(shares)}. {drift}{verdict if band.exists else 'No band at 16, so no verdict.'}"
 
 
