@@ -6,12 +6,15 @@ import os
 import re
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pytest
 import yaml
 from axe_playwright_python.sync_playwright import Axe
+from docutils import nodes
+from PIL import Image
 
 from rrm_core import cells, widgets
 
@@ -249,22 +252,34 @@ def test_axe_is_awake(page):
 # --- elsewhere: Binder, Colab, Pages ------------------------------------------------------------------------------
 
 
-def launched(root, repository):
-    """What the page "Run it yourself" says for a repository, as Markdown."""
+@pytest.fixture(scope="module")
+def extension(root):
+    """The book's own Sphinx extension."""
     spec = importlib.util.spec_from_file_location("rrm_book_ext", root / "book/_ext/rrm_book.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.launch(repository)
+    return module
 
 
-def test_the_ways_to_run_it_elsewhere_name_what_is_there(root, book):
+def test_a_published_page_has_a_picture_for_social_networks(root, extension):
+    text = "Failures keep moving."
+    tree = nodes.document(None, None, nodes.section("", nodes.title("", "A title"), nodes.paragraph("", text)))
+    context = {"title": "A title"}
+    extension.preview(SimpleNamespace(config=SimpleNamespace(html_baseurl="https://owner.github.io/companion/", project="The book")), "book/index", "page.html", context, tree)
+    found = dict(re.findall(r'<meta property="og:([a-z:_]+)" content="([^"]*)">', context["metatags"]))
+    assert found["url"] == "https://owner.github.io/companion/book/index.html" and found["description"] == text and found["title"] == "A title"
+    name = found["image"].removeprefix("https://owner.github.io/companion/_static/")
+    assert Image.open(root / "book/_static" / name).size == (int(found["image:width"]), int(found["image:height"]))
+
+
+def test_the_ways_to_run_it_elsewhere_name_what_is_there(root, book, extension):
     extras = tomllib.loads((root / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    text = launched(root, "https://github.com/owner/companion-book")
+    text = extension.launch("https://github.com/owner/companion-book")
     assert "https://mybinder.org/v2/gh/owner/companion-book/HEAD?urlpath=lab/tree/notebooks" in text and (root / "notebooks").is_dir()
     clone, install = re.search(r"```ipython3\n(.*)\n```", text, re.S).group(1).split("\n")
     assert clone == "!git clone --depth 1 https://github.com/owner/companion-book companion"
     assert install.removeprefix("%pip install --quiet -e ") == "companion[chapters]" and "chapters" in extras
-    assert "OWNER/NAME" in launched(root, "") and "OWNER/NAME" in (book / "book/run_it.html").read_text()
+    assert "OWNER/NAME" in extension.launch("") and "OWNER/NAME" in (book / "book/run_it.html").read_text()
     assert os.access(root / "binder/postBuild", os.X_OK)
     binder = (root / "binder/requirements.txt").read_text().splitlines()
     assert (root / "binder" / binder[-1].removeprefix("-r ")).resolve() == root / "requirements.lock"

@@ -86,7 +86,8 @@ def preview(app, page: str, template: str, context: dict, doctree) -> None:
     text, site = description(doctree), app.config.html_baseurl
     tags = {"og:type": "article", "og:site_name": app.config.project, "og:title": unescape(re.sub("<[^>]+>", "", context.get("title", ""))), "og:description": text}
     if site:
-        tags |= {"og:url": f"{site}{page}.html", "og:image": f"{site}_static/explorer.png", "og:image:alt": "The settled-band explorer: four cells, a threshold, and what follows it"}
+        tags |= {"og:url": f"{site}{page}.html", "og:image": f"{site}_static/card.png", "og:image:width": "1200", "og:image:height": "630",
+                 "og:image:alt": "The settled-band explorer: four cells, a threshold, and what follows it"}  # fmt: skip
     lines = [f'<meta name="description" content="{escape(text)}">', '<meta name="twitter:card" content="summary_large_image">']
     lines += [f'<meta property="{name}" content="{escape(value)}">' for name, value in tags.items()]
     context["metatags"] = context.get("metatags", "") + "\n" + "\n".join(lines)
