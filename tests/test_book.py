@@ -263,7 +263,7 @@ def extension(root):
 
 def test_a_published_page_has_a_picture_for_social_networks(root, extension):
     text = "Failures keep moving."
-    tree = nodes.document(None, None, nodes.section("", nodes.title("", "A title"), nodes.paragraph("", text)))
+    tree = nodes.document(None, None, "", nodes.section("", nodes.title("", "A title"), nodes.paragraph("", text)))
     context = {"title": "A title"}
     extension.preview(SimpleNamespace(config=SimpleNamespace(html_baseurl="https://owner.github.io/companion/", project="The book")), "book/index", "page.html", context, tree)
     found = dict(re.findall(r'<meta property="og:([a-z:_]+)" content="([^"]*)">', context["metatags"]))
