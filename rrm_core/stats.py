@@ -14,7 +14,7 @@ from scipy import special
 from scipy.stats import binomtest, norm, rankdata
 
 from rrm_core import cells
-from rrm_core.tables import columns, exponents, lambda_at
+from rrm_core.tables import K, columns, exponents, lambda_at
 
 RESAMPLES = 10_000
 LEVEL = 0.95
@@ -145,10 +145,14 @@ def spectrum(df: pd.DataFrame) -> pd.DataFrame:
 
 
 def aggregates(df: pd.DataFrame) -> pd.DataFrame:
-    """AUC of minus lambda_1, minus the spectral mean, minus the sum of positive exponents."""
+    """AUC of minus lambda_1, minus the spectral mean, minus the sum of positive exponents; the last two want all K exponents."""
     values = df[[f"lambda_{i}" for i in range(1, exponents(df) + 1)]].to_numpy("float64")
     scores = {"lambda_1": values[:, 0], "spectral mean": values.mean(1), "sum of positive exponents": values.clip(min=0).sum(1)}
-    return pd.DataFrame([auc_row(-score, df.correct, aggregate=name) for name, score in scores.items()])
+    out = pd.DataFrame([auc_row(-score, df.correct, aggregate=name) for name, score in scores.items()])
+    if values.shape[1] < K:
+        out.loc[1:, ["auc", "low", "high"]] = NAN
+        out.loc[1:, "reason"] = f"{values.shape[1]} of {K} exponents measured"
+    return out
 
 
 # --- what the signal is not --------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rrm_core import cells, claims, stats
+from rrm_core import cells, claims, report, stats, tables
 from rrm_core.stats import Estimate
 from rrm_core.tables import Run
 
@@ -88,6 +88,18 @@ def test_a_missing_column_and_a_missing_class_are_causes(runs):
     solved = Run(trm.name, trm.meta, trm.table[trm.table.correct].reset_index(drop=True))
     table = claims.ledger(solved).set_index("id")
     assert table.verdict["C1.1"] == "cannot be measured" and table.reason["C1.1"].startswith("n < 20 in a class")
+
+
+def test_what_wants_the_whole_spectrum_is_not_measured_on_one_exponent():
+    run = tables.load_run("trm-6x6-seed1")
+    assert tables.exponents(run.table) == 1
+    found = claims.ledger(run).set_index("id")
+    for id in ("C1.6", "C1.7"):
+        assert found.verdict[id] == "cannot be measured" and found.reason[id] == "missing column lambda_2"
+    assert found.verdict["C1.1"] == "holds"
+    shown = report.separation_table([run]).iloc[-1]
+    assert shown["AUC of -λ1"] == str(stats.auc(-run.table.lambda_1, run.table.correct))
+    assert shown["AUC of -mean"] == shown["AUC of -sum of positive"] == "cannot be measured: 1 of 8 exponents measured"
 
 
 def test_the_command_prints_json():
