@@ -13,8 +13,9 @@ class ParameterError(ValueError):
 
 
 def folder() -> Path:
-    """The notebooks/ folder beside data/."""
-    return paths.data_dir().parent / "notebooks"
+    """The notebooks/ folder beside data/, else that of the installed checkout."""
+    beside = paths.data_dir().parent / "notebooks"
+    return beside if beside.is_dir() else Path(__file__).resolve().parent.parent / "notebooks"
 
 
 def find(name: str) -> Path:

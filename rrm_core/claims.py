@@ -15,7 +15,7 @@ import pandas as pd
 import yaml
 
 from rrm_core import cells, findings, paths, stats, tables
-from rrm_core.stats import Estimate, unmeasured
+from rrm_core.stats import Estimate, proportion, unmeasured
 from rrm_core.tables import Run
 
 SMALLEST = 20  # puzzles of each outcome that a claim needs
@@ -182,12 +182,16 @@ def rows() -> tuple[dict, ...]:
 def published(row: dict, architecture: str) -> Estimate:
     """The paper's figure for an architecture; growth is its exponent times its own steps of a segment."""
     source = row["published"]
-    if "value" in source:
-        return Estimate(source["value"], source["value"], source["value"], source.get("n", 0), "printed")
+    if "value" in source and source.get("of") in (None, architecture):
+        return Estimate(source["value"], source["value"], source["value"], source.get("n", 0), "printed" if "n" in source else "in words")
     model = source.get(architecture)
     if model is None:
         return unmeasured(0, "printed", "the paper prints no figure")
-    found = tables.published(source["table"]).query("model == @model and quantity == @source['quantity']").iloc[0]
+    table = tables.published(source["table"]).query("model == @model").set_index("quantity", drop=False)
+    if "share" in source:
+        inside, outside = (int(table.value[name]) for name in source["share"])
+        return proportion(inside, inside + outside)
+    found = table[table.quantity.str.startswith(source["least"])].sort_values("value").iloc[0] if "least" in source else table.loc[source["quantity"]]
     scale = 1.0
     if row["measure"].startswith("median_growth"):
         scale = float(tables.published("runs").query("model == @model and quantity == 'qr_steps_per_segment'").value.iloc[0])
@@ -242,13 +246,26 @@ def would_change(row: dict, found: str, here: Estimate, paper: Estimate, run: Ru
             return f"rrm study {here.reason.split('/')[-1].removesuffix('.parquet')} --run {run.name}"
         mends = {"no band": "a checkpoint whose late drift has two humps", "tied to": f"a run on {row.get('tied')}x{row.get('tied')}", "about": f"a run of {str(row.get('only')).upper()}",
                  "n <": "more puzzles of that kind", "one bin": "a finer measure of difficulty", "missing column": "measure the run again"}  # fmt: skip
+        if "checkpoint" in here.reason:
+            return "more checkpoints with a band"
         return next((mend for start, mend in mends.items() if here.reason.startswith(start)), "more puzzles of each outcome")
     if row["rule"] == "magnitude":
         target = f"{paper.value:.3g}" if paper.low == paper.high else f"[{paper.low:.3f}, {paper.high:.3f}]"
         return f"an interval that {'misses' if found == 'agrees' else 'reaches'} {target}"
     if found == "undecided":
         return f"more puzzles, until the interval leaves {row['null']:g}"
-    return f"an interval wholly {'below' if (found == 'holds') == (row['side'] == 'above') else 'above'} {row['null']:g}"
+    side = "below" if (found == "holds") == (row["side"] == "above") else "above"
+    impossible = side == "below" and row["null"] == 0 and here.method == "Clopper-Pearson"
+    return f"an interval wholly {side} {row['null']:g}{', which no share has: one such puzzle is enough' if impossible else ''}"
+
+
+def as_printed(paper: Estimate) -> str:
+    """The paper's figure as the ledger shows it: a value that is only said in words, or printed with fewer digits than its interval, says so."""
+    if np.isnan(paper.value):
+        return "–"
+    text = format(paper, ".3f") if paper.low < paper.high else f"{paper.value:.3f}"
+    rounded = paper.low < paper.high and not paper.low <= paper.value <= paper.high
+    return text + (" (in words)" if paper.method == "in words" else " (value rounded)" if rounded else "")
 
 
 def ledger(run: Run, claims: str | None = None) -> pd.DataFrame:
@@ -260,7 +277,7 @@ def ledger(run: Run, claims: str | None = None) -> pd.DataFrame:
         here, paper = measure(row, run), published(row, run.meta["model"])
         found = verdict(row, here, paper)
         out.append({"id": row["id"], "claim": row["claim"], "says": row["says"], "run": run.name,
-                    "paper": "–" if np.isnan(paper.value) else format(paper, ".3f") if paper.low < paper.high else f"{paper.value:.3f}",
+                    "paper": as_printed(paper),
                     "measured here": "–" if np.isnan(here.value) else format(here, ".3f"), "n": here.n, "verdict": found, "reason": here.reason, "would change it": would_change(row, found, here, paper, run)})  # fmt: skip
     return pd.DataFrame(out)
 

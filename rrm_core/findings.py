@@ -94,7 +94,7 @@ def training_change(run: Run, gap: bool = False) -> Estimate:
         if band.exists and min((part.cell == c).sum() for c in "AD") >= SMALLEST:
             able.append({c: part.lambda_1[part.cell == c].to_numpy("float64") * run.updates_per_segment for c in "AD"})
     if len(able) < 2:
-        return unmeasured(0, "bootstrap", f"{len(able)} checkpoints with a band and {SMALLEST} puzzles in A and in D; two are needed")
+        return unmeasured(0, "bootstrap", f"{len(able)} checkpoint{'' if len(able) == 1 else 's'} with a band and {SMALLEST} puzzles in A and in D; two are needed")
     rng = np.random.default_rng(0)
 
     def drawn(x: np.ndarray) -> np.ndarray:

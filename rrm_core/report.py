@@ -124,9 +124,8 @@ def checkpoint_note(run: Run) -> str:
     if best.eval_exact == 0:  # no accuracy to choose a checkpoint by
         return start + f"None of the {run.meta['recipe']['eval_puzzles']} validation puzzles, without extra givens, was solved at any step: what is measured here is an *unfinished* model; {solved}"
     return (
-        f"{start}It was chosen on a validation set "
-        f"of {run.meta['recipe']['eval_puzzles']} puzzles that is never measured (at step {int(seen.step):,}: {seen.eval_exact:.1%} solved), so that enough puzzles "
-        f"still fail: {solved}"
+        f"{start}On a validation set of {run.meta['recipe']['eval_puzzles']} puzzles that is never measured, {seen.eval_exact:.1%} were solved at step {int(seen.step):,}, "
+        f"so enough puzzles still fail: {solved}"
     ) + (
         f"The same training went on to solve {best.eval_exact:.1%} of the validation puzzles at step {int(best.step):,}; what is measured here is an *unfinished* model."
         if best.step > run.meta["step"]

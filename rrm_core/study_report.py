@@ -42,6 +42,23 @@ def strict(run: Run) -> float:
     return cells.band(cells.late_drift(run.table)).strict
 
 
+def horizon(h: int) -> int:
+    """`h`, the number of segments seen, refused unless something is left to be seen."""
+    if isinstance(h, bool) or h not in range(1, SEGMENTS):
+        raise tables.TableError(f"h={h!r}: expected a whole number of segments from 1 to {SEGMENTS - 1}")
+    return h
+
+
+def matched_note(run: Run, strict_percentile: float = 0) -> str:
+    """How many bins of late drift carry the matched AUC of a run, and how wide they are; Markdown."""
+    table, _ = stats.matched_auc(run.table, cells.late_drift(run.table), report.bands([run], strict_percentile)[run.name].strict, resamples=1000)
+    used = table[table.used]
+    if used.empty:
+        return f"**{run.name}**: no bin has five of each outcome."
+    width = used.drift_high - used.drift_low
+    return f"**{run.name}**: {len(used)} of {len(table)} bins count, {width.min():.2f} to {width.max():.2f} decades of drift wide."
+
+
 def joined(rows: list[pd.DataFrame]) -> pd.DataFrame:
     """Tables of several runs under each other; an empty table where there is none."""
     return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=["run", "source"])
@@ -140,24 +157,32 @@ def later(runs: list[Run]) -> str:
     if not parts:
         return ""
     trained = [*runs, *(repeat for _, *rest in with_repeats(runs) for repeat in rest)]
-    agree = [answer == (run.table.lambda_1[~run.table.correct].median() < 0) for run in trained if (answer := rests(run)) is not None]
+    negative = {run.name: bool(run.table.lambda_1[~run.table.correct].median() < 0) for run in trained}
+    told = {run.name: rests(run) for run in trained}
+    agree = [answer is negative[name] for name, answer in told.items() if answer is not None]
     sign = f"The sign of the median growth of a run's failures over its {SEGMENTS} segments tells which in {sum(agree)} of {len(agree)} runs"
     sign += f"{', repeats from other seeds included' if len(trained) > len(runs) else ''}: where it is negative, they settle."
+    silent = ", ".join(f"`{name}`" for name, answer in told.items() if answer is None)
+    sign += f" Not counted, for want of a band or of a decided share: {silent}." if silent else ""
+    signs = {(run.meta["model"], negative[run.name]) for run in trained if told[run.name] is not None}
+    if signs in ({("hrm", True), ("trm", False)}, {("hrm", False), ("trm", True)}):
+        sign += " As all HRMs among them have one sign and all TRMs the other, the architecture tells it as well: these runs cannot separate the two."
     return f"Run on to segment {end}, {'; '.join(parts)} ([section 4](../notebooks/4_prior_accounts.md)). {sign}"
 
 
 def headline(runs: list[Run]) -> pd.DataFrame:
-    """The book in one table: the paper's two models and every run; settled at 16 is strict (for the paper's TRM, Otsu), later is Otsu."""
+    """The book in one table: the paper's two models and every run; settled is below Otsu's threshold, at 16 and later."""
     settled = report.cells_table(runs)
-    settled = settled[settled.threshold.str.startswith("strict") | ((settled.source == PAPER) & (settled.run == "TRM"))].set_index("run")["failures that settle"]
+    settled = settled[settled.threshold.str.startswith("otsu")].set_index("run")["failures that settle"]
     growth = report.growth_table(runs).set_index("run")["growth wrong, per segment"]
     auc = report.separation_table(runs).set_index("run")["AUC of -λ1"]
     rows = [{"run": name, "source": PAPER, "AUC of -λ1": auc[name], "growth of failures": growth[name], "failures settled at 16": settled[name]} for name in ("TRM", "HRM")]
     for run in runs:
         fates = {name: findings.fate_at_end(run, fate) for name, fate in (("later solved", "solved later"), ("later settled, wrong", "settled in a wrong place"))}
-        row = {"run": run.name, "source": HERE, "solved": f"{run.table.correct.mean():.1%}", "AUC of -λ1": auc[run.name], "growth of failures": growth[run.name]}
+        row = {"run": run.name, "source": HERE, "solved": f"{run.table.correct.mean():.1%} of {len(run.table):,}", "band": "yes" if cells.band(cells.late_drift(run.table)).exists else "no",
+               "AUC of -λ1": auc[run.name], "growth of failures": growth[run.name]}  # fmt: skip
         rows.append(row | {"failures settled at 16": settled.get(run.name, "–")} | {k: "–" if np.isnan(e.value) else f"{e:.1%}" for k, e in fates.items()})
-    columns = ["run", "source", "solved", "AUC of -λ1", "growth of failures", "failures settled at 16", "later solved", "later settled, wrong"]
+    columns = ["run", "source", "solved", "band", "AUC of -λ1", "growth of failures", "failures settled at 16", "later solved", "later settled, wrong"]
     table = pd.DataFrame(rows, columns=columns).astype(object)
     return table.where(table.notna(), "–")
 
@@ -182,9 +207,22 @@ def seeds_sentence(runs: list[Run]) -> str:
     parts = []
     for group in with_repeats(runs):
         shares = [findings.fate_at_end(run, "settled in a wrong place") for run in group]
-        parts.append(f"`{group[0].name}` ({len(group)} trainings): {', '.join('–' if np.isnan(e.value) else f'{e.value:.0%}' for e in shares)}")
-    text = "Share of the failures that end settled in a wrong place, from one seed to the next: "
+        bands = ["" if cells.band(cells.late_drift(run.table)).exists else " (no band)" for run in group]
+        said = ["–" if np.isnan(e.value) else f"{e:.0%}{band}" for e, band in zip(shares, bands, strict=True)]
+        parts.append(f"`{group[0].name}` ({len(group)} trainings): {', '.join(said)}")
+    text = "Share of the failures that end below Otsu's threshold in a wrong place, from one seed to the next: "
     return text + "; ".join(parts) + "." if parts else ""
+
+
+def floor_sentence(made: Made) -> str:
+    """How far the calm end of late drift is float32 round-off: medians by outcome in float32 and in float64; Markdown."""
+    parts = []
+    for run, table in made:
+        late = {v: pd.Series(cells.late_drift(part), index=part.correct.to_numpy()) for v, part in table.groupby("variant") if v in ("float32", "float64")}
+        if len(late) == 2:
+            medians = {(v, good): late[v][late[v].index == good].median() for v in late for good in (True, False)}
+            parts.append(f"{run.name}: solved {medians['float32', True]:.2f} in float32, {medians['float64', True]:.2f} in float64; failed {medians['float32', False]:.2f} and {medians['float64', False]:.2f}")
+    return f"Median log10 late drift: {'. '.join(parts)}." if parts else ""
 
 
 def probes_table(made: Made) -> pd.DataFrame:

@@ -287,7 +287,7 @@ class Trainer:
             mine = json.loads(json.dumps(mine))
             other = {k: (v, mine.get(k)) for k, v in progress[name].items() if mine.get(k) != v and k != "steps"}
             if other:
-                raise TrainingError(f"{self.folder} was trained with another {name}: {other} (saved, asked); use its values or another folder")
+                raise TrainingError(f"{self.folder} was trained with another {name}: {other} (saved, asked); use its values (the same --seed and --compile) or another folder")
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Load what :meth:`tensors` gave."""

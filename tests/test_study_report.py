@@ -123,13 +123,19 @@ def test_what_becomes_of_failures_is_counted_and_named(runs):
         assert ("slow settling" in sentence) == (study_report.rests(run) is True) and ("no verdict" in sentence) == (not band.exists)
     told = study_report.later(shown)
     rest, wander = told.split("; most of those of")
+    wander = wander.split(" do not ")[0]
     for run in shown:
         assert (f"`{run.name}`" in rest) == (study_report.rests(run) is True) and (f"`{run.name}`" in wander) == (study_report.rests(run) is False)
     assert study_report.later([]) == ""
     trained = [*shown, *(tables.load_run(name) for names in tables.repeats().values() for name in names)]
     agree = [study_report.rests(run) == (run.table.lambda_1[~run.table.correct].median() < 0) for run in trained if study_report.rests(run) is not None]
     assert f"tells which in {sum(agree)} of {len(agree)} runs, repeats from other seeds included" in told and len(agree) > len(shown)
-    assert "other seeds" not in study_report.later([runs["hrm-9x9-small"]])
+    silent = [run.name for run in trained if study_report.rests(run) is None]
+    assert f"Not counted, for want of a band or of a decided share: {', '.join(f'`{name}`' for name in silent)}." in told and silent
+    signs = {(run.meta["model"], bool(run.table.lambda_1[~run.table.correct].median() < 0)) for run in trained if study_report.rests(run) is not None}
+    assert ("these runs cannot separate the two" in told) == (len(signs) == 2)
+    alone = study_report.later([runs["hrm-9x9-small"]])
+    assert "other seeds" not in alone and "Not counted" not in alone and "separate the two" not in alone
 
 
 def test_other_seeds_stand_beside_the_run_they_repeat(runs):
@@ -145,9 +151,22 @@ def test_other_seeds_stand_beside_the_run_they_repeat(runs):
         long, otsu = findings.study(run, "long"), cells.band(cells.late_drift(run.table)).otsu
         wrong = long[~long.correct_016]
         settled = (~wrong.correct_256 & (wrong.late_256 < otsu)).sum() / len(wrong)
-        assert row[-1].startswith(f"{settled:.1%}") and f"{settled:.0%}" in said and row.solved == f"{run.table.correct.mean():.1%}"
+        assert row[-1].startswith(f"{settled:.1%}") and f"{settled:.0%}" in said and row.solved == f"{run.table.correct.mean():.1%} of {len(run.table):,}"
+        assert (row.band == "no") == (not cells.band(cells.late_drift(run.table)).exists)
         assert len(wrong) == (~run.table.correct).sum()
+    assert said.count("(no band)") == (table.band == "no").sum() == 1
     assert len(study_report.seeds_table([runs["hrm-6x6"]])) == 0 and study_report.seeds_sentence([]) == ""
+
+
+def test_the_calm_end_is_round_off_and_said_so(runs):
+    made = study_report.with_study([runs["trm-9x9-small"]], "numerics")
+    said = study_report.floor_sentence(made)
+    table = made[0][1]
+    for variant in ("float32", "float64"):
+        for good in (True, False):
+            part = table[(table.variant == variant) & (table.correct == good)]
+            assert f"{np.median(cells.late_drift(part)):.2f}" in said
+    assert study_report.floor_sentence([]) == ""
 
 
 def test_the_headline_repeats_what_the_sections_show(runs):
@@ -157,6 +176,7 @@ def test_the_headline_repeats_what_the_sections_show(runs):
     assert list(study_report.headline([]).run) == ["TRM", "HRM"] and (study_report.headline([]).solved == "–").all()
     for run in shown:
         band = cells.band(cells.late_drift(run.table))
-        n = cells.count(cells.assign(cells.late_drift(run.table), run.table.correct, band.strict))
+        n = cells.count(cells.assign(cells.late_drift(run.table), run.table.correct, band.otsu))
         assert table.loc[run.name, "failures settled at 16"].startswith(f"{n['B'] / (n['B'] + n['D']):.2%}")
+        assert table.loc[run.name, "band"] == ("yes" if band.exists else "no")
         assert table.loc[run.name, "growth of failures"] == pytest.approx(run.table.lambda_1[~run.table.correct].median() * run.updates_per_segment, rel=1e-6)
