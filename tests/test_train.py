@@ -224,6 +224,7 @@ def test_starting_from_a_checkpoint_takes_its_weights_and_refuses_another_model(
 
 @pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler on a CPU")
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")  # the compiler's own look at its inputs
+@pytest.mark.filterwarnings("ignore:Guards may run slower on Python:RuntimeWarning")  # on 3.13.0
 def test_a_compiled_training_is_the_same_but_for_round_off_and_resumes_bit_for_bit(tmp_path):
     logs = {}
     for compiled in (False, True):
