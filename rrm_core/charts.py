@@ -177,7 +177,7 @@ def early_window(table: pd.DataFrame, source: str) -> alt.Chart:
     rule = base.mark_rule(size=2).encode(x="low:Q", x2="high:Q")
     point = base.mark_point(filled=True, size=60).encode(
         x=alt.X("auc:Q", title="AUC for the outcome at 16", scale=alt.Scale(domain=[0, 1])),
-        shape=alt.Shape("subset:N", title="puzzles", legend=alt.Legend(orient="bottom")),
+        shape=alt.Shape("subset:N", legend=None),
         tooltip=["signal", "subset", "n_correct", "n_wrong", alt.Tooltip("auc:Q", format=".3f"), alt.Tooltip("low:Q", format=".3f"), alt.Tooltip("high:Q", format=".3f")],
     )  # fmt: skip
     chance = alt.Chart(NO_DATA).mark_rule(strokeDash=[4, 4], color="#777777").encode(x=alt.datum(0.5))
@@ -187,10 +187,10 @@ def early_window(table: pd.DataFrame, source: str) -> alt.Chart:
 def horizons(table: pd.DataFrame, source: str, marks: pd.DataFrame | None = None, among: str = "puzzles still wrong at that segment") -> alt.Chart:
     """AUC of each signal after h = 1, 2, ... segments, with intervals; `marks` (h, signal, auc): what the paper prints, as crosses."""
     x, y = alt.X("h:Q", title="segments seen", scale=alt.Scale(domain=[1, 15])), alt.Scale(domain=[0, 1])
-    color = alt.Color("signal:N", title="signal", legend=alt.Legend(orient="bottom"))
+    color = alt.Color("signal:N", title="signal", legend=alt.Legend(orient="bottom", symbolType="stroke", symbolOpacity=1, symbolStrokeWidth=3))
     base = alt.Chart(table.dropna(subset=["auc"])).encode(x=x, color=color)
     area = base.mark_area(opacity=0.15).encode(y=alt.Y("low:Q", title="AUC for the outcome at 16", scale=y), y2="high:Q")
-    line = base.mark_line(point=True).encode(y="auc:Q", strokeDash=alt.StrokeDash("signal:N", title="signal", legend=alt.Legend(orient="bottom")), tooltip=["h", "signal", "n_correct", "n_wrong", alt.Tooltip("auc:Q", format=".3f")])
+    line = base.mark_line(point=True).encode(y="auc:Q", strokeDash=alt.StrokeDash("signal:N", legend=None), tooltip=["h", "signal", "n_correct", "n_wrong", alt.Tooltip("auc:Q", format=".3f")])
     layers = [area, line, level(0.5)]
     if marks is not None and len(marks):
         layers.append(alt.Chart(marks).mark_point(shape="cross", filled=True, size=110, stroke="white", strokeWidth=1).encode(x=x, y=alt.Y("auc:Q", scale=y), color=color, tooltip=["h", "signal", "auc", "source"]))

@@ -10,6 +10,7 @@ from rrm_core.cells import CELLS
 from rrm_core.charts import CELL, NO_DATA, OUTCOME, WIDTH, level, titled
 
 GROUPS = {"growth A": "A", "growth D": "D", "growth correct": "correct", "growth wrong": "wrong"}
+SWATCHES = alt.Legend(orient="bottom", columns=3, symbolType="stroke", symbolOpacity=1, symbolStrokeWidth=3)
 FATE = alt.Color("fate:N", title="at that segment", scale=alt.Scale(domain=["solved later", "settled in a wrong place", "still moving"], range=["#0072b2", "#cc79a7", "#d55e00"]),
                  legend=alt.Legend(orient="bottom", columns=1))  # fmt: skip
 
@@ -67,9 +68,9 @@ def fates(table: pd.DataFrame, source: str) -> alt.Chart:
 
 def restarts(table: pd.DataFrame, single: float, source: str) -> alt.Chart:
     """Accuracy against the number of restarts, one line a rule; dashed: the stored start alone."""
-    base = alt.Chart(table).encode(x=alt.X("restarts:Q", title="restarts R", scale=alt.Scale(domain=[1, int(table.restarts.max())])), color=alt.Color("pick:N", title="pick by", legend=alt.Legend(orient="bottom", columns=3)))
+    base = alt.Chart(table).encode(x=alt.X("restarts:Q", title="restarts R", scale=alt.Scale(domain=[1, int(table.restarts.max())])), color=alt.Color("pick:N", title="pick by", legend=SWATCHES))
     area = base.mark_area(opacity=0.12).encode(y=alt.Y("low:Q", title="accuracy", axis=alt.Axis(format="%"), scale=alt.Scale(zero=False)), y2="high:Q")
-    line = base.mark_line().encode(y="accuracy:Q", strokeDash=alt.StrokeDash("pick:N", title="pick by", legend=alt.Legend(orient="bottom", columns=3)), tooltip=["pick", "restarts", "n", alt.Tooltip("accuracy:Q", format=".1%")])
+    line = base.mark_line().encode(y="accuracy:Q", strokeDash=alt.StrokeDash("pick:N", legend=None), tooltip=["pick", "restarts", "n", alt.Tooltip("accuracy:Q", format=".1%")])
     return titled(alt.layer(area, line, level(single)).properties(width=WIDTH, height=220), "Restart and select", source, "Lines: accuracy of the run picked by each rule among R restarts; bands: 95 %. Dashed: one run from the stored start.")
 
 
@@ -86,7 +87,7 @@ def pruning(table: pd.DataFrame, source: str) -> alt.Chart:
     table = table.assign(loss=table.lost / np.maximum(table.solved, 1))
     line = alt.Chart(table).mark_line(point=alt.OverlayMarkDef(size=16)).encode(
         x=alt.X("saved:Q", title="segments saved, of all", axis=alt.Axis(format="%")), y=alt.Y("loss:Q", title="solved puzzles lost", axis=alt.Axis(format="%")), order="share:Q",
-        color=alt.Color("signal:N", title="give up by", legend=alt.Legend(orient="bottom", columns=3)), strokeDash=alt.StrokeDash("signal:N", title="give up by", legend=alt.Legend(orient="bottom", columns=3)),
+        color=alt.Color("signal:N", title="give up by", legend=SWATCHES), strokeDash=alt.StrokeDash("signal:N", legend=None),
         tooltip=["signal", alt.Tooltip("share:Q", format=".0%"), "given_up", "lost", alt.Tooltip("saved:Q", format=".1%"), alt.Tooltip("loss:Q", format=".1%")])  # fmt: skip
     return titled(line.properties(width=WIDTH, height=220), "Early pruning", source, "Each point: a share of the unsolved puzzles given up; down and to the right is better. Random giving up is the yardstick.")
 
