@@ -87,7 +87,7 @@ def pruning(table: pd.DataFrame, source: str) -> alt.Chart:
     table = table.assign(loss=table.lost / np.maximum(table.solved, 1))
     line = alt.Chart(table).mark_line(point=alt.OverlayMarkDef(size=16)).encode(
         x=alt.X("saved:Q", title="segments saved, of all", axis=alt.Axis(format="%")), y=alt.Y("loss:Q", title="solved puzzles lost", axis=alt.Axis(format="%")), order="share:Q",
-        color=alt.Color("signal:N", title="give up by", legend=SWATCHES), strokeDash=alt.StrokeDash("signal:N", legend=None),
+        color=alt.Color("signal:N", title="give up by", legend=SWATCHES), strokeDash=alt.StrokeDash("signal:N", title="give up by", legend=SWATCHES),
         tooltip=["signal", alt.Tooltip("share:Q", format=".0%"), "given_up", "lost", alt.Tooltip("saved:Q", format=".1%"), alt.Tooltip("loss:Q", format=".1%")])  # fmt: skip
     return titled(line.properties(width=WIDTH, height=220), "Early pruning", source, "Each point: a share of the unsolved puzzles given up; down and to the right is better. Random giving up is the yardstick.")
 
