@@ -49,6 +49,8 @@ def test_every_printed_figure_is_found():
         for architecture in ("trm", "hrm"):
             if architecture in row["published"] or ("value" in row["published"] and row["published"].get("of") in (None, architecture)):
                 assert np.isfinite(claims.published(row, architecture).value), row["id"]
+            else:
+                assert np.isnan(claims.published(row, architecture).value), row["id"]
 
 
 def test_every_unmeasured_row_has_a_cause_and_every_other_an_interval(run):
