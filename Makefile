@@ -16,10 +16,11 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-dep
 $(VENV)/.stamp: requirements.lock requirements-cuda.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 5) and "Python 3.11.5 or newer is needed; set PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
+	@awk '/^[a-z]/ {torch = /^torch==/} torch' requirements.lock > $(VENV)/torch.lock
 ifdef TORCH_INDEX
-	$(PIP) --index-url $(TORCH_INDEX) $(shell grep -o '^torch==[0-9.]*' requirements.lock)
+	$(PIP) --index-url $(TORCH_INDEX) --require-hashes -r $(VENV)/torch.lock
 else
-	@awk '/^[a-z]/ {torch = /^torch==/} torch' requirements.lock > $(VENV)/torch.lock; $(PIP) --no-index --require-hashes -r $(VENV)/torch.lock 2>/dev/null || true
+	@$(PIP) --no-index --require-hashes -r $(VENV)/torch.lock 2>/dev/null || true
 endif
 	$(PIP) --require-hashes -r requirements.lock
 	if $(BIN)/python -c 'from importlib.metadata import requires; exit("nvidia" not in str(requires("torch")))'; then \
@@ -27,15 +28,21 @@ endif
 	$(PIP) --no-build-isolation -e .
 	touch $@
 
-# Writes both locks anew from pyproject.toml's ranges, with uv (https://docs.astral.sh/uv). The CPU build of torch for CPython 3.11 on Linux x86_64 is
-# not on PyPI; TORCH_CPU_HASH is of that wheel, so that pip may take it where an index offers it.
+# Writes both locks anew from pyproject.toml's ranges, with uv (https://docs.astral.sh/uv). PyTorch's CPU builds for Linux are not on PyPI: these are the
+# hashes that https://download.pytorch.org/whl/cpu/torch/ lists for one version, for x86_64 and aarch64, CPython 3.11, 3.12, 3.13 and 3.14.
 UV ?= uv
-TORCH_CPU_HASH := sha256:6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b
+TORCH_CPU := 2.13.0
+TORCH_CPU_HASHES := \
+  6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b 84453b69508ec79902f899c5ed9495acb9e2bbe9fda5f1d5d6f19e3c3842e1a7 \
+  4ca4a9394b0c771238a4f73590fdbbc4debad85ed0fa63d026ae1b085da7d6e2 6f307c2c32d764ffc6ff6893b801fad6d4752f3e67966cb8abf1843427c02604 \
+  3fbf9c9d1f3c10c2d59d04aca426dee9ccc6ceb32d255c61e93acc3b4f75fae6 0b8f7d0423027ae8b90c7977c627f3379f325363a08224dffad9b4b2d684a83d \
+  d20fa53ee744502fa4c69818a720b05ca0d37abd055d4f6e66cae155114bc691 ca021f9eb2f8345c83fa03e3a04587308afb8df71bd472670b3ece00df58621c
 lock:
 	$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11.5 $(LOCK_OPTIONS) \
 	  --extra book --extra lab --extra test pyproject.toml -o requirements.tmp >/dev/null
+	grep -q '^torch==$(TORCH_CPU) ' requirements.tmp || { grep '^torch==' requirements.tmp; echo "give TORCH_CPU and TORCH_CPU_HASHES of that version" >&2; exit 1; }
 	awk '/^[a-z]/ {gpu = /^(nvidia|cuda|triton)-?/} {print > (gpu ? "requirements-cuda.lock" : "requirements.lock")} \
-	  /^torch==/ {print "    --hash=$(TORCH_CPU_HASH) \\" > "requirements.lock"}' requirements.tmp
+	  /^torch==/ {n = split("$(TORCH_CPU_HASHES)", h, " "); for (i = 1; i <= n; i++) print "    --hash=sha256:" h[i] " \\" > "requirements.lock"}' requirements.tmp
 	rm requirements.tmp
 
 # The chapters are edited as notebooks/X.md; their X.ipynb twins are made from them.

@@ -44,6 +44,16 @@ def test_every_direct_dependency_is_locked_within_its_range(root, lock):
             assert wanted.specifier.contains(pin.version), f"{requirement} is outside {wanted}"
 
 
+def test_pytorch_cpu_builds_are_locked_beside_those_of_pypi(root, lock):
+    makefile = (root / "Makefile").read_text().replace("\\\n", " ")
+    (known,) = re.findall(r"^TORCH_CPU := (\S+)$", makefile, re.M)
+    (hashes,) = re.findall(r"^TORCH_CPU_HASHES := (.+)$", makefile, re.M)
+    ((requirement, locked),) = lock["torch"]
+    assert str(requirement.specifier) == f"=={known}"
+    assert len(hashes.split()) == 2 * 4  # x86_64 and aarch64; CPython 3.11, 3.12, 3.13, 3.14
+    assert {f"--hash=sha256:{h}" for h in hashes.split()} < set(locked)
+
+
 @pytest.mark.skipif("os.environ.get('RRM_OTHER_VERSIONS')", reason="this environment was made with other versions on purpose")
 def test_this_environment_is_the_locked_one(lock):
     for name, entries in lock.items():
