@@ -262,10 +262,7 @@ def smallest_image(board, n, height, columns, transposes):
                 if kept == capacity:
                     capacity *= 2
                     new_which, new_order = grown(new_which, capacity), grown(new_order, capacity)
-                    new_used = grown(new_used, capacity)
-                    wider = np.empty((capacity, n + 1), np.uint8)
-                    wider[:kept] = new_labels
-                    new_labels = wider
+                    new_used, new_labels = grown(new_used, capacity), grown(new_labels, capacity)
                 label[0] = top
                 new_which[kept], new_order[kept], new_used[kept] = which[i], order[i], used[i] | (1 << row)
                 new_labels[kept] = label
@@ -277,8 +274,8 @@ def smallest_image(board, n, height, columns, transposes):
 
 @njit(cache=True)
 def grown(array, capacity):
-    """A longer array that begins with `array`."""
-    out = np.empty(capacity, array.dtype)
+    """An array of `capacity` rows that begins with `array`."""
+    out = np.empty((capacity,) + array.shape[1:], array.dtype)
     out[: len(array)] = array
     return out
 

@@ -6,13 +6,12 @@ sentence that names the mistake. No number stands here: another run has other an
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 
-from rrm_core import cells, paths, stats, tables
+from rrm_core import cells, stats, tables
 from rrm_core.tables import SEGMENTS, Run, columns
 
 Value = float | int | str
@@ -77,7 +76,7 @@ def middle_failure(run: Run) -> int:
     failures = np.flatnonzero(~right(run))
     if not len(failures):
         raise NoAnswer("no puzzle failed")
-    return int(failures[np.argsort(late(run)[failures], kind="stable")[len(failures) // 2]])
+    return cells.middle(late(run), failures)
 
 
 def bins(run: Run) -> tuple:
@@ -92,15 +91,16 @@ def restricted(run: Run) -> np.ndarray:
 
 def early(run: Run, signal: str, rows: np.ndarray) -> float:
     """AUC for the outcome of a signal at segment 4 among `rows`."""
-    found = stats.auc(stats.signals_at(run.table, HORIZON, run.updates_per_segment)[signal][rows], right(run)[rows])
+    found = stats.auc(tables.signals_at(run.table, HORIZON, run.updates_per_segment)[signal][rows], right(run)[rows])
     return known(found.value, found.reason)
 
 
 def log(run: Run) -> pd.DataFrame:
-    """The rows of the training log that hold an evaluation."""
-    if run.meta.get("step") is None or not tables.has_log(run.name):
-        raise NoAnswer("it ships no training log")
-    return tables.read_log(run.name).dropna(subset=["eval_exact"])
+    """The rows of the training log that hold an evaluation; a run without one has no answer."""
+    found = tables.evaluations(run.name)
+    if run.meta.get("step") is None or found.empty:
+        raise NoAnswer("it ships no training log" if run.meta.get("step") is None or not tables.has_log(run.name) else "its training log holds no evaluation")
+    return found
 
 
 def fullest(run: Run, by: str) -> int:
@@ -125,12 +125,12 @@ def first_at(run: Run, column: str) -> int:
 def gain(run: Run) -> tuple[float, float]:
     """(best validation accuracy, that at the evaluation nearest the measured step)."""
     found = log(run)
-    return float(found.eval_exact.max()), float(found.eval_exact.iloc[(found.step - run.meta["step"]).abs().argmin()])
+    return float(found.eval_exact.max()), float(tables.nearest(found, run.meta["step"]).eval_exact)
 
 
 def progress() -> dict[str, float]:
     """{run: measured step / steps of its training} of every run that says both."""
-    metas = {name: json.loads((paths.run_dir(name) / "run.json").read_text()) for name in tables.original_names()}
+    metas = {name: tables.read_meta(name) for name in tables.original_names()}
     return {name: m["step"] / m["training_steps"] for name, m in metas.items() if m.get("step") and m.get("training_steps")}
 
 

@@ -11,11 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from rrm_core.tables import SEGMENTS, columns
+from rrm_core.tables import LATE, SEGMENTS, Run, columns, late, log_drift
 
-LATE = 4  # segments 13..16
 BINS = 256
-FLOOR = 1e-12
 UNIFORM = 0.75  # Otsu's separability of a uniform distribution
 CELLS = ("A", "B", "C", "D")
 STATES = ("h", "l", "both")
@@ -35,7 +33,7 @@ def drift(df: pd.DataFrame, state: str = "h") -> np.ndarray:
 
 def late_drift(df: pd.DataFrame, state: str = "h") -> np.ndarray:
     """(B,) float64: log10 of the mean drift over segments 13-16, clipped at 1e-12."""
-    return np.log10(np.maximum(drift(df, state)[:, SEGMENTS - LATE :].mean(1), FLOOR))
+    return late(drift(df, state))
 
 
 @dataclass(frozen=True)
@@ -49,10 +47,10 @@ class Split:
 def otsu(values: np.ndarray, bins: int = BINS) -> Split:
     """The first bin centre that maximises the between-class variance of a histogram of `values` (Otsu 1979).
 
-    NaN for fewer than two distinct values. A uniform distribution has separability 0.75.
+    NaN for fewer than two distinct values, or values that round-off alone tells apart. A uniform distribution has separability 0.75.
     """
     values = np.asarray(values, dtype="float64")
-    if len(values) < 2 or np.ptp(values) == 0:
+    if len(values) < 2 or np.ptp(values) <= 2 * bins * np.spacing(np.abs(values).max()):
         return Split(float("nan"), float("nan"))
     counts, edges = np.histogram(values, bins)
     centres = (edges[:-1] + edges[1:]) / 2
@@ -103,6 +101,11 @@ def band(values: np.ndarray, strict_percentile: float | None = None) -> Band:
     return Band(split.threshold, strict, strict_percentile, split.separability, p, exists, "" if exists else "late drift is not bimodal")
 
 
+def band_of(run: Run, strict_percentile: float = 0) -> Band:
+    """The :class:`Band` of a run's late drift of z_H; a `strict_percentile` of 0 leaves the strict threshold to our rule."""
+    return band(late_drift(run.table), strict_percentile or None)
+
+
 def assign(values: np.ndarray, correct: np.ndarray, threshold: float) -> np.ndarray:
     """(B,) array of "A".."D": settled means ``values < threshold``."""
     if np.isnan(threshold):
@@ -118,8 +121,8 @@ def count(cells: np.ndarray) -> dict[str, int]:
 
 def slope(df: pd.DataFrame, state: str = "h") -> np.ndarray:
     """(B,) end-of-window drift slope: log10 of mean drift over segments 13-16 minus that over 9-12."""
-    d = np.maximum(drift(df, state), FLOOR)
-    return np.log10(d[:, 12:].mean(1)) - np.log10(d[:, 8:12].mean(1))
+    d = drift(df, state)
+    return late(d) - late(d[:, :-LATE])
 
 
 def table(df: pd.DataFrame, threshold: float, state: str = "h") -> pd.DataFrame:
@@ -182,7 +185,12 @@ def quantile_bands(values: np.ndarray, cells: np.ndarray, wanted: tuple[str, ...
 
 def profiles(df: pd.DataFrame, cells: np.ndarray, wanted: tuple[str, ...] = ("A", "D"), state: str = "h") -> pd.DataFrame:
     """:func:`quantile_bands` of log10 drift."""
-    return quantile_bands(np.log10(np.maximum(drift(df, state), FLOOR)), cells, wanted)
+    return quantile_bands(log_drift(drift(df, state)), cells, wanted)
+
+
+def middle(values: np.ndarray, rows: np.ndarray) -> int:
+    """The one of `rows` (positions, at least one) that is in the middle by `values` (B,), the upper of two."""
+    return int(rows[np.argsort(values[rows], kind="stable")[len(rows) // 2]])
 
 
 def typical(values: np.ndarray, cells: np.ndarray) -> dict[str, int | None]:
@@ -195,5 +203,5 @@ def typical(values: np.ndarray, cells: np.ndarray) -> dict[str, int | None]:
 def lines(df: pd.DataFrame, idx: list[int], state: str = "h") -> pd.DataFrame:
     """One row a puzzle and segment: idx, segment, drift (log10), for the puzzles `idx`."""
     chosen = df[df.idx.isin(idx)]
-    logs = np.log10(np.maximum(drift(chosen, state), FLOOR))
-    return pd.DataFrame({"idx": np.repeat(chosen.idx.to_numpy(), SEGMENTS), "segment": np.tile(np.arange(1, SEGMENTS + 1), len(chosen)), "drift": logs.ravel()})
+    logs = log_drift(drift(chosen, state)).ravel()
+    return pd.DataFrame({"idx": np.repeat(chosen.idx.to_numpy(), SEGMENTS), "segment": np.tile(np.arange(1, SEGMENTS + 1), len(chosen)), "drift": logs})

@@ -20,7 +20,7 @@ def folder() -> Path:
 
 def find(name: str) -> Path:
     """The notebook of chapter `name` (``3_1`` or ``3_1_decomposition``)."""
-    known = sorted(p for p in folder().glob("*.ipynb"))
+    known = sorted(p for p in folder().glob("*.ipynb") if "." not in p.stem)  # not NAME.out.ipynb
     found = [p for p in known if p.stem == name or p.stem.startswith(f"{name}_")]
     if len(found) != 1:
         raise ParameterError(f"unknown chapter {name!r}; known: {', '.join(p.stem for p in known)}")

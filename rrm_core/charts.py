@@ -47,18 +47,14 @@ def bins(values: np.ndarray, correct: np.ndarray, n: int = BINS) -> pd.DataFrame
     return pd.concat(parts).query("n > 0").reset_index(drop=True)
 
 
-def markers(band: Band) -> tuple[str, list[alt.Chart]]:
-    """(expression of the threshold in use, rules at the thresholds): dashed at Otsu, which is in use, dotted at strict."""
-    at = {"otsu": band.otsu, "strict": band.strict}
-    styles = {"otsu": {"strokeDash": [6, 4], "color": "#777777"}, "strict": {"strokeDash": [2, 3], "color": "#777777"}}
-    known = {name: str(value) for name, value in at.items() if value == value}  # NaN: this run has no such threshold
-    rules = [alt.Chart(NO_DATA).transform_calculate(at=where).mark_rule(**styles[name]).encode(x="at:Q") for name, where in known.items()]
-    return known.get("otsu", "-Infinity"), rules
+def markers(band: Band) -> list[alt.Chart]:
+    """Vertical rules at the thresholds that the run has: dashed at Otsu, dotted at strict."""
+    return [level(value, "x", strokeDash=dash) for value, dash in ((band.otsu, [6, 4]), (band.strict, [2, 3])) if np.isfinite(value)]
 
 
-def level(value: float, **style: object) -> alt.Chart:
-    """A dashed horizontal rule at `value`."""
-    return alt.Chart(NO_DATA).mark_rule(strokeDash=[4, 4], color="#777777", **style).encode(y=alt.datum(value))
+def level(value: float, axis: str = "y", **style: object) -> alt.Chart:
+    """A rule across the chart at `value` of an axis; dashed unless `style` says otherwise."""
+    return alt.Chart(NO_DATA).mark_rule(**({"strokeDash": [4, 4], "color": "#777777"} | style)).encode(**{axis: alt.datum(value)})
 
 
 def grid(panels: list[alt.Chart], columns: int = 2) -> alt.ConcatChart:
@@ -81,16 +77,15 @@ def rows(df: pd.DataFrame, values: np.ndarray, **more: object) -> pd.DataFrame:
 
 def late_drift_histogram(table: pd.DataFrame, band: Band, source: str) -> alt.Chart:
     """Late drift of one run by outcome with the thresholds; `table` from :func:`bins`."""
-    threshold, rules = markers(band)
     bars = alt.Chart(table).mark_bar(stroke=None).encode(
         x=alt.X("start:Q", bin="binned", title=LATE, scale=alt.Scale(zero=False, nice=False), axis=alt.Axis(tickCount=6)),
         x2="end:Q",
         y=alt.Y("n:Q", title="puzzles", stack=True),
         color=alt.Color("outcome:N", **OUTCOME, legend=alt.Legend(orient="bottom")),
-        opacity=alt.condition(f"datum.start < {threshold}", alt.value(1), alt.value(0.55)),
+        opacity=alt.condition(f"datum.start < {band.otsu if np.isfinite(band.otsu) else '-Infinity'}", alt.value(1), alt.value(0.55)),
         tooltip=[alt.Tooltip("start:Q", format=".2f"), alt.Tooltip("end:Q", format=".2f"), "outcome:N", "n:Q"],
     )  # fmt: skip
-    chart = alt.layer(bars, *rules).properties(width=WIDTH, height=190)
+    chart = alt.layer(bars, *markers(band)).properties(width=WIDTH, height=190)
     return titled(chart, "Late drift", source, "Bars: puzzles by late drift and outcome. Dashed: Otsu, dotted: strict.")
 
 
@@ -103,7 +98,7 @@ def drift_lambda_scatter(table: pd.DataFrame, band: Band, source: str) -> alt.Ch
         shape=alt.Shape("outcome:N", scale=alt.Scale(domain=["correct", "wrong"], range=["circle", "cross"]), title=OUTCOME["title"]),
         tooltip=["idx:Q", alt.Tooltip("late:Q", format=".3f"), alt.Tooltip("lambda_1:Q", format=".4f"), "outcome:N"],
     )  # fmt: skip
-    chart = alt.layer(points, *markers(band)[1]).properties(width=WIDTH, height=190)
+    chart = alt.layer(points, *markers(band)).properties(width=WIDTH, height=190)
     return titled(chart, "Late drift and λ1", source, "One mark a puzzle; circles are correct, crosses wrong. Dashed: Otsu, dotted: strict.")
 
 
@@ -180,8 +175,7 @@ def early_window(table: pd.DataFrame, source: str) -> alt.Chart:
         shape=alt.Shape("subset:N", legend=None),
         tooltip=["signal", "subset", "n_correct", "n_wrong", alt.Tooltip("auc:Q", format=".3f"), alt.Tooltip("low:Q", format=".3f"), alt.Tooltip("high:Q", format=".3f")],
     )  # fmt: skip
-    chance = alt.Chart(NO_DATA).mark_rule(strokeDash=[4, 4], color="#777777").encode(x=alt.datum(0.5))
-    return titled(alt.layer(chance, rule, point).properties(width=WIDTH, height=190), "What is known early", source, "Each row a signal, each colour a set of puzzles; the dashed line is chance.")
+    return titled(alt.layer(level(0.5, "x"), rule, point).properties(width=WIDTH, height=190), "What is known early", source, "Each row a signal, each colour a set of puzzles; the dashed line is chance.")
 
 
 def horizons(table: pd.DataFrame, source: str, marks: pd.DataFrame | None = None, among: str = "puzzles still wrong at that segment") -> alt.Chart:
@@ -288,6 +282,8 @@ def compact(spec: dict) -> dict:
         named = {"format": formats[part["name"]]} if set(part) == {"name"} and part["name"] in formats else {}
         return {key: with_format(value) for key, value in part.items()} | named
 
+    for name, t in tables.items():  # Vega reads True and False as true
+        tables[name] = t.replace({c: {True: "true", False: "false"} for c in t if t[c].dtype.kind == "b"})
     texts = {name: t.to_csv(index=False, float_format="%.6g") for name, t in tables.items()}
     return with_format({k: v for k, v in spec.items() if k != "datasets"}) | {"datasets": spec["datasets"] | texts}
 

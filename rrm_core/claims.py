@@ -15,10 +15,10 @@ import pandas as pd
 import yaml
 
 from rrm_core import cells, findings, paths, stats, tables
+from rrm_core.findings import SMALLEST
 from rrm_core.stats import Estimate, proportion, unmeasured
 from rrm_core.tables import Run
 
-SMALLEST = 20  # puzzles of each outcome that a claim needs
 VERDICTS = ("holds", "fails", "undecided", "agrees", "differs", "cannot be measured")
 FIELDS = {"id", "claim", "says", "measure", "rule", "side", "null", "published", "only", "needs", "tied"}
 

@@ -15,6 +15,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: these models are 
 import click
 
 FOLDER = click.Path(path_type=Path)
+REPLACE = click.option("--replace", is_flag=True, help="replace sets of the same name that hold other puzzles")
 
 
 def command_line() -> str:
@@ -41,29 +42,32 @@ def puzzles() -> None:
 
 @puzzles.command("make")
 @click.option("--side", default=6, help="board side: 4, 6 or 9")
-@click.option("--train", default=15_000, help="base puzzles for training")
-@click.option("--test", default=2_048, help="held-out puzzles to measure")
+@click.option("--train", default=15_000, type=click.IntRange(0), help="base puzzles for training")
+@click.option("--test", default=2_048, type=click.IntRange(0), help="held-out puzzles to measure")
 @click.option("--seed", default=0)
-def puzzles_make(side: int, train: int, test: int, seed: int) -> None:
+@REPLACE
+def puzzles_make(side: int, train: int, test: int, seed: int, replace: bool) -> None:
     """Generate a seeded set of minimal puzzles, split into train, test and validation, into data/puzzles."""
     from rrm_core import manifest
     from rrm_core import puzzles as sets
 
-    files = sets.write(f"{side}x{side}", sets.make(side, train, test, seed))
+    files = sets.write({f"{side}x{side}-{split}": table for split, table in sets.make(side, train, test, seed).items()}, replace)
     manifest.record(files, command_line())
     print(*files, sep="\n")
 
 
 @puzzles.command("hard")
-@click.option("--train", default=1_000, help="base puzzles for training")
-@click.option("--test", default=8_192, help="held-out puzzles to measure")
+@click.option("--train", default=1_000, type=click.IntRange(1), help="base puzzles for training")
+@click.option("--test", default=8_192, type=click.IntRange(1), help="held-out puzzles to measure")
 @click.option("--seed", default=0)
-def puzzles_hard(train: int, test: int, seed: int) -> None:
+@REPLACE
+def puzzles_hard(train: int, test: int, seed: int, replace: bool) -> None:
     """Generate hard 9x9 puzzles into data/puzzles/9x9-hard-*: about a quarter of a second a puzzle."""
     from rrm_core import hard, manifest
     from rrm_core import puzzles as sets
 
-    files = sets.write("9x9-hard", hard.make({"train": train, "test": test, "validation": sets.VALIDATION}, seed))
+    made = hard.make({"train": train, "test": test, "validation": sets.VALIDATION}, seed)
+    files = sets.write({f"9x9-hard-{split}": table for split, table in made.items()}, replace)
     manifest.record(files, command_line())
     print(*files, sep="\n")
 
@@ -72,7 +76,8 @@ def puzzles_hard(train: int, test: int, seed: int) -> None:
 @click.argument("file", type=FOLDER)
 @click.option("--name", required=True, help="name of the set in data/puzzles")
 @click.option("--limit", type=int, help="read no more than this many good rows")
-def puzzles_import(file: Path, name: str, limit: int | None) -> None:
+@REPLACE
+def puzzles_import(file: Path, name: str, limit: int | None, replace: bool) -> None:
     """Read puzzles of others from FILE: Sudoku-Extreme's CSV, a tdoku text file, or one puzzle a line."""
     from rrm_core import manifest, paths
     from rrm_core import puzzles as sets
@@ -82,7 +87,7 @@ def puzzles_import(file: Path, name: str, limit: int | None) -> None:
     print(*problems[:20], sep="\n", end="\n" if problems else "")
     if len(problems) > 20:
         print(f"... and {len(problems) - 20} more bad rows")
-    written = sets.write_one(name, table)
+    (written,) = sets.write({name: table}, replace)
     manifest.record([written], command_line())
     print(f"{written}: {len(table)} puzzles kept, {len(problems)} rows refused")
 
@@ -211,7 +216,7 @@ def checkpoints(training: Path, run: str, count: int, to: int | None) -> None:
 
 
 @app.command()
-@click.argument("name", metavar="{evolution|long|restarts|pruning|probes|numerics|multi4}")
+@click.argument("name", metavar="{evolution|long|fates|restarts|pruning|probes|numerics|multi4}")
 @click.option("--run", required=True, help="a measured run in data/runs")
 @click.option("--device", default="cpu")
 def study(name: str, run: str, device: str) -> None:
@@ -256,12 +261,13 @@ def claims(run: str | None, form: str) -> None:
 def verify(recompute: int, seed: int) -> None:
     """Check every file in data/ against its digest; optionally measure rows again from the weights."""
     from rrm_core import manifest, paths
+    from rrm_core import measure as measuring
 
     wrong = manifest.verify()
     print("\n".join(wrong) or f"{len(manifest.entries(paths.data_dir()))} files in {paths.data_dir()}: all as shipped")
     for run in paths.run_names() if recompute else []:
         one_thread()
-        table = manifest.recompute(run, recompute, seed)
+        table = measuring.recompute(run, recompute, seed)
         print(f"\n{run}\n{table.to_string(index=False)}")
         wrong += [] if table.agrees.all() else [f"{run}: rows {list(table.idx[~table.agrees])} differ"]
     sys.exit(1 if wrong else 0)

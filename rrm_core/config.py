@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+SEGMENTS = 16  # segments of a rollout, in training and in every measurement
 LARGEST = {"side": 9, "width": 65_536, "L_layers": 1024, "H_cycles": 1024, "L_cycles": 1024, "heads": 1024, "prefix": 4096}  # of a config from a file
 
 

@@ -16,8 +16,8 @@ import pandas as pd
 import torch
 
 from rrm_core import cells, charts, measure, paths, playground, rollout, stats, sudoku, train, widgets
-from rrm_core.models import RecursiveModel, load_model, tokens
-from rrm_core.tables import SEGMENTS, Run, columns, lambda_at, load_run
+from rrm_core.models import RecursiveModel, digits, load_model, tokens
+from rrm_core.tables import LATE, SEGMENTS, Run, columns, lambda_at, load_run, log_drift
 
 
 class DemoError(ValueError):
@@ -108,7 +108,7 @@ def chosen(name: str, puzzle: int) -> tuple[Run, int, int]:
     for outcome in (True, False):
         rows = np.flatnonzero(df.correct.to_numpy() == outcome)
         if len(rows):
-            middle[outcome] = int(df.idx.iloc[rows[np.argsort(late[rows], kind="stable")[len(rows) // 2]]])
+            middle[outcome] = int(df.idx.iloc[cells.middle(late, rows)])
     idx = middle.get(False, middle.get(True)) if puzzle == -1 else puzzle
     if idx not in set(df.idx):
         raise DemoError(f"puzzle={puzzle}: the run {name!r} has the puzzles {df.idx.min()} to {df.idx.max()}; -1 takes the middle failure")
@@ -130,7 +130,7 @@ def rolled(model: RecursiveModel, run: Run, idx: list[int], k: int = 8) -> rollo
 def boards(run: Run, idx: int, out: rollout.Rollout, row: int = 0) -> widgets.HTML:
     """The decoded board after every segment, wrong cells marked; `row` of the rollout is puzzle `idx`."""
     puzzle = row_of(run, idx)
-    texts = [sudoku.to_text(np.clip(board.numpy() - 1, 0, None).astype(np.uint8)) for board in out.answer[row]]
+    texts = [sudoku.to_text(board) for board in digits(out.answer[row])]
     shown = [widgets.board(text, f"after segment {t}" + (": solved" if text == puzzle.solution else ""), puzzle.puzzle, puzzle.solution) for t, text in enumerate(texts, 1)]
     return widgets.HTML(f'{charts.once("explorer.css")}<div class="rrm-boards">{"".join(shown)}</div>')
 
@@ -140,7 +140,7 @@ def motion(run: Run, idx: list[int], out: rollout.Rollout) -> pd.DataFrame:
     parts = []
     for row, i in enumerate(idx):
         name = f"#{i}, {charts.outcomes([row_of(run, i).correct])[0]}"
-        parts.append(pd.DataFrame({"puzzle": name, "segment": np.arange(1, SEGMENTS + 1), "drift": np.log10(np.maximum(out.drift_h[row].numpy(), cells.FLOOR)), "growth": out.growth[row, :, 0].cumsum(0).numpy()}))
+        parts.append(pd.DataFrame({"puzzle": name, "segment": np.arange(1, SEGMENTS + 1), "drift": log_drift(out.drift_h[row].numpy()), "growth": out.growth[row, :, 0].cumsum(0).numpy()}))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -162,7 +162,7 @@ def restarted(model: RecursiveModel, run: Run, idx: int, size: float, kicks: int
     board = np.repeat(sudoku.parse(row_of(run, idx).puzzle)[None], kicks, 0)
     out = rollout.unroll(model, tokens(board), k=0, state=kicked)
     solved = (out.answer[:, -1] == tokens(sudoku.parse(row_of(run, idx).solution)[None])).all(-1).numpy()
-    drift = np.log10(np.maximum(out.drift_h.numpy(), cells.FLOOR))
+    drift = log_drift(out.drift_h.numpy())
     return pd.DataFrame({"restart": np.repeat(np.arange(kicks), SEGMENTS), "segment": np.tile(np.arange(1, SEGMENTS + 1), kicks), "drift": drift.ravel(),
                          "outcome": np.repeat(charts.outcomes(solved), SEGMENTS), "size": size})  # fmt: skip
 
@@ -171,7 +171,7 @@ def restart_table(restarts: pd.DataFrame, threshold: float) -> pd.DataFrame:
     """One row a size of the kick: restarts, those that solve the puzzle with exact interval, those that end below the threshold."""
     rows = []
     for size, part in restarts.groupby("size"):
-        ends = part[part.segment > SEGMENTS - cells.LATE].groupby("restart").agg(late=("drift", lambda d: np.log10((10**d).mean())), outcome=("outcome", "first"))
+        ends = part[part.segment > SEGMENTS - LATE].groupby("restart").agg(late=("drift", lambda d: np.log10((10**d).mean())), outcome=("outcome", "first"))
         solved = int((ends.outcome == "correct").sum())
         rows.append({"size of the kick": f"{size:g}", "restarts": len(ends), "solved": solved, "share solved": f"{stats.proportion(solved, len(ends)):.0%}",
                      "settled (below Otsu)": int((ends.late < threshold).sum())})  # fmt: skip

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from html import escape
-from pathlib import Path
 
 import yaml
 
-from rrm_core import answers, charts, paths, tables
+from rrm_core import answers, chapters, charts, tables
 from rrm_core.tables import Run
 
 RUN = "trm-9x9-small"  # as in the chapters' parameters
@@ -202,21 +201,13 @@ def solution(exercise: Exercise, run: Run) -> object:
 # --- what a chapter shows ----------------------------------------------------------------------------------------
 
 
-def source(name: str) -> Path | None:
-    """The chapter's Markdown: beside data/, else in this checkout; None where neither is there."""
-    for folder in (paths.data_dir().parent, Path(__file__).resolve().parents[1]):
-        if (folder / "notebooks" / f"{name}.md").exists():
-            return folder / "notebooks" / f"{name}.md"
-    return None
-
-
 def reading(name: str) -> tuple[int, int] | None:
     """(words, minutes) of chapter `name`: 200 words a minute, half a minute for each cell that shows a table or figure.
 
     Words of code do not count. None where the chapter's text is not there.
     """
-    path = source(chapter(name))
-    if path is None:
+    path = chapters.folder() / f"{chapter(name)}.md"
+    if not path.exists():
         return None
     text = path.read_text().split("---\n", 2)[-1]
     shown = len(re.findall(r"^```\{code-cell\}[^\n]*\n:tags: \[hide-input\]", text, re.M))

@@ -14,7 +14,7 @@ import pandas as pd
 
 from rrm_core import cells, paths, stats, tables
 from rrm_core.stats import RESAMPLES, Estimate, proportion, unmeasured
-from rrm_core.tables import SEGMENTS, Run, columns
+from rrm_core.tables import SEGMENTS, Run, columns, log_drift, signals_at
 
 SMALLEST = 20  # puzzles that a median or share of one group needs
 RANDOM_ORDERS = 200  # orders of the restarts that are averaged over
@@ -30,16 +30,6 @@ def study(run: Run, name: str) -> pd.DataFrame | None:
 def missing(name: str) -> Estimate:
     """The estimate of a study that was not made."""
     return unmeasured(0, "", f"missing table studies/{name}.parquet")
-
-
-def difference(new: np.ndarray, old: np.ndarray, statistic=np.median, resamples: int = RESAMPLES) -> Estimate:
-    """statistic(new) - statistic(old) of two independent groups, bootstrap interval; at least 20 values each."""
-    if min(len(new), len(old)) < SMALLEST:
-        return unmeasured(min(len(new), len(old)), "bootstrap", f"n < {SMALLEST} in a group ({len(new)}, {len(old)})")
-    rng = np.random.default_rng(0)
-    draws = [statistic(rng.choice(x, (resamples, len(x))), axis=1) for x in (new, old)]
-    low, high = np.percentile(draws[0] - draws[1], [2.5, 97.5])
-    return Estimate(float(statistic(new) - statistic(old)), float(low), float(high), len(new) + len(old), "bootstrap")
 
 
 @lru_cache(maxsize=8)
@@ -153,7 +143,7 @@ def classes(run: Run, early: int = 4) -> pd.DataFrame:
     """
     df, late = run.table, cells.late_drift(run.table)
     strict = cells.band(late).strict
-    logs = np.log10(np.maximum(df[columns("drift_h")].to_numpy("float64"), cells.FLOOR))
+    logs = log_drift(cells.drift(df))
     correct, by_early = df.correct.to_numpy(), df[columns("correct", early)].to_numpy().any(1)
     end, entered = late < strict, (logs < strict).any(1)
     found = np.select([correct & by_early, correct, end, entered], [0, 1, 4, 3], 2)
@@ -193,7 +183,7 @@ def fate_at_end(run: Run, fate: str) -> Estimate:
     table = study(run, "long")
     if table is None:
         return missing("long")
-    t = fates(table, cells.band(cells.late_drift(run.table)).otsu)
+    t = fates(table, cells.band_of(run).otsu)
     row = t[(t.segment == t.segment.max()) & (t.fate == fate)].iloc[0]
     return proportion(int(row.n), int(row.of)) if row.of >= SMALLEST else unmeasured(int(row.of), "", f"n < {SMALLEST} ({row.of})")
 
@@ -261,13 +251,10 @@ def restart_curve(run: Run, table: pd.DataFrame) -> pd.DataFrame:
 
 def blind_curve(run: Run, table: pd.DataFrame, strict: float) -> pd.DataFrame:
     """The selector-blind ceiling against R: share of the run's puzzles whose lowest-drift restart is wrong, settled and would halt."""
-    late, blind = grid(table, "late"), (~grid(table, "correct").astype(bool)) & grid(table, "halts").astype(bool) & (grid(table, "late") < strict)
-    w, every, rows = weights(run, table), orders(late.shape[1]), []
-    for r in range(1, late.shape[1] + 1):
-        hit = np.mean([np.take_along_axis(blind[:, o], late[:, o][:, :r].argmin(1)[:, None], 1)[:, 0] for o in every], axis=0)
-        e = mean(hit, w)
-        rows.append({"restarts": r, "share": e.value, "low": e.low, "high": e.high})
-    return pd.DataFrame(rows)
+    blind = table.assign(correct=~table.correct & table.halts & (table.late < strict))
+    hit, w = picked(blind, "late drift", orders(int(table.restart.max()))), weights(run, table)
+    found = [mean(share, w) for share in hit.T]
+    return pd.DataFrame([{"restarts": r, "share": e.value, "low": e.low, "high": e.high} for r, e in enumerate(found, 1)])
 
 
 def selection_gain(run: Run, pick: str = "q_halt") -> Estimate:
@@ -283,7 +270,7 @@ def selection_gain(run: Run, pick: str = "q_halt") -> Estimate:
 def pruned_successes(run: Run, signal: str, h: int = 4) -> Estimate:
     """Of the puzzles wrong at h and solved at 16, the share in the worse half by a signal: one half if it knows nothing."""
     wrong = ~run.table[f"correct_{h:02d}"].to_numpy()
-    score, later = stats.signals_at(run.table, h, run.updates_per_segment)[signal][wrong], run.table.correct.to_numpy()[wrong]
+    score, later = signals_at(run.table, h, run.updates_per_segment)[signal][wrong], run.table.correct.to_numpy()[wrong]
     if later.sum() < SMALLEST:
         return unmeasured(int(later.sum()), "Clopper-Pearson", f"n < {SMALLEST} ({int(later.sum())})")
     worse = np.argsort(np.argsort(score, kind="stable"), kind="stable") < len(score) / 2

@@ -9,14 +9,13 @@ smallest wasm is 14 MB (3.7 MB compressed), and it starts by importing a module,
 from __future__ import annotations
 
 import base64
-import json
 from html import escape
 from pathlib import Path
 
 import numpy as np
 
 from rrm_core import cells, charts, paths
-from rrm_core.files import sha256, write_bytes
+from rrm_core.files import read_json, sha256, write_bytes
 from rrm_core.pagedata import null
 from rrm_core.tables import SEGMENTS, Run
 from rrm_core.widgets import HTML
@@ -77,12 +76,12 @@ def payload(run: Run) -> dict:
     ``data`` is base64 of float32, little endian, the tensors one after another; ``sha256`` that of the safetensors file.
     """
     weights = tensors(run.name)
-    band = cells.band(cells.late_drift(run.table))
+    band = cells.band_of(run)
     folder = paths.run_dir(run.name)
     return {
         "run": run.name,
         "label": run.label,
-        "config": json.loads((folder / "config.json").read_text()),
+        "config": read_json(folder / "config.json"),
         "step": run.meta.get("step"),
         "parameters": run.meta["parameters"],
         "n": len(run.table),
@@ -122,7 +121,7 @@ def still(runs: list[Run]) -> str:
     """What a reader without scripts sees: what would run here, and what each run did on its held-out puzzles."""
     lines = []
     for run in runs:
-        band = cells.band(cells.late_drift(run.table))
+        band = cells.band_of(run)
         settled = f"settled below log10 late drift {band.otsu:.2f} (Otsu)" if band.exists else f"no settled band: {band.reason}"
         lines.append(f"<tr><td>{escape(run.label)}</td><td>{run.meta['parameters']:,}</td><td>{int(run.table.correct.sum()):,} of {len(run.table):,}</td><td>{escape(settled)}</td></tr>")
     head = "".join(f'<th scope="col">{h}</th>' for h in ("run", "parameters", "held-out puzzles solved", "late drift"))

@@ -6,22 +6,21 @@ import csv
 import io
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from rrm_core import paths, tables
+from rrm_core import paths
 from rrm_core.files import locked, passing, read_json, sha256, write_bytes
 
 FIELDS = ["path", "sha256", "rows", "command"]
 
 
-def rows_in(path: Path) -> int | None:
-    """Number of table rows of a CSV or Parquet file; None for anything else."""
+def rows_in(path: Path) -> str:
+    """Number of table rows of a CSV or Parquet file, as the MANIFEST has it; empty for anything else."""
     if path.suffix == ".parquet":
         import pyarrow.parquet
 
-        return pyarrow.parquet.read_metadata(path).num_rows
-    return len(pd.read_csv(path)) if path.name.endswith((".csv", ".csv.gz")) else None
+        return str(pyarrow.parquet.read_metadata(path).num_rows)
+    return str(len(pd.read_csv(path))) if path.name.endswith((".csv", ".csv.gz")) else ""
 
 
 def entries(root: Path) -> dict[str, dict]:
@@ -40,8 +39,8 @@ def record(files: list[Path], command: str, root: Path | None = None) -> None:
     root = root or paths.data_dir()
     lines = {}
     for file in files:
-        name, rows = Path(file).resolve().relative_to(root.resolve()).as_posix(), rows_in(Path(file))
-        lines[name] = {"path": name, "sha256": sha256(file), "rows": "" if rows is None else rows, "command": command}
+        name = Path(file).resolve().relative_to(root.resolve()).as_posix()
+        lines[name] = {"path": name, "sha256": sha256(file), "rows": rows_in(Path(file)), "command": command}
     with locked(root / "MANIFEST"):  # two commands at the same time must not lose each other's lines
         known = {name: row for name, row in entries(root).items() if (root / name).exists()} | lines
         out = io.StringIO()
@@ -69,7 +68,7 @@ def verify(root: Path | None = None) -> list[str]:
     for name in sorted(known.keys() & present):
         if sha256(root / name) != known[name]["sha256"]:
             wrong.append(f"{name}: its SHA-256 is not the one in MANIFEST; restore the file or re-run `{known[name]['command']}`")
-        elif str(rows_in(root / name) or "") != known[name]["rows"]:
+        elif rows_in(root / name) != known[name]["rows"]:
             wrong.append(f"{name}: {rows_in(root / name)} rows, MANIFEST says {known[name]['rows']}")
     for note in sorted(root.glob("runs/*/run.json")):
         where = note.parent.relative_to(root).as_posix()
@@ -83,33 +82,3 @@ def verify(root: Path | None = None) -> list[str]:
             continue
         wrong += [f"{where}/{f}: differs from the digest in run.json" for f, d in digests.items() if f"{where}/{f}" in present and sha256(note.parent / f) != d]
     return wrong
-
-
-def recompute(run: str, n: int, seed: int = 0, segments: int = 2, tolerance: float = 1e-3) -> pd.DataFrame:
-    """Measure `n` random rows of a run again from its weights; one line a row.
-
-    ``agrees`` compares drift and growth of the first `segments` segments to `tolerance`, relative. Later segments are
-    reported, not judged: on another processor a wandering trajectory amplifies round-off until it is another one.
-    """
-    from rrm_core import measure
-    from rrm_core.models import load_model
-
-    folder = paths.run_dir(run)
-    meta, table = tables.read_meta(run), tables.read_measurements(run)
-    if not 0 < n <= len(table):
-        raise measure.MeasureError(f"recompute {n} rows: run {run!r} has {len(table)}; ask for 1..{len(table)}")
-    old = table.iloc[np.sort(np.random.default_rng(seed).choice(len(table), n, replace=False))].reset_index(drop=True)
-    inputs = old[["idx", "puzzle", "solution", "givens", "backtracks", "naked_backtracks"]]
-    new, _ = measure.rows(load_model(folder), inputs, k=meta["k"], seed=meta["seed"])
-    early = [f"{name}_{t + 1:02d}" for name in ("drift_h", "drift_l", "growth_1") for t in range(segments)]
-    scale = old[early].abs().clip(lower=0.1)
-    return pd.DataFrame(
-        {
-            "idx": old.idx,
-            "largest early difference": ((new[early] - old[early]).abs() / scale).max(axis=1),
-            "agrees": (((new[early] - old[early]).abs() / scale) <= tolerance).all(axis=1),
-            "lambda_1 shipped": old.lambda_1,
-            "lambda_1 now": new.lambda_1,
-            "same outcome": old.correct == new.correct,
-        }
-    )

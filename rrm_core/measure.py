@@ -21,15 +21,14 @@ import torch
 from tqdm.auto import tqdm
 
 import rrm_core
-from rrm_core import parts, puzzles, sudoku
+from rrm_core import parts, paths, puzzles, sudoku
 from rrm_core.files import locked, passing, read_json, sha256, write_bytes, write_json
-from rrm_core.models import RecursiveModel, load_model, save_model, tokens, weights_bytes
+from rrm_core.models import RecursiveModel, digits, load_model, on_device, save_model, tokens, weights_bytes
 from rrm_core.rollout import SEGMENTS, Rollout, unroll
-from rrm_core.tables import validate, write
+from rrm_core.tables import columns, load_run, validate, write
 from rrm_core.train import checkpoints
 
 CHUNK = 32  # puzzles pushed together; part of the definition of a run, because wandering trajectories amplify round-off
-INPUTS = ("puzzle", "solution", "givens", "backtracks", "naked_backtracks")
 PART = 8 * CHUNK  # puzzles per file of a resumable measurement
 
 
@@ -47,9 +46,29 @@ def roll(model: RecursiveModel, boards: np.ndarray, **options: object) -> Rollou
         raise MeasureError(f"{device} has not enough memory for {CHUNK} puzzles and k={options.get('k', 8)} tangents; measure with fewer (--k) or on the CPU") from None
 
 
+def rolled(model: RecursiveModel, boards: np.ndarray, **options: object) -> dict[str, np.ndarray]:
+    """Arrays (B, T, ...) of :func:`roll` over all `boards`, chunk by chunk: digits, q, halts, drift_h, drift_l, growth.
+
+    A start `state` must be that of one chunk.
+    """
+    out = [roll(model, boards[i : i + CHUNK], **options) for i in range(0, len(boards), CHUNK)]
+    joined = {name: torch.cat([getattr(r, name) for r in out])[: len(boards)] for name in ("answer", "q", "halts", "drift_h", "drift_l", "growth")}
+    return {"digits": digits(joined.pop("answer"))} | {name: values.numpy() for name, values in joined.items()}
+
+
 def named(prefix: str, values: np.ndarray, dtype: str = "float32") -> dict[str, np.ndarray]:
     """{"prefix_01": values[:, 0], ...} of a (B, T) array."""
-    return {f"{prefix}_{t + 1:02d}": values[:, t].astype(dtype) for t in range(values.shape[1])}
+    return dict(zip(columns(prefix, values.shape[1]), values.T.astype(dtype), strict=True))
+
+
+def first(flags: np.ndarray) -> np.ndarray:
+    """(B,) the first true column of (B, T) counted from 1, 0 where there is none."""
+    return np.where(flags.any(1), flags.argmax(1) + 1, 0)
+
+
+def spectra(growth: np.ndarray, updates: int) -> np.ndarray:
+    """(B, K) exponents in nats per update, descending, of growth (B, T, K): summed over the segments, then sorted."""
+    return -np.sort(-growth.sum(1), axis=1) / (growth.shape[1] * updates)
 
 
 def rows(model: RecursiveModel, frame: pd.DataFrame, k: int = 8, seed: int = 0, **options: object) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -59,42 +78,26 @@ def rows(model: RecursiveModel, frame: pd.DataFrame, k: int = 8, seed: int = 0, 
     nats per update, sorted after summing over all segments.
     """
     boards, solutions = puzzles.boards(frame)
-    out = [roll(model, boards[i : i + CHUNK], k=k, seed=seed, **options) for i in range(0, len(boards), CHUNK)]
-
-    def joined(name: str) -> np.ndarray:
-        return torch.cat([getattr(r, name) for r in out])[: len(boards)].numpy()
-
-    answer = np.clip(joined("answer") - 1, 0, None).astype(np.uint8)  # (B, T, cells): 0 = not a digit
-    right = answer == solutions[:, None]
-    halts, q, growth = joined("halts"), joined("q"), joined("growth")
-    per_update = growth.sum(1) / (growth.shape[1] * len(model.schedule))
-    blank = boards == 0
-    columns = {
+    out = rolled(model, boards, k=k, seed=seed, **options)
+    answer, q, growth = out["digits"], out["q"], out["growth"]
+    right, blank = answer == solutions[:, None], boards == 0
+    data = {
         "correct": right[:, -1].all(-1),
         "token_acc": right[:, -1].mean(-1).astype("float32"),
         "blank_acc": ((right[:, -1] & blank).sum(-1) / blank.sum(-1)).astype("float32"),
-        "halted_at": np.where(halts[:, :-1].any(-1), halts.argmax(-1) + 1, 0).astype("int8"),
+        "halted_at": first(out["halts"][:, :-1]).astype("int8"),
         **named("q_halt", q[..., 0]),
         **(named("q_continue", q[..., 1]) if model.config.model == "hrm" else {}),
-        **named("drift_h", joined("drift_h")),
-        **named("drift_l", joined("drift_l")),
+        **named("drift_h", out["drift_h"]),
+        **named("drift_l", out["drift_l"]),
         **named("correct", right.all(-1), "bool"),
     }
     for i in range(growth.shape[-1]):
-        columns |= named(f"growth_{i + 1}", growth[..., i])
-    for i, values in enumerate(-np.sort(-per_update, axis=1).T):
-        columns[f"lambda_{i + 1}"] = values.astype("float32")
-    table = pd.concat([frame.reset_index(drop=True), pd.DataFrame(columns)], axis=1)
-    texts = {f"answer_{t + 1:02d}": [sudoku.to_text(board) for board in answer[:, t]] for t in range(answer.shape[1])}
+        data |= named(f"growth_{i + 1}", growth[..., i])
+    data |= {f"lambda_{i}": values.astype("float32") for i, values in enumerate(spectra(growth, len(model.schedule)).T, 1)}
+    table = pd.concat([frame.reset_index(drop=True), pd.DataFrame(data)], axis=1)
+    texts = {name: [sudoku.to_text(board) for board in boards_] for name, boards_ in zip(columns("answer", answer.shape[1]), answer.swapaxes(0, 1), strict=True)}
     return table, pd.DataFrame({"idx": table["idx"], **texts})
-
-
-def on_device(model: RecursiveModel, device: str) -> RecursiveModel:
-    """`model` on `device`; an unknown or absent one is named."""
-    try:
-        return model.to(device)
-    except (RuntimeError, AssertionError) as error:
-        raise MeasureError(f"device {device!r} cannot be used ({str(error).splitlines()[0]}); try --device cpu") from None
 
 
 def subset(puzzle_set: str, n: int, extra_givens: int = 0) -> pd.DataFrame:
@@ -105,17 +108,12 @@ def subset(puzzle_set: str, n: int, extra_givens: int = 0) -> pd.DataFrame:
     frame = puzzles.table(puzzle_set)
     if not 0 < n <= len(frame):
         raise MeasureError(f"n={n}: the puzzle set {puzzle_set!r} has {len(frame)} puzzles; ask for 1..{len(frame)}")
-    frame = frame[[c for c in (*INPUTS, "rating") if c in frame]].head(n)
+    frame = frame[[c for c in (*sudoku.COLUMNS, "rating") if c in frame]].head(n)
     if extra_givens:
         boards, solutions = puzzles.boards(frame)
         boards = sudoku.add_givens(boards, solutions, np.full(n, extra_givens), np.random.default_rng(0))
         frame = sudoku.described(boards, solutions)
     return frame.assign(givens=frame.givens.astype("int16")).rename_axis("idx").reset_index()
-
-
-def part_starts(n: int, size: int) -> list[int]:
-    """First rows of the parts of `n` puzzles."""
-    return list(range(0, n, size))
 
 
 def measure_parts(model: RecursiveModel, frame: pd.DataFrame, folder: Path, key: dict, shard: tuple[int, int] = (0, 1),
@@ -127,7 +125,7 @@ def measure_parts(model: RecursiveModel, frame: pd.DataFrame, folder: Path, key:
     """
     if not replace:
         parts.refuse_foreign(folder, key)
-    starts = part_starts(len(frame), size)
+    starts = list(range(0, len(frame), size))
     mine = parts.missing(folder, starts[shard[0] :: shard[1]], key)
     for start in tqdm(mine, unit="part", desc="measuring", disable=started_by is not None or not mine):
         if parts.orphaned(started_by):
@@ -188,19 +186,23 @@ def run(checkpoint: Path | str, out: Path | str, puzzle_set: str, n: int, k: int
     checkpoint, out, started = Path(checkpoint), Path(out), time.monotonic()
     if part < 1 or part % CHUNK:
         raise MeasureError(f"{part} puzzles a part: expected a multiple of {CHUNK}")
+    if k < 1:
+        raise MeasureError(f"k={k} tangents: a run has one exponent at least; ask for 1 or more")
     model = on_device(load_model(checkpoint), device)
     frame = subset(puzzle_set, n, extra_givens)
     key = key_of(model, puzzle_set, n, k, seed, extra_givens)
     found = measured_key(out)
     if found == key and keep != "only":
-        parts.remove(out / "parts") if keep == "none" else None
+        if keep == "none":
+            parts.remove(out / "parts")
         return out
     if found not in (None, key) and not replace:
         differs = {name: (found[name], value) for name, value in key.items() if found[name] != value}
         raise MeasureError(f"{out} is measured already with other settings: {differs} (there, asked); choose another --run, or add --replace")
-    folder, marked, starts = out / "parts", key | {"part": part}, part_starts(n, part)
+    folder, marked, starts = out / "parts", key | {"part": part}, list(range(0, n, part))
     if jobs > 1 and parts.missing(folder, starts, marked):
-        parts.refuse_foreign(folder, marked) if not replace else None
+        if not replace:
+            parts.refuse_foreign(folder, marked)
         options = {"checkpoint": checkpoint, "out": out, "puzzle_set": puzzle_set, "n": n, "k": k, "seed": seed, "device": device,
                    "extra_givens": extra_givens, "part": part, "keep": "only", "replace": replace}  # fmt: skip
         parts.in_processes(run, options, min(jobs, len(starts)), lambda: (len(starts) - len(parts.missing(folder, starts, marked)), len(starts)))
@@ -209,21 +211,23 @@ def run(checkpoint: Path | str, out: Path | str, puzzle_set: str, n: int, k: int
         return None
     with locked(out):  # two shards may find the last part at the same time
         if measured_key(out) != key:
-            assemble(model, checkpoint, out, starts, {"puzzles": puzzle_set, "extra_givens": extra_givens, "n": n, "k": k, "seed": seed, "chunk": CHUNK,
-                     "dtype": "float32", "device": device, "command": command}, started, found)  # fmt: skip
+            settings = {name: value for name, value in key.items() if name != "weights"} | {"dtype": "float32", "device": device}
+            assemble(model, checkpoint, out, starts, settings, started, command, found is not None and found["weights"] != key["weights"])
         if keep == "none":
             parts.remove(folder)
     return out
 
 
-def assemble(model: RecursiveModel, checkpoint: Path, out: Path, starts: list[int], settings: dict, started: float, replaced: dict | None) -> None:
-    """Write the run in `out` from its parts. run.json goes first and comes last: without it there is no run to read."""
+def assemble(model: RecursiveModel, checkpoint: Path, out: Path, starts: list[int], settings: dict, started: float, command: str, replacing: bool) -> None:
+    """Write the run in `out` from its parts. run.json goes first and comes last: without it there is no run to read.
+
+    `replacing`: the run that was there is another model's, so its checkpoints and studies go.
+    """
     table, texts = parts.read(out / "parts", starts)
     validate(table, str(out), updates_per_segment=len(model.schedule))
     (out / "run.json").unlink(missing_ok=True)
-    if replaced and replaced["weights"] != hashlib.sha256(weights_bytes(model)).hexdigest():
-        for other in ("checkpoints", "studies"):  # of the model that is replaced
-            shutil.rmtree(out / other, ignore_errors=True)
+    for other in ("checkpoints", "studies") if replacing else ():
+        shutil.rmtree(out / other, ignore_errors=True)
     write(table, out / "measurements.parquet")
     write(texts, out / "trajectories.parquet")
     save_model(model, out)
@@ -243,10 +247,10 @@ def assemble(model: RecursiveModel, checkpoint: Path, out: Path, starts: list[in
         "recipe": progress.get("recipe", {}),
         "training_steps": progress.get("training_steps"),
         "training_s": progress.get("training_s"),
-        **{name: value for name, value in settings.items() if name != "command"},
+        **settings,
         "accuracy": float(table["correct"].mean()),
         "wall_s": round(time.monotonic() - started, 1),  # of the call that wrote this file
-        "command": settings["command"],
+        "command": command,
         **environment(),
     }
     if (out / "import.json").exists():
@@ -283,3 +287,20 @@ def keep_checkpoints(training: Path | str, out: Path, count: int, to: int | None
         shutil.rmtree(other)
     meta = read_json(out / "run.json")
     seal(out, meta | {"checkpoints": [int(s) for s in chosen], "checkpoint_dtype": "bfloat16"})
+
+
+def recompute(run: str, n: int, seed: int = 0, segments: int = 2, tolerance: float = 1e-3) -> pd.DataFrame:
+    """Measure `n` random rows of a run again from its weights; one line a row.
+
+    ``agrees`` compares drift and growth of the first `segments` segments to `tolerance`, relative. Later segments are
+    reported, not judged: on another processor a wandering trajectory amplifies round-off until it is another one.
+    """
+    shipped = load_run(run)
+    if not 0 < n <= len(shipped.table):
+        raise MeasureError(f"recompute {n} rows: run {run!r} has {len(shipped.table)}; ask for 1..{len(shipped.table)}")
+    old = shipped.table.iloc[np.sort(np.random.default_rng(seed).choice(len(shipped.table), n, replace=False))].reset_index(drop=True)
+    new, _ = rows(load_model(paths.run_dir(run)), old[["idx", *sudoku.COLUMNS]], k=shipped.meta["k"], seed=shipped.meta["seed"])
+    early = [name for prefix in ("drift_h", "drift_l", "growth_1") for name in columns(prefix, segments)]
+    off = ((new[early] - old[early]).abs() / old[early].abs().clip(lower=0.1)).max(axis=1, skipna=False)
+    return pd.DataFrame({"idx": old.idx, "largest early difference": off, "agrees": off <= tolerance, "lambda_1 shipped": old.lambda_1,
+                         "lambda_1 now": new.lambda_1, "same outcome": old.correct == new.correct})  # fmt: skip

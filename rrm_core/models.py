@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from rrm_core.config import Config, ModelError
 from rrm_core.files import read_json, write_bytes, write_json
-from rrm_core.ops import DUAL, PLAIN
+from rrm_core.ops import DUAL, PLAIN, at_least_float32
 
 ROPE_THETA = 10_000.0
 Q_BIAS = -5.0
@@ -204,7 +204,7 @@ class RecursiveModel(nn.Module):
         """logits (B, cells, V) from z_H at the cells, and q (B, 2) = (q_halt, q_continue) from z_H at position 0."""
         z_h = state[0]
         logits = self.inner.lm_head(z_h)[:, self.config.prefix :]
-        return logits, self.inner.q_head(z_h[:, 0]).float() if z_h.dtype != torch.float64 else self.inner.q_head(z_h[:, 0])
+        return logits, at_least_float32(self.inner.q_head(z_h[:, 0]))
 
     def would_halt(self, q: Tensor) -> Tensor:
         """(B,) bool: q_halt > q_continue for an HRM, q_halt > 0 for a TRM."""
@@ -226,6 +226,11 @@ def HRM(side: int = 9, width: int = 512, H_layers: int = 4, L_layers: int = 4, H
 def tokens(boards: np.ndarray) -> Tensor:
     """Token ids (B, cells) int64 of boards (B, cells) with 0 = blank: digit + 1."""
     return torch.from_numpy(np.asarray(boards, dtype=np.int64) + 1)
+
+
+def digits(answer: Tensor) -> np.ndarray:
+    """Boards (..., cells) uint8 of token ids; what is no digit becomes 0."""
+    return np.clip(answer.numpy() - 1, 0, None).astype(np.uint8)
 
 
 # --- files -------------------------------------------------------------------------------------------------------
@@ -260,11 +265,17 @@ def load_model(folder: Path, dtype: torch.dtype = torch.float32) -> RecursiveMod
     return model.to(dtype).eval()
 
 
+def layers(weights: dict[str, Tensor], level: str) -> int:
+    """Number of blocks of a level, ``L_level`` or ``H_level``, by the names of a state dict."""
+    start = f"inner.{level}.layers."
+    return len({name.removeprefix(start).split(".")[0] for name in weights if name.startswith(start)})
+
+
 def check_size(config: Config, weights: dict[str, Tensor], where: str) -> None:
     """Raise :class:`ModelError` unless `weights` have the width and depth of `config`: before a model of that size is built."""
     head = weights.get("inner.lm_head.weight", torch.empty(0))
-    layers = len({name.split(".layers.")[0] + name.split(".layers.")[1].split(".")[0] for name in weights if ".layers." in name})
-    for what, found, asked in (("lm_head", tuple(head.shape), (config.vocabulary, config.width)), ("layers", layers, config.L_layers + config.H_layers)):
+    depth = layers(weights, "L_level") + layers(weights, "H_level")
+    for what, found, asked in (("lm_head", tuple(head.shape), (config.vocabulary, config.width)), ("layers", depth, config.L_layers + config.H_layers)):
         if found != asked:
             raise ModelError(f"{where}: weights do not fit the config. {what}: {found} in the weights, {asked} by the config")
 
@@ -277,3 +288,11 @@ def check_names(model: RecursiveModel, weights: dict[str, Tensor], where: str) -
     wrong = [f"{n}: {found[n]}, expected {expected[n]}" for n in sorted(expected.keys() & found.keys()) if found[n] != expected[n]]
     if missing or unexpected or wrong:
         raise ModelError(f"{where}: weights do not fit the config. Missing {missing}; unexpected {unexpected}; wrong shape {wrong}")
+
+
+def on_device(model: RecursiveModel, device: str) -> RecursiveModel:
+    """`model` on `device`; an unknown or absent one is named."""
+    try:
+        return model.to(device)
+    except (RuntimeError, AssertionError) as error:
+        raise ModelError(f"device {device!r} cannot be used ({str(error).splitlines()[0]}); try --device cpu") from None

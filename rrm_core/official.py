@@ -17,7 +17,7 @@ from torch import Tensor
 
 from rrm_core import paths
 from rrm_core.files import passing, sha256, write_json
-from rrm_core.models import Config, ModelError, RecursiveModel, check_names, save_model
+from rrm_core.models import Config, ModelError, RecursiveModel, check_names, layers, save_model
 
 PUBLISHED = {"trm": {"H_cycles": 3, "L_cycles": 6, "heads": 8, "prefix": 16}, "hrm": {"H_cycles": 2, "L_cycles": 2, "heads": 8, "prefix": 1}}
 
@@ -52,12 +52,6 @@ def stripped(name: str) -> str:
     return name
 
 
-def layers(tensors: dict[str, Tensor], level: str) -> int:
-    """Number of blocks of a level."""
-    start = f"inner.{level}.layers."
-    return len({name.removeprefix(start).split(".")[0] for name in tensors if name.startswith(start)})
-
-
 def read_arch(path: Path | str) -> dict:
     """The ``arch`` block of an ``all_config.yaml``."""
     try:
@@ -81,30 +75,36 @@ def infer(tensors: dict[str, Tensor], arch: dict | None = None) -> tuple[Config,
     vocabulary, width = head.shape
     model = "hrm" if layers(tensors, "H_level") else "trm"
     mixer = tensors.get("inner.L_level.layers.0.mlp_t.gate_up_proj.weight")
-    arch, assumed = arch or {}, []
+    arch, assumed = {key: value for key, value in (arch or {}).items() if value is not None}, []
+
+    def number(key: str, kind: type = int) -> int | float:
+        try:
+            return kind(arch[key])
+        except (TypeError, ValueError):
+            raise ModelError(f"the config says {key}: {arch[key]!r}; expected a number") from None
 
     def setting(name: str, key: str) -> int:
         if key in arch:
-            return int(arch[key])
+            return number(key)
         assumed.append(f"{name}={PUBLISHED[model][name]}")
         return PUBLISHED[model][name]
 
     if arch.get("pos_encodings", "rope") not in ("rope", "none"):
         raise ModelError(f"pos_encodings={arch['pos_encodings']!r}: expected rope (or none for mlp_t); learned positions are not part of the Sudoku models")
     cycles = {name: setting(name, name) for name in ("H_cycles", "L_cycles")}
-    heads = setting("heads", "num_heads") if mixer is None else int(arch.get("num_heads", PUBLISHED[model]["heads"]))
+    heads = setting("heads", "num_heads") if mixer is None else number("num_heads") if "num_heads" in arch else PUBLISHED[model]["heads"]
     if mixer is not None:
         prefix = mixer.shape[1] - (vocabulary - 2) ** 2
     elif arch.get("puzzle_emb_len"):
-        prefix = int(arch["puzzle_emb_len"])
+        prefix = number("puzzle_emb_len")
     elif "puzzle_emb_ndim" in arch:
-        prefix = math.ceil(int(arch["puzzle_emb_ndim"]) / width)
+        prefix = math.ceil(number("puzzle_emb_ndim") / width)
     else:
         prefix = setting("prefix", "puzzle_emb_len")
     config = Config(model, "attention" if mixer is None else "mlp", vocabulary - 2, width, layers(tensors, "L_level"), layers(tensors, "H_level"),
-                    cycles["H_cycles"], cycles["L_cycles"], heads, prefix, float(arch.get("expansion", 4.0)))  # fmt: skip
+                    cycles["H_cycles"], cycles["L_cycles"], heads, prefix, number("expansion", float) if "expansion" in arch else 4.0)  # fmt: skip
     said = {"hidden_size": config.width, "L_layers": config.L_layers, "H_layers": config.H_layers, "mlp_t": config.mixing == "mlp"}
-    wrong = [f"{key}: config says {arch[key]}, the tensors {mine}" for key, mine in said.items() if key in arch and arch[key] is not None and arch[key] != mine]
+    wrong = [f"{key}: config says {arch[key]}, the tensors {mine}" for key, mine in said.items() if key in arch and arch[key] != mine]
     if wrong:
         raise ModelError(f"the config does not belong to this checkpoint: {'; '.join(wrong)}")
     return config, assumed

@@ -17,13 +17,14 @@ from torch import Tensor
 RMS_EPS = 1e-5
 
 
-def _at_least_float32(v: Tensor) -> Tensor:
+def at_least_float32(v: Tensor) -> Tensor:
+    """`v` in float32, or in float64 where it is."""
     return v if v.dtype == torch.float64 else v.float()
 
 
 def rms(v: Tensor) -> Tensor:
     """v / sqrt(mean(v^2 over the last axis) + 1e-5), computed in at least float32; no learned scale."""
-    w = _at_least_float32(v)
+    w = at_least_float32(v)
     return (w * torch.rsqrt(w.square().mean(-1, keepdim=True) + RMS_EPS)).to(v.dtype)
 
 
@@ -59,7 +60,7 @@ def silu_gate_dual(gate: Tensor, up: Tensor) -> Tensor:
     sigma = torch.sigmoid(g)
     silu = g * sigma
     slope = u * (sigma + silu * (1 - sigma))
-    out = torch.empty_like(up) if up.is_contiguous() else torch.empty(up.shape, dtype=up.dtype, device=up.device)
+    out = torch.empty_like(up, memory_format=torch.contiguous_format)
     torch.mul(silu, u, out=out[:1])
     torch.mul(up[1:], silu, out=out[1:])
     out[1:].addcmul_(gate[1:], slope)

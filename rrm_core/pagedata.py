@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from rrm_core import cells, charts, stats, sudoku
-from rrm_core.tables import SEGMENTS, Run, columns, lambda_at, read_trajectories
+from rrm_core.tables import SEGMENTS, Run, columns, lambda_at, log_drift, read_trajectories
 
 BLOCK = 64  # puzzles a script: about 50 kB, so that a click costs a blink also from a slow host
 
@@ -56,11 +56,6 @@ def growth(run: Run) -> np.ndarray:
     return np.stack([lambda_at(run.table, h, run.updates_per_segment) for h in range(1, SEGMENTS + 1)], axis=1)
 
 
-def log_drift(run: Run) -> np.ndarray:
-    """(B, T) log10 drift of z_H."""
-    return np.log10(np.maximum(cells.drift(run.table), cells.FLOOR))
-
-
 def assigned(run: Run) -> np.ndarray:
     """(B,) cell of every puzzle at Otsu on z_H; without a threshold, A for right and D for wrong."""
     values, correct = cells.late_drift(run.table), run.table.correct
@@ -74,7 +69,7 @@ def rows(run: Run) -> dict:
     n_wrong = int((~df.correct).sum())
     side = math.isqrt(len(df.puzzle.iloc[0]))
     low, high = stats.bounds(n_wrong)
-    bands = {what: cells.quantile_bands(values, assigned(run)) for what, values in (("drift", log_drift(run)), ("growth", growth(run)))}
+    bands = {what: cells.quantile_bands(values, assigned(run)) for what, values in (("drift", log_drift(cells.drift(df))), ("growth", growth(run)))}
     return {
         "label": run.label,
         "n": len(df),
@@ -114,7 +109,7 @@ def examples(run: Run) -> pd.DataFrame:
     df = run.table
     answers = read_trajectories(run.name).set_index("idx").loc[df.idx, columns("answer")].to_numpy(dtype=object)
     changed = [[a if t == 0 or a != line[t - 1] else "" for t, a in enumerate(line)] for line in answers]
-    curves = {"drift": log_drift(run), "q": df[columns("q_halt")].to_numpy("float64"), "growth": growth(run)}
+    curves = {"drift": log_drift(cells.drift(df)), "q": df[columns("q_halt")].to_numpy("float64"), "growth": growth(run)}
     parts = {"puzzle": df.puzzle.tolist(), "solution": df.solution.tolist(), "answers": changed}
     return pd.DataFrame(parts | {name: [short(line, 4) for line in values] for name, values in curves.items()}, index=df.idx)
 

@@ -117,8 +117,7 @@ def in_processes(function: Callable, options: dict, jobs: int, progress: Callabl
             for process, _ in running:
                 while process.is_alive():
                     process.join(0.5)
-                    if progress()[0] > bar.n:
-                        bar.update(progress()[0] - bar.n)
+                    bar.update(progress()[0] - bar.n)
         for i, (process, answer) in enumerate(running):
             try:
                 problem = answer.recv()

@@ -27,16 +27,27 @@ def make(side: int, n_train: int, n_test: int, seed: int) -> dict[str, pd.DataFr
     return {"train": train, "test": held_out[:n_test], "validation": held_out[n_test:].reset_index(drop=True)}
 
 
-def write_one(name: str, frame: pd.DataFrame) -> Path:
-    """Write ``data/puzzles/<name>.csv.gz``; returns its path. Gzip without a timestamp: same bytes every time."""
-    path = paths.data_dir() / "puzzles" / f"{name}.csv.gz"
-    write_bytes(gzip.compress(frame.to_csv(index=False).encode(), 9, mtime=0), path)
-    return path
+def write(sets: dict[str, pd.DataFrame], replace: bool = False) -> list[Path]:
+    """Write ``data/puzzles/<name>.csv.gz`` for each name; returns their paths. Gzip without a timestamp: same bytes every time.
+
+    A set of that name with other puzzles is refused unless `replace`; then none is written.
+    """
+    folder = paths.data_dir() / "puzzles"
+    packed = {folder / f"{name}.csv.gz": frame.to_csv(index=False).encode() for name, frame in sets.items()}
+    other = [path for path, text in packed.items() if path.exists() and unpacked(path) != text]
+    if other and not replace:
+        raise sudoku.SudokuError(f"{', '.join(map(str, other))}: there already, with other puzzles; add --replace to lose them, or choose another name")
+    for path, text in packed.items():
+        write_bytes(gzip.compress(text, 9, mtime=0), path)
+    return list(packed)
 
 
-def write(name: str, frames: dict[str, pd.DataFrame]) -> list[Path]:
-    """Write ``data/puzzles/<name>-<split>.csv.gz`` for each split; returns their paths."""
-    return [write_one(f"{name}-{split}", frame) for split, frame in frames.items()]
+def unpacked(path: Path) -> bytes:
+    """The text of a gzipped file; empty where it is damaged."""
+    try:
+        return gzip.decompress(path.read_bytes())
+    except (OSError, EOFError, zlib.error):
+        return b""
 
 
 def table(name: str) -> pd.DataFrame:
@@ -50,7 +61,7 @@ def table(name: str) -> pd.DataFrame:
         frame = pd.read_csv(path, dtype={"puzzle": str, "solution": str})
     except (OSError, EOFError, zlib.error, ValueError) as error:
         raise sudoku.SudokuError(f"{path}: cannot be read ({error}); restore it or make it again") from None
-    missing = [c for c in ("puzzle", "solution", "givens", "backtracks", "naked_backtracks") if c not in frame]
+    missing = [c for c in sudoku.COLUMNS if c not in frame]
     if missing or not len(frame):
         raise sudoku.SudokuError(f"{path}: {f'no column {missing[0]}' if missing else 'no puzzle'}; expected a set made by `rrm puzzles make` or `import`")
     return frame
@@ -84,10 +95,11 @@ def rows_of(path: Path) -> Iterator[tuple[int, str, str | None, str | None]]:
     The CSV is Sudoku-Extreme's (source, question, answer, rating); lines are tdoku's text files or any plain list: the
     first word counts, ``#`` begins a comment. ``.gz`` is unpacked.
     """
-    with (gzip.open(path, "rt", errors="replace", newline="") if path.suffix == ".gz" else open(path, errors="replace", newline="")) as file:
-        first = file.readline()
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "rt", encoding="utf-8-sig", errors="replace", newline="") as file:
+        header = next(csv.reader([file.readline()]), [])
         file.seek(0)
-        if "question" in first.lower().split(",")[:4]:
+        if "question" in [name.strip().lower() for name in header]:
             reader = csv.DictReader(file)
             for row in reader:
                 row = {str(k).strip().lower(): v for k, v in row.items()}

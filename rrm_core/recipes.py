@@ -56,6 +56,8 @@ PUBLISHED = {"batch": 768, "lr": 1e-4, "weight_decay": 1.0, "optimiser": "adam-a
 PRESETS: dict[str, tuple[Config, Recipe]] = {
     "trm-6x6": (Config("trm", "mlp", 6, 96, 2, 0, 2, 3, heads=4, prefix=1), Recipe("6x6", steps=1000, eval_every=50, checkpoint_every=50)),
     "hrm-6x6": (Config("hrm", "attention", 6, 96, 2, 2, 2, 2, heads=4, prefix=1), Recipe("6x6", steps=10000, checkpoint_every=250)),
+    # A TRM that mixes by attention, as an HRM does: how much of what tells the two apart is the mixing?
+    "trm-6x6-attention": (Config("trm", "attention", 6, 96, 2, 0, 2, 3, heads=4, prefix=1), Recipe("6x6", steps=2500, eval_every=50, checkpoint_every=50)),
     "trm-9x9-small": (
         Config("trm", "mlp", 9, 128, 2, 0, 2, 3, heads=4, prefix=1),
         Recipe("9x9", steps=10000, batch=96, extra_givens=25, eval_every=250, checkpoint_every=250),

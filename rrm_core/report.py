@@ -72,7 +72,7 @@ def paper_value(row: pd.Series, spec: str = ".3f") -> str:
 
 def bands(runs: list[Run], strict_percentile: float = 0) -> dict[str, Band]:
     """{run: settled band} on late drift of z_H; a `strict_percentile` of 0 leaves the strict threshold to our rule."""
-    return {run.name: cells.band(cells.late_drift(run.table), strict_percentile or None) for run in runs}
+    return {run.name: cells.band_of(run, strict_percentile) for run in runs}
 
 
 # --- section 2 ---------------------------------------------------------------------------------------------------
@@ -115,12 +115,14 @@ def checkpoint_note(run: Run) -> str:
     given = run.meta.get("extra_givens", 0)
     puzzles = "test puzzles" + (f" with {given} extra givens in each" if given else "")
     solved = f"it solves {run.table.correct.mean():.1%} of the {len(run.table):,} {puzzles} and fails on {int((~run.table.correct).sum()):,}. "
-    if run.meta["step"] is None or not tables.has_log(run.name):
+    if run.meta["step"] is None or not run.meta.get("recipe"):
         origin = plain(run.meta.get("import", {}).get("checkpoint", "a checkpoint without a training log"))
         return f"**{run.name}** was imported ({origin}): {solved}"
-    log = tables.read_log(run.name).dropna(subset=["eval_exact"])
-    best, seen = log.loc[log.eval_exact.idxmax()], log.iloc[(log.step - run.meta["step"]).abs().argmin()]
     start = f"**{run.name}** is the checkpoint at step {run.meta['step']:,} of a training of {run.meta['training_steps']:,} steps. "
+    log = tables.evaluations(run.name)
+    if log.empty:
+        return f"{start}Its log holds no evaluation on validation puzzles; {solved}"
+    best, seen = log.loc[log.eval_exact.idxmax()], tables.nearest(log, run.meta["step"])
     if best.eval_exact == 0:  # no accuracy to choose a checkpoint by
         return start + f"None of the {run.meta['recipe']['eval_puzzles']} validation puzzles, without extra givens, was solved at any step: what is measured here is an *unfinished* model; {solved}"
     return (
@@ -167,7 +169,7 @@ def cells_table(runs: list[Run], strict_percentile: float = 0) -> pd.DataFrame:
     for model, name in (("TRM", "otsu"), ("HRM", "otsu"), ("HRM", "strict"), ("HRM (joint estimator)", "strict")):
         rows.append(cells_row(model, PAPER, name, {c: paper.get((model, f"{name}_{c}"), np.nan) for c in CELLS}))
     for run in runs:
-        values, band = cells.late_drift(run.table), bands([run], strict_percentile)[run.name]
+        values, band = cells.late_drift(run.table), cells.band_of(run, strict_percentile)
         for name, threshold in (("otsu", band.otsu), ("strict", band.strict)):
             if np.isfinite(threshold):
                 note = "" if band.exists else f"cannot be measured: {band.reason}"
@@ -208,7 +210,7 @@ def medians_by_cell(run: Run, strict_percentile: float = 0) -> pd.DataFrame:
     for cell in CELLS:
         mine = p[p.quantity.str.endswith(f"_{cell}")].set_index("quantity")
         rows.append({"run": "HRM (22 May estimator)", "source": PAPER, "cell": cell, "n": int(mine.n.iloc[0])} | {n: mine.value[f"median_{n}_{cell}"] for n in names})
-    band = bands([run], strict_percentile)[run.name]
+    band = cells.band_of(run, strict_percentile)
     if np.isfinite(band.strict):
         t = cells.table(run.table, band.strict)
         rows += (t.drop(columns="share").assign(run=run.name, source=HERE)[["run", "source", "cell", "n", *[c for c in names if c in t]]]).to_dict("records")
@@ -227,6 +229,8 @@ def examples_line(run: Run, threshold: float) -> str:
     """How many settled failures there are and how many of them a selector would not see; in Markdown."""
     table = cells.settled_failures(run.table, threshold)
     wrong, inside = int((~run.table.correct).sum()), table[table.cell == "B"]
+    if not wrong:
+        return f"**{run.name}**: no puzzle failed."
     halting = stats.proportion(int((run.table.halted_at[~run.table.correct] > 0).sum()), wrong)
     if not len(inside):
         return f"**{run.name}**: cell B is empty: 0 of {wrong} failures settle (one-sided exact 95 % upper bound {stats.zero_bound(wrong):.2%}). Shown instead: the failures nearest the band, which are in cell D."
@@ -239,8 +243,8 @@ def threshold_free_table(runs: list[Run]) -> pd.DataFrame:
     rows = [{"run": "TRM", "source": PAPER, "failures": 254, "smallest late drift of a failure": np.nan, "successes below it": f"{p.value:.1%}"}]
     for run in runs:
         t = cells.threshold_free(cells.late_drift(run.table), run.table.correct)
-        below = stats.proportion(round(t["successes_below"] * t["n_correct"]), t["n_correct"]) if np.isfinite(t["successes_below"]) else np.nan
-        rows.append({"run": run.name, "source": HERE, "failures": t["n_wrong"], "smallest late drift of a failure": t["smallest_failure"], "successes below it": f"{below:.1%}"})
+        below = f"{stats.proportion(round(t['successes_below'] * t['n_correct']), t['n_correct']):.1%}" if np.isfinite(t["successes_below"]) else "–"
+        rows.append({"run": run.name, "source": HERE, "failures": t["n_wrong"], "smallest late drift of a failure": t["smallest_failure"], "successes below it": below})
     return pd.DataFrame(rows)
 
 
@@ -256,7 +260,7 @@ def controls_table(runs: list[Run], strict_percentile: float = 0) -> pd.DataFram
             {"run": "HRM (second estimator)", "source": PAPER, "overall": "–", "matched on late drift": f"{p.value['HRM (second estimator)', 'matched_auc']:.3f}",
              "within givens": "–", "within naked_backtracks": "–"}]  # fmt: skip
     for run in runs:
-        values, band = cells.late_drift(run.table), bands([run], strict_percentile)[run.name]
+        values, band = cells.late_drift(run.table), cells.band_of(run, strict_percentile)
         matched = stats.matched_auc(run.table, values, band.strict)[1] if np.isfinite(band.strict) else "cannot be measured: no band"
         rows.append({"run": run.name, "source": HERE, "overall": str(stats.auc(-run.table.lambda_1, run.table.correct)), "matched on late drift": str(matched)}
                     | {f"within {by}": str(stats.binned_auc(run.table, by)[1]) for by in ("givens", "naked_backtracks")})  # fmt: skip
@@ -274,14 +278,14 @@ def nested_table(runs: list[Run]) -> pd.DataFrame:
 def early_table(runs: list[Run], h: int) -> pd.DataFrame:
     """C5: AUC of each signal after `h` segments among puzzles still wrong there (the paper's restricted set, our reading)."""
     p = tables.published("early_window")
-    signals = {"lambda1": "lambda1", "drift_h": "drift_h", "q_halt": "q_halt"}
+    signals = ("lambda1", "drift_h", "q_halt")
     rows = []
     for model in ("TRM", "HRM") if h == 4 else ():
         mine = p[p.model == model].set_index("quantity").value
-        rows.append({"run": model, "source": PAPER, "puzzles": "–"} | {name: f"{mine[f'auc_{s}_4']:.3f}" if f"auc_{s}_4" in mine else "not printed" for name, s in signals.items()})
+        rows.append({"run": model, "source": PAPER, "puzzles": "–"} | {s: f"{mine[f'auc_{s}_4']:.3f}" if f"auc_{s}_4" in mine else "not printed" for s in signals})
     for run in runs:
         t = stats.early_window(run.table, run.updates_per_segment, h).query("subset != 'all'").set_index("signal")
-        found = {name: str(Estimate(*t.loc[s, ["auc", "low", "high"]].astype(float), n=0, method="", reason=t.reason[s])) for name, s in signals.items()}
+        found = {s: str(Estimate(*t.loc[s, ["auc", "low", "high"]].astype(float), n=0, method="", reason=t.reason[s])) for s in signals}
         rows.append({"run": run.name, "source": HERE, "puzzles": f"{t.n_correct.iloc[0]} solved later, {t.n_wrong.iloc[0]} not"} | found)
     return pd.DataFrame(rows).rename(columns={"lambda1": f"-λ1 over 1..{h}", "drift_h": f"+drift of segment {h}", "q_halt": f"+q_halt at {h}"})
 
@@ -301,7 +305,7 @@ def outcome_table(runs: list[Run]) -> pd.DataFrame:
         for name, mask in groups.items():
             x = run.table.lambda_1[mask].astype("float64")
             rows.append({"run": run.name, "source": HERE, "puzzles": name, "n": len(x), "mean λ1": x.mean(), "standard deviation": x.std(),
-                         "mean growth, per segment": x.mean() * run.updates_per_segment, "share with λ1 > 0": f"{(x > 0).mean():.1%}"})  # fmt: skip
+                         "mean growth, per segment": x.mean() * run.updates_per_segment, "share with λ1 > 0": f"{(x > 0).mean():.1%}" if len(x) else "–"})  # fmt: skip
     return pd.DataFrame(rows)
 
 
@@ -313,7 +317,7 @@ def ceiling_table(runs: list[Run], strict_percentile: float = 0) -> pd.DataFrame
         k = int(p[model, f"{which}_B"])
         rows.append({"run": model, "source": PAPER, "failures": wrong, "settled (B)": k, "share of failures": f"{stats.proportion(k, wrong):.2%}", "settled and would halt": k})
     for run in runs:
-        band = bands([run], strict_percentile)[run.name]
+        band = cells.band_of(run, strict_percentile)
         wrong = int((~run.table.correct).sum())
         if np.isfinite(band.strict) and wrong:
             table = cells.settled_failures(run.table, band.strict)

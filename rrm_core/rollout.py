@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 
 from rrm_core import ftle
+from rrm_core.config import SEGMENTS
 from rrm_core.models import RecursiveModel, State
-
-SEGMENTS = 16
 
 
 @dataclass(frozen=True)

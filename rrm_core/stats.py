@@ -6,7 +6,7 @@ fast form of Sun & Xu 2014; Clopper & Pearson 1934; paper sections 3.1-3.3.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from scipy import special
 from scipy.stats import binomtest, norm, rankdata
 
 from rrm_core import cells
-from rrm_core.tables import K, columns, exponents, lambda_at
+from rrm_core.tables import K, columns, exponents, log_drift, signals_at
 
 RESAMPLES = 10_000
 LEVEL = 0.95
@@ -251,19 +251,6 @@ def nested_auc(df: pd.DataFrame, folds: int = 10, resamples: int = 2000, seed: i
 
 # --- when the signal exists --------------------------------------------------------------------------------------
 
-SIGNALS = ("lambda1", "drift_h", "drift_l", "q_halt")
-
-
-def signals_at(df: pd.DataFrame, h: int, updates_per_segment: int) -> dict[str, np.ndarray]:
-    """{signal: score (B,)} at horizon h, each in the paper's direction: -lambda1, +drift, +q_halt predict success."""
-    return {
-        "lambda1": -lambda_at(df, h, updates_per_segment),
-        "drift_h": df[f"drift_h_{h:02d}"].to_numpy("float64"),
-        "drift_l": df[f"drift_l_{h:02d}"].to_numpy("float64"),
-        "q_halt": df[f"q_halt_{h:02d}"].to_numpy("float64"),
-    }
-
-
 def early_window(df: pd.DataFrame, updates_per_segment: int, h: int = 4, threshold: float | None = None) -> pd.DataFrame:
     """One row a signal and subset: AUC for the outcome at 16 of what is known after `h` segments.
 
@@ -273,7 +260,7 @@ def early_window(df: pd.DataFrame, updates_per_segment: int, h: int = 4, thresho
     """
     subsets = {"all": np.ones(len(df), dtype=bool), f"wrong at {h}": ~df[f"correct_{h:02d}"].to_numpy()}
     if threshold is not None and np.isfinite(threshold):
-        subsets[f"not settled at {h}"] = np.log10(np.maximum(df[f"drift_h_{h:02d}"], cells.FLOOR)).to_numpy() >= threshold
+        subsets[f"not settled at {h}"] = log_drift(df[f"drift_h_{h:02d}"].to_numpy()) >= threshold
     scores = signals_at(df, h, updates_per_segment)
     return pd.DataFrame([auc_row(score[rows], df.correct.to_numpy()[rows], h=h, signal=name, subset=subset)
                          for subset, rows in subsets.items() for name, score in scores.items()])  # fmt: skip
@@ -300,8 +287,3 @@ def halting_curve(df: pd.DataFrame, rule: str) -> pd.DataFrame:
         rows.append({"rule": rule, "threshold": float(abs(threshold) if rule == "drift_h" else threshold), "segments": float(stop.mean() + 1),
                      "accuracy": float(right[np.arange(len(df)), stop].mean())})  # fmt: skip
     return pd.DataFrame(rows)
-
-
-def as_row(estimate: Estimate, **labels: object) -> dict:
-    """An estimate as one tidy row."""
-    return labels | asdict(estimate)

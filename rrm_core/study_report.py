@@ -39,7 +39,7 @@ def training(run: Run) -> tuple:
 
 def strict(run: Run) -> float:
     """The run's strict threshold on log10 late drift."""
-    return cells.band(cells.late_drift(run.table)).strict
+    return cells.band_of(run).strict
 
 
 def horizon(h: int) -> int:
@@ -51,8 +51,8 @@ def horizon(h: int) -> int:
 
 def matched_note(run: Run, strict_percentile: float = 0) -> str:
     """How many bins of late drift carry the matched AUC of a run, and how wide they are; Markdown."""
-    table, _ = stats.matched_auc(run.table, cells.late_drift(run.table), report.bands([run], strict_percentile)[run.name].strict, resamples=1000)
-    used = table[table.used]
+    table, _ = stats.matched_auc(run.table, cells.late_drift(run.table), cells.band_of(run, strict_percentile).strict, resamples=1000)
+    used = table[table.used] if len(table) else table
     if used.empty:
         return f"**{run.name}**: no bin has five of each outcome."
     width = used.drift_high - used.drift_low
@@ -107,7 +107,7 @@ def classes_table(runs: list[Run]) -> pd.DataFrame:
     """Ren & Liu's classes in our reading, with their share of the outcome; runs without a band say so."""
     rows = []
     for run in runs:
-        band = cells.band(cells.late_drift(run.table))
+        band = cells.band_of(run)
         t = findings.classes(run)
         rows.append(labelled(run, t.assign(share=[f"{s:.1%}" for s in t.share], note="" if band.exists else f"no band: {band.reason}").rename(columns={"share": "share of the outcome"})))
     return joined(rows)
@@ -130,13 +130,13 @@ def fates_table(made: Made) -> pd.DataFrame:
 def rests(run: Run) -> bool | None:
     """Whether most failures end settled in a wrong place when run on; None: undecided, not measured, or no band to settle in."""
     share = findings.fate_at_end(run, "settled in a wrong place")
-    unknown = np.isnan(share.value) or share.low <= 0.5 <= share.high or not cells.band(cells.late_drift(run.table)).exists
+    unknown = np.isnan(share.value) or share.low <= 0.5 <= share.high or not cells.band_of(run).exists
     return None if unknown else bool(share.low > 0.5)
 
 
 def fate_sentence(run: Run, table: pd.DataFrame) -> str:
     """How the share of failures settled in a wrong place grows with the horizon, and what that makes of their wandering; Markdown."""
-    band = cells.band(cells.late_drift(run.table))
+    band = cells.band_of(run)
     t = findings.fates(table, band.otsu).query("fate == 'settled in a wrong place'").set_index("segment")
     end, wrong = t.index.max(), table[~table[f"correct_{SEGMENTS:03d}"]]
     shares = [f"{proportion(int(t.n[at]), int(t.of[at])):.1%} at segment {at}" for at in sorted({SEGMENTS, 64, end} & set(t.index))]
@@ -179,7 +179,7 @@ def headline(runs: list[Run]) -> pd.DataFrame:
     rows = [{"run": name, "source": PAPER, "AUC of -λ1": auc[name], "growth of failures": growth[name], "failures settled at 16": settled[name]} for name in ("TRM", "HRM")]
     for run in runs:
         fates = {name: findings.fate_at_end(run, fate) for name, fate in (("later solved", "solved later"), ("later settled, wrong", "settled in a wrong place"))}
-        row = {"run": run.name, "source": HERE, "solved": f"{run.table.correct.mean():.1%} of {len(run.table):,}", "band": "yes" if cells.band(cells.late_drift(run.table)).exists else "no",
+        row = {"run": run.name, "source": HERE, "solved": f"{run.table.correct.mean():.1%} of {len(run.table):,}", "band": "yes" if cells.band_of(run).exists else "no",
                "AUC of -λ1": auc[run.name], "growth of failures": growth[run.name]}  # fmt: skip
         rows.append(row | {"failures settled at 16": settled.get(run.name, "–")} | {k: "–" if np.isnan(e.value) else f"{e:.1%}" for k, e in fates.items()})
     columns = ["run", "source", "solved", "band", "AUC of -λ1", "growth of failures", "failures settled at 16", "later solved", "later settled, wrong"]
@@ -207,7 +207,7 @@ def seeds_sentence(runs: list[Run]) -> str:
     parts = []
     for group in with_repeats(runs):
         shares = [findings.fate_at_end(run, "settled in a wrong place") for run in group]
-        bands = ["" if cells.band(cells.late_drift(run.table)).exists else " (no band)" for run in group]
+        bands = ["" if cells.band_of(run).exists else " (no band)" for run in group]
         said = ["–" if np.isnan(e.value) else f"{e:.0%}{band}" for e, band in zip(shares, bands, strict=True)]
         parts.append(f"`{group[0].name}` ({len(group)} trainings): {', '.join(said)}")
     text = "Share of the failures that end below Otsu's threshold in a wrong place, from one seed to the next: "
@@ -321,7 +321,7 @@ def lingering_table(runs: list[Run]) -> pd.DataFrame:
     """Failures that entered the strict band and left it, a row a run."""
     rows = []
     for run in runs:
-        band, t = cells.band(cells.late_drift(run.table)), findings.classes(run).set_index("class")
+        band, t = cells.band_of(run), findings.classes(run).set_index("class")
         name = "entered the band and left it (lingering)"
         rows.append({"run": run.name, "source": HERE, "failures": int((~run.table.correct).sum()), "lingered": t.n[name], "share": f"{t.share[name]:.1%}",
                      "note": "" if band.exists else f"no band: {band.reason}"})  # fmt: skip

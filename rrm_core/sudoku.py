@@ -210,18 +210,14 @@ def canonical(boards: np.ndarray) -> np.ndarray:
     return kernels.smallest_images(boards, side, height, column_orders(side), int(height == width))
 
 
+COLUMNS = ("puzzle", "solution", "givens", "backtracks", "naked_backtracks")
+
+
 def described(puzzles: np.ndarray, solutions: np.ndarray, found: dict[str, np.ndarray] | None = None) -> pd.DataFrame:
-    """Table of puzzle, solution (texts), givens, backtracks, naked_backtracks; `found` is :func:`solve_many` of the puzzles, if known."""
+    """Table of :data:`COLUMNS`, boards as texts; `found` is :func:`solve_many` of the puzzles, if known."""
     found = solve_many(puzzles) if found is None else found
-    return pd.DataFrame(
-        {
-            "puzzle": [to_text(b) for b in puzzles],
-            "solution": [to_text(b) for b in solutions],
-            "givens": (puzzles > 0).sum(1),
-            "backtracks": found["backtracks"],
-            "naked_backtracks": found["naked_backtracks"],
-        }
-    )
+    values = ([to_text(b) for b in puzzles], [to_text(b) for b in solutions], (puzzles > 0).sum(1), found["backtracks"], found["naked_backtracks"])
+    return pd.DataFrame(dict(zip(COLUMNS, values, strict=True)))
 
 
 def make_split(side: int, n_train: int, n_test: int, seed: int, distinct: bool = True) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -14,11 +14,13 @@ import numpy as np
 import pandas as pd
 
 from rrm_core import paths
+from rrm_core.config import SEGMENTS
 from rrm_core.files import read_json, write_bytes
 from rrm_core.recipes import essentials
 
-SEGMENTS = 16
 K = 8
+LATE = 4  # segments of late drift: 13 to 16
+FLOOR = 1e-12  # a drift below this counts as this
 
 
 class TableError(ValueError):
@@ -153,12 +155,6 @@ class Run:
         return f"{self.name} (measured here)"
 
 
-def read_measurements(path: Path | str, updates_per_segment: int | None = None) -> pd.DataFrame:
-    """The validated measurement table of a Parquet file, or of a run by name."""
-    file = Path(path) if str(path).endswith(".parquet") else paths.run_dir(str(path)) / "measurements.parquet"
-    return validate(read(file), str(file), updates_per_segment)
-
-
 META = {"model": str, "side": int, "parameters": int, "updates_per_segment": int, "k": int, "seed": int, "files": dict}
 
 
@@ -176,8 +172,8 @@ def read_meta(name: str) -> dict:
 
 def load_run(name: str) -> Run:
     """The run `name`; an unknown one is refused with the list of those there."""
-    meta = read_meta(name)
-    return Run(name, meta, read_measurements(paths.run_dir(name) / "measurements.parquet", meta["updates_per_segment"]))
+    meta, file = read_meta(name), paths.run_dir(name) / "measurements.parquet"
+    return Run(name, meta, validate(read(file), str(file), meta["updates_per_segment"]))
 
 
 def load_runs(names: list[str] | None = None) -> dict[str, Run]:
@@ -217,6 +213,17 @@ def read_log(name: str) -> pd.DataFrame:
     return pd.read_csv(path)
 
 
+def evaluations(name: str) -> pd.DataFrame:
+    """The rows of run `name`'s log that hold an evaluation; none where it ships no log, or stopped before the first."""
+    log = read_log(name) if has_log(name) else pd.DataFrame(columns=["step"])
+    return log.reindex(columns=list(dict.fromkeys([*log, "eval_exact", "eval_token_acc"]))).dropna(subset=["eval_exact"])
+
+
+def nearest(evaluated: pd.DataFrame, step: int) -> pd.Series:
+    """The row of :func:`evaluations` at the step nearest to `step`."""
+    return evaluated.iloc[(evaluated.step - step).abs().argmin()]
+
+
 def read_trajectories(name: str) -> pd.DataFrame:
     """idx and the decoded boards answer_01..answer_16 of run `name`, as texts."""
     path = paths.run_dir(name) / "trajectories.parquet"
@@ -235,6 +242,21 @@ def published(name: str) -> pd.DataFrame:
         known = sorted(p.stem for p in path.parent.glob("*.csv"))
         raise TableError(f"no published table {name!r}; known: {', '.join(known)}")
     return pd.read_csv(path)
+
+
+def log_drift(drift: np.ndarray) -> np.ndarray:
+    """log10 of drift, clipped at :data:`FLOOR`; any shape."""
+    return np.log10(np.maximum(drift, FLOOR))
+
+
+def late(drift: np.ndarray) -> np.ndarray:
+    """(B,) late drift at the end of drift (B, T): log10 of the mean of its last four segments."""
+    return log_drift(drift[:, -LATE:].astype("float64").mean(1))
+
+
+def signals_at(df: pd.DataFrame, h: int, updates_per_segment: int) -> dict[str, np.ndarray]:
+    """{signal: score (B,)} at horizon h, each in the paper's direction: -lambda1, +drift, +q_halt predict success."""
+    return {"lambda1": -lambda_at(df, h, updates_per_segment)} | {name: df[f"{name}_{h:02d}"].to_numpy("float64") for name in ("drift_h", "drift_l", "q_halt")}
 
 
 def lambda_at(df: pd.DataFrame, h: int, updates_per_segment: int) -> np.ndarray:

@@ -24,11 +24,12 @@ from tqdm.auto import tqdm
 from rrm_core import puzzles, sudoku
 from rrm_core.files import write_bytes, write_json
 from rrm_core.losses import answer_loss, halting_loss
-from rrm_core.models import Config, RecursiveModel, load_model, save_model, tokens
+from rrm_core.config import SEGMENTS, Config
+from rrm_core.models import RecursiveModel, load_model, on_device, save_model, tokens
 from rrm_core.optim import OPTIMISERS
 from rrm_core.recipes import Recipe, TrainingError, preset
+from rrm_core.rollout import unroll
 
-SEGMENTS = 16
 STATE_FILE, PROGRESS_FILE, LOG_FILE = "state.safetensors", "progress.json", "log.csv"
 
 
@@ -44,10 +45,11 @@ class Trainer:
     """One training in `folder`: ``state.safetensors`` + ``progress.json`` (resume), ``log.csv``, ``checkpoints/step_NNNNNN``."""
 
     def __init__(self, config: Config, recipe: Recipe, folder: Path | str, device: str = "cpu") -> None:
-        self.config, self.recipe, self.folder, self.device = config, recipe, Path(folder), torch.device(device)
+        self.config, self.recipe, self.folder = config, recipe, Path(folder)
         torch.manual_seed(recipe.seed)
         self.rng = np.random.default_rng(recipe.seed)
-        self.model = RecursiveModel(config).to(self.device).train()
+        self.model = on_device(RecursiveModel(config), device).train()
+        self.device = torch.device(device)
         self.prefix_weights = self.model.inner.puzzle_emb.weights.requires_grad_(True)  # trained by sign-SGD, as published
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
         self.segment, self.readout = (torch.compile(f, dynamic=False) if recipe.compile else f for f in (self.model.segment, self.model.readout))
@@ -185,13 +187,9 @@ class Trainer:
         """Exact and token accuracy of the averaged weights on validation puzzles after 16 segments, no halting."""
         boards, solutions = puzzles.read(f"{self.recipe.puzzles}-validation", self.config.side)
         boards, solutions = boards[: self.recipe.eval_puzzles], solutions[: self.recipe.eval_puzzles]
-        with torch.inference_mode(), self.autocast():
-            x = self.average.embed(tokens(boards).to(self.device))
-            state = self.average.initial_state(len(boards))
-            for _ in range(SEGMENTS):
-                state = self.average.segment(state, x)
-            answer = self.average.readout(state)[0].argmax(-1)
-        right = (answer == tokens(solutions).to(self.device)).cpu().numpy()
+        with self.autocast():
+            answer = unroll(self.average, tokens(boards).to(self.device), k=0).answer[:, -1]
+        right = (answer == tokens(solutions)).numpy()
         return {"eval_exact": right.all(-1).mean(), "eval_token_acc": right.mean()}
 
     def run(self, minutes: float | None = None, progress: bool = True) -> None:
@@ -255,7 +253,8 @@ class Trainer:
             "rng": self.rng.bit_generator.state,
             "window": self.window,
         }
-        write_bytes(pd.DataFrame(self.rows).to_csv(index=False).encode(), self.folder / LOG_FILE)
+        if self.rows:  # a training stopped before its first row has no log
+            write_bytes(pd.DataFrame(self.rows).to_csv(index=False).encode(), self.folder / LOG_FILE)
         write_bytes(save(tensors, metadata={"progress": json.dumps(progress)}), self.folder / STATE_FILE)
         write_json({k: progress[k] for k in ("step", "elapsed_s", "config", "recipe")}, self.folder / PROGRESS_FILE)
 

@@ -33,6 +33,11 @@ def test_otsu_is_the_best_of_all_cuts():
     assert cells.otsu(values).threshold == centres[np.argmax([between(c) for c in centres])]
 
 
+def test_values_that_round_off_alone_tells_apart_have_no_cut():
+    assert np.isnan(cells.otsu(np.array([-3.0, np.nextafter(-3.0, 0), -3.0])).threshold)
+    assert cells.otsu(np.array([-3.0, -3.0 + 1e-9])).separability == pytest.approx(1)
+
+
 def test_separability_of_a_uniform_distribution_is_three_quarters():
     assert cells.otsu(np.linspace(0, 1, 100_000)).separability == pytest.approx(0.75, abs=1e-3)
 

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -123,6 +124,15 @@ def test_a_demo_refuses_what_is_out_of_range(root, name, bad, message, tmp_path,
     monkeypatch.chdir(root)
     with pytest.raises(papermill.PapermillExecutionError, match=message):
         papermill.execute_notebook(f"notebooks/demos/{name}.ipynb", str(tmp_path / "out.ipynb"), parameters=bad, progress_bar=False, execution_timeout=120)
+
+
+def test_an_executed_notebook_beside_a_chapter_is_no_chapter(root, tmp_path, monkeypatch):
+    shutil.copytree(root / "data", tmp_path / "data", ignore=shutil.ignore_patterns("runs"))
+    (tmp_path / "notebooks").mkdir()
+    for name in ("3_1_decomposition.ipynb", "3_1_decomposition.out.ipynb"):
+        shutil.copy(root / "notebooks" / "3_1_decomposition.ipynb", tmp_path / "notebooks" / name)
+    monkeypatch.setenv("RRM_DATA", str(tmp_path / "data"))
+    assert chapters.find("3_1").name == "3_1_decomposition.ipynb"
 
 
 def test_converting_values():

@@ -4,6 +4,7 @@ import io
 import json
 import re
 
+import altair as alt
 import numpy as np
 import pandas as pd
 import pytest
@@ -54,6 +55,14 @@ def test_every_chart_draws_and_describes_itself(run):
             assert len(charts.as_json(sent)) < 0.6 * len(charts.as_json(spec))
             pixels = [np.asarray(Image.open(io.BytesIO(vl_convert.vegalite_to_png(s))).convert("RGB")).astype(int) for s in (sent, spec)]
             assert (np.abs(pixels[0] - pixels[1]).max(-1) > 8).mean() < 1e-3, f"{name}: as CSV it draws something else"
+
+
+def test_false_stays_false_in_a_large_table():
+    table = pd.DataFrame({"x": range(250), "ok": [i % 5 > 0 for i in range(250)]})
+    sent = charts.compact(alt.Chart(table).mark_tick().encode(x="x:Q").to_dict())
+    (text,) = sent["datasets"].values()
+    words = [line.split(",")[1] for line in text.split()[1:]]
+    assert words == ["true" if ok else "false" for ok in table.ok]  # Vega's parser takes "False" for true
 
 
 def test_bins_count_every_puzzle(run):

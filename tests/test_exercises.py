@@ -123,7 +123,7 @@ def test_reading_time_counts_words_not_code(root, monkeypatch, tmp_path):
     (tmp_path / "notebooks").mkdir()
     text = "---\nx: y\n---\n\n# Two words\n\n" + "word " * 398 + "\n\n```{code-cell} ipython3\n:tags: [hide-input]\n\na = 'not counted at all'\n```\n"
     (tmp_path / "notebooks" / "2_setup.md").write_text(text)
-    monkeypatch.setattr(exercises.paths, "data_dir", lambda: tmp_path / "data")
+    monkeypatch.setattr(exercises.chapters.paths, "data_dir", lambda: tmp_path / "data")
     assert exercises.reading("2") == (400, 3)
 
 

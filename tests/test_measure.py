@@ -71,6 +71,9 @@ def test_bad_requests_are_refused(model, tmp_path):
         measure.keep_checkpoints(train_folder(tmp_path), tmp_path / "run", 9)
     with pytest.raises(MeasureError, match="has 0 checkpoints up to step 0; ask for a later step"):
         measure.keep_checkpoints(train_folder(tmp_path / "b"), tmp_path / "run", 1, to=0)
+    with pytest.raises(MeasureError, match="k=0 tangents: a run has one exponent at least"):
+        measure.run(train.checkpoints(train_folder(tmp_path / "c"))[3], tmp_path / "run", "4x4-test", 32, k=0)
+    assert not (tmp_path / "run").exists()
 
 
 def train_folder(tmp_path):
@@ -93,7 +96,7 @@ def test_a_run_is_complete_sealed_and_recomputable(measured):
     assert meta["parameters"] == sum(p.numel() for p in load_model(measured).parameters())
     assert not (measured / "parts").exists()
     assert [line for line in manifest.verify() if "smoke" in line] == []
-    again = manifest.recompute("smoke", 4)
+    again = measure.recompute("smoke", 4)
     assert again.agrees.all() and again["same outcome"].all() and np.allclose(again["lambda_1 shipped"], again["lambda_1 now"], atol=1e-4)
 
 
@@ -112,7 +115,7 @@ def test_verify_sees_every_kind_of_damage(measured):
 def test_recompute_notices_other_weights(measured, smoke_training):
     other = train.checkpoints(smoke_training)[80]
     shutil.copy(other / "model.safetensors", measured / "model.safetensors")
-    assert not manifest.recompute("smoke", 4).agrees.any()
+    assert not measure.recompute("smoke", 4).agrees.any()
 
 
 def test_keeping_checkpoints(measured, smoke_training):
@@ -134,5 +137,5 @@ def test_the_shipped_data_are_as_shipped():
 
 
 def test_shipped_rows_come_from_the_shipped_weights(run):
-    table = manifest.recompute(run.name, 2, seed=1)
+    table = measure.recompute(run.name, 2, seed=1)
     assert table.agrees.all(), table.to_string()

@@ -98,6 +98,12 @@ def test_a_wrong_config_is_refused(tmp_path):
         (tmp_path / "c.yaml").write_text(yaml.safe_dump({"arch": ARCH["hrm"] | change}))
         with pytest.raises(ModelError, match=message):
             official.read_checkpoint(tmp_path / "x", tmp_path / "c.yaml")
+    for key, value in (("H_cycles", [2]), ("num_heads", "eight"), ("expansion", {})):
+        (tmp_path / "c.yaml").write_text(yaml.safe_dump({"arch": ARCH["hrm"] | {key: value}}))
+        with pytest.raises(ModelError, match=f"the config says {key}: .*; expected a number"):
+            official.read_checkpoint(tmp_path / "x", tmp_path / "c.yaml")
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump({"arch": ARCH["hrm"] | {"H_cycles": None}}))
+    assert "H_cycles=2" in official.read_checkpoint(tmp_path / "x", tmp_path / "c.yaml")[1]  # null says nothing: as published
     (tmp_path / "c.yaml").write_text("lr: 1\n")
     with pytest.raises(ModelError, match="no 'arch' block"):
         official.read_checkpoint(tmp_path / "x", tmp_path / "c.yaml")
@@ -137,6 +143,17 @@ def test_sudoku_extreme_csv(tmp_path):
     for line, reason in zip(problems, ["line 3: digit 5 stands twice in row 1", "line 4: board of 80", "line 5: more than one solution",
                                        "line 6: the answer given is not", "line 7: could not convert"], strict=True):  # fmt: skip
         assert line.startswith(reason)
+
+
+@pytest.mark.parametrize("text", [f"source,question\na,{GOOD}\n", f"'source','question','answer'\n'a','{GOOD}','{ANSWER}'\n".replace("'", '"'), f"\ufeffquestion,answer\n{GOOD},{ANSWER}\n"])
+def test_a_csv_is_known_by_its_header_wherever_the_question_stands(text, tmp_path):
+    (tmp_path / "x.csv").write_text(text, encoding="utf-8")
+    table, problems = puzzles.import_file(tmp_path / "x.csv")
+    assert list(table.puzzle) == [GOOD] and problems == []
+    if "answer" in text:  # and its answer is checked
+        (tmp_path / "x.csv").write_text(text.replace(ANSWER, ANSWER[::-1]), encoding="utf-8")
+        with pytest.raises(ValueError, match="line 2: the answer given is not the solution"):
+            puzzles.import_file(tmp_path / "x.csv")
 
 
 def test_text_files_and_plain_lists(tmp_path):

@@ -16,7 +16,7 @@ def small(data_copy, smoke_training, monkeypatch):
     out = data_copy / "runs" / "small"
     measure.run(smoke_training / "checkpoints" / "step_000120", out, "4x4-test", 24, k=2)
     measure.keep_checkpoints(smoke_training, out, 2)
-    for module, values in ((long, {"SEGMENTS": 32}), (restarts, {"PUZZLES": 8, "WITH_EXPONENT": 4, "RESTARTS": 2}), (probes, {"PUZZLES": 8}),
+    for module, values in ((long, {"HORIZON": 32}), (restarts, {"PUZZLES": 8, "WITH_EXPONENT": 4, "RESTARTS": 2}), (probes, {"PUZZLES": 8}),
                            (numerics, {"PUZZLES": 8}), (multi4, {"STEPS": 4, "EVERY": 2, "PUZZLES": 8})):  # fmt: skip
         for name, value in values.items():
             monkeypatch.setattr(module, name, value)

@@ -70,6 +70,11 @@ def test_the_sign_of_drift_is_that_of_its_interval(runs):
     assert (later.median() > never.median()) == row["h = 4"].startswith("+")
 
 
+def test_a_run_without_a_threshold_has_no_matched_bin(runs):
+    still = runs["trm-6x6"].table.assign(**{f"drift_h_{t:02d}": np.float32(0.5) for t in range(1, 17)})
+    assert study_report.matched_note(tables.Run("trm-6x6", runs["trm-6x6"].meta, still)) == "**trm-6x6**: no bin has five of each outcome."
+
+
 def test_a_horizon_that_no_segment_has_is_refused():
     with pytest.raises(ValueError, match=r"h=16: expected 1\.\.15"):
         study_report.pruning_table([], 16)
@@ -139,7 +144,8 @@ def test_what_becomes_of_failures_is_counted_and_named(runs):
 
 
 def test_other_seeds_stand_beside_the_run_they_repeat(runs):
-    assert tables.repeats() == {"hrm-6x6-late": ["hrm-6x6-seed1", "hrm-6x6-seed2"], "trm-6x6": ["trm-6x6-seed1", "trm-6x6-seed2"]}
+    assert tables.repeats() == {"hrm-6x6-late": ["hrm-6x6-seed1", "hrm-6x6-seed2"], "trm-6x6": ["trm-6x6-seed1", "trm-6x6-seed2"],
+                                "trm-6x6-attention": ["trm-6x6-attention-seed1", "trm-6x6-attention-seed2"]}  # fmt: skip
     assert not set(runs) & {name for names in tables.repeats().values() for name in names}
     shown = [runs["trm-6x6"], runs["hrm-6x6"], runs["hrm-6x6-late"]]
     table = study_report.seeds_table(shown)

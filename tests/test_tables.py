@@ -97,7 +97,8 @@ def test_one_class_only_gives_answers_or_reasons(df, runs):
     assert cells.count(cells.assign(cells.late_drift(solved), solved.correct, 0.0))["B"] == 0
     one = Run("trm-6x6", runs["trm-6x6"].meta, solved)
     for table in (report.cells_table([one]), report.separation_table([one]), report.controls_table([one]), report.threshold_free_table([one])):
-        assert len(table) > 0
+        assert len(table) > 0 and "nan%" not in report.show(table, "x").html
+    assert report.examples_line(one, 0.0) == "**trm-6x6**: no puzzle failed." and "nan" not in report.show(report.outcome_table([one]), "x").html
     assert "cannot be measured: one class only" in report.separation_table([one])["AUC of -λ1"].iloc[-1]
 
 
@@ -111,7 +112,7 @@ def test_unreadable_files(tmp_path):
 
 @pytest.mark.parametrize("name", ["nope", "trm"])
 def test_an_unknown_run_lists_the_known(name):
-    with pytest.raises(paths.UnknownRun, match=f"unknown run '{name}'; known: hrm-6x6, hrm-6x6-late, hrm-6x6-seed1, hrm-6x6-seed2, hrm-9x9-small, trm-6x6, trm-6x6-seed1, trm-6x6-seed2, trm-9x9-small"):
+    with pytest.raises(paths.UnknownRun, match=f"unknown run '{name}'; known: hrm-6x6, hrm-6x6-late, hrm-6x6-seed1, hrm-6x6-seed2, hrm-9x9-small, trm-6x6, trm-6x6-attention, trm-6x6-attention-seed1, trm-6x6-attention-seed2, trm-6x6-seed1, trm-6x6-seed2, trm-9x9-small"):
         tables.load_run(name)
 
 

@@ -198,6 +198,7 @@
 
     function drawPuzzle() {
       const pool = weights.puzzles.filter((p) => kind.value === "any" || p.correct === (kind.value === "solved"));
+      if (!pool.length) { origin.textContent = `None of the puzzles of ${run} that came along is ${kind.value}; the board is unchanged.`; return; }
       const other = pool.filter((p) => p !== item);
       use((other.length ? other : pool)[Math.floor(Math.random() * (other.length || pool.length))]);
     }

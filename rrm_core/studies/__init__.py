@@ -19,11 +19,11 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from rrm_core import measure, paths, tables
+from rrm_core import measure, paths, sudoku, tables
 from rrm_core.files import read_json, sha256, write_json
-from rrm_core.models import RecursiveModel, load_model
+from rrm_core.models import RecursiveModel, load_model, on_device
 
-NAMES = ("evolution", "long", "restarts", "pruning", "probes", "numerics", "multi4")
+NAMES = ("evolution", "long", "fates", "restarts", "pruning", "probes", "numerics", "multi4")
 
 Units = dict[str, Callable[[], pd.DataFrame]]
 
@@ -45,7 +45,7 @@ class Subject:
     @property
     def inputs(self) -> pd.DataFrame:
         """idx, puzzle, solution, givens and difficulty counts of the run's puzzles."""
-        return self.table[["idx", *measure.INPUTS]]
+        return self.table[["idx", *sudoku.COLUMNS]]
 
     def chosen(self, n_wrong: int, n_right: int) -> pd.DataFrame:
         """Rows of the table: the first `n_wrong` failures and `n_right` successes (all, where there are fewer), alternating."""
@@ -66,7 +66,7 @@ def run(name: str, run_name: str, command: str = "", device: str = "cpu") -> lis
     module, folder = find(name), paths.run_dir(run_name)
     loaded = tables.load_run(run_name)
     parts = folder / "parts" / name
-    model = measure.on_device(load_model(folder), device)
+    model = on_device(load_model(folder), device)
     subject = Subject(folder, loaded.meta, loaded.table, model, parts)
     key = {"weights": sha256(folder / "model.safetensors"), "settings": module.SETTINGS}
     note = parts / "key.json"
@@ -91,23 +91,3 @@ def run(name: str, run_name: str, command: str = "", device: str = "cpu") -> lis
     shutil.rmtree(parts)
     measure.seal(folder, read_json(folder / "run.json"))
     return [out / f"{name}.parquet", out / f"{name}.json", folder / "run.json"]
-
-
-def rolled(model: RecursiveModel, boards: np.ndarray, **options: object) -> dict[str, np.ndarray]:
-    """Arrays (B, ...) of :func:`rrm_core.measure.roll` over all `boards`, chunk by chunk: digits, q, halts, drift_h, growth.
-
-    A start `state` must be that of one chunk.
-    """
-    out = [measure.roll(model, boards[i : i + measure.CHUNK], **options) for i in range(0, len(boards), measure.CHUNK)]
-    joined = {name: np.concatenate([getattr(r, name).numpy() for r in out])[: len(boards)] for name in ("answer", "q", "halts", "drift_h", "growth")}
-    return joined | {"digits": np.clip(joined.pop("answer") - 1, 0, None).astype(np.uint8)}
-
-
-def late(drift: np.ndarray) -> np.ndarray:
-    """(B,) log10 of the mean of the last four columns of drift (B, T), clipped at 1e-12: late drift at that horizon."""
-    return np.log10(np.maximum(drift[:, -4:].astype("float64").mean(1), 1e-12))
-
-
-def first(flags: np.ndarray) -> np.ndarray:
-    """(B,) the first true column of (B, T) counted from 1, 0 where there is none."""
-    return np.where(flags.any(1), flags.argmax(1) + 1, 0)

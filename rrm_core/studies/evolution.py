@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import pandas as pd
@@ -17,17 +18,22 @@ SETTINGS = {"puzzles": PUZZLES, "k": K}
 KEPT = ["idx", "correct", "token_acc", "halted_at", "q_halt_16", *columns("drift_h"), *columns("growth_1"), "lambda_1"]
 
 
-def measured(load: object, frame: pd.DataFrame, seed: int, **labels: object) -> pd.DataFrame:
+def measured(load: Callable[[], RecursiveModel], frame: pd.DataFrame, seed: int, **labels: object) -> pd.DataFrame:
     """One row a puzzle: `labels`, outcome, halting, drift and the growth of the largest exponent by segment."""
-    model: RecursiveModel = load()
-    return measure.rows(model, frame, k=K, seed=seed)[0][KEPT].assign(**labels)
+    return measure.rows(load(), frame, k=K, seed=seed)[0][KEPT].assign(**labels)
 
 
-def units(subject: Subject) -> Units:
-    """One unit a checkpoint: those kept (bfloat16 weights) and the measured one."""
+def models(subject: Subject) -> dict[int, Callable[[], RecursiveModel]]:
+    """{step: what loads its model}, ascending: the checkpoints kept (bfloat16 weights) and the measured one."""
     known = {step: partial(load_model, path) for step, path in checkpoints(subject.folder).items()}
     if not known:
         raise StudyError(f"{subject.folder.name} keeps no checkpoints; add them with `rrm checkpoints TRAINING --run {subject.folder.name}`")
-    known[subject.meta["step"]] = lambda: subject.model
+    if subject.meta["step"] is not None:  # an imported model may not say which it is
+        known[subject.meta["step"]] = lambda: subject.model
+    return dict(sorted(known.items()))
+
+
+def units(subject: Subject) -> Units:
+    """One unit a checkpoint."""
     frame = subject.inputs.head(PUZZLES)
-    return {f"step_{step:06d}": partial(measured, known[step], frame, subject.meta["seed"], step=step) for step in sorted(known)}
+    return {f"step_{step:06d}": partial(measured, load, frame, subject.meta["seed"], step=step) for step, load in models(subject).items()}

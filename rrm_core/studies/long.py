@@ -10,16 +10,19 @@ from functools import partial
 import pandas as pd
 
 from rrm_core import measure, puzzles
-from rrm_core.studies import Subject, Units, first, late, rolled
+from rrm_core.measure import first, rolled
+from rrm_core.models import RecursiveModel
+from rrm_core.studies import Subject, Units
+from rrm_core.tables import late
 
-SEGMENTS, SUCCESSES, BATCH, STRIDE = 256, 128, 2 * measure.CHUNK, 4
-SETTINGS = {"segments": SEGMENTS, "successes": SUCCESSES, "stride": STRIDE}
+HORIZON, SUCCESSES, BATCH, STRIDE = 256, 128, 2 * measure.CHUNK, 4
+SETTINGS = {"segments": HORIZON, "successes": SUCCESSES, "stride": STRIDE}
 
 
-def extended(subject: Subject, frame: pd.DataFrame) -> pd.DataFrame:
-    """One row a puzzle: late drift and correctness every four segments, when first solved, how often a right answer was left."""
+def extended(model: RecursiveModel, frame: pd.DataFrame) -> pd.DataFrame:
+    """One row a puzzle of `frame` (idx, puzzle, solution, correct): late drift and correctness every four segments, when first solved, how often a right answer was left."""
     boards, solutions = puzzles.boards(frame)
-    out = rolled(subject.model, boards, segments=SEGMENTS, k=0)
+    out = rolled(model, boards, segments=HORIZON, k=0)
     cells = out["digits"] == solutions[:, None]
     right = cells.all(-1)
     data = {
@@ -30,7 +33,7 @@ def extended(subject: Subject, frame: pd.DataFrame) -> pd.DataFrame:
         "left": (right[:, :-1] & ~right[:, 1:]).sum(1),
         "token_acc": cells[:, -1].mean(-1).astype("float32"),
     }
-    marks = range(STRIDE, SEGMENTS + 1, STRIDE)
+    marks = range(STRIDE, HORIZON + 1, STRIDE)
     data |= {f"late_{t:03d}": late(out["drift_h"][:, :t]).astype("float32") for t in marks}
     data |= {f"correct_{t:03d}": right[:, t - 1] for t in marks}
     return pd.DataFrame(data)
@@ -39,4 +42,4 @@ def extended(subject: Subject, frame: pd.DataFrame) -> pd.DataFrame:
 def units(subject: Subject) -> Units:
     """One unit for every 64 puzzles."""
     frame = subject.chosen(len(subject.table), SUCCESSES)
-    return {f"rows_{i:06d}": partial(extended, subject, frame.iloc[i : i + BATCH].reset_index(drop=True)) for i in range(0, len(frame), BATCH)}
+    return {f"rows_{i:06d}": partial(extended, subject.model, frame.iloc[i : i + BATCH].reset_index(drop=True)) for i in range(0, len(frame), BATCH)}

@@ -9,9 +9,10 @@ import pandas as pd
 import torch
 
 from rrm_core import puzzles
-from rrm_core.measure import named
+from rrm_core.measure import named, rolled, spectra
 from rrm_core.models import RecursiveModel, load_model
-from rrm_core.studies import Subject, Units, late, rolled
+from rrm_core.studies import Subject, Units
+from rrm_core.tables import late
 
 PUZZLES, K = 64, 2
 SETTINGS = {"puzzles": PUZZLES, "k": K}
@@ -35,8 +36,7 @@ def variant(subject: Subject, frame: pd.DataFrame, name: str, load: object = Non
     model = load() if load else subject.model
     out = roll(model, boards, k=K, seed=seed, every=every)
     growth = out["growth"]
-    exponents = -np.sort(-growth.sum(1), axis=1) / (growth.shape[1] * len(model.schedule))
-    exponents = exponents if growth.shape[2] else np.full((len(frame), K), np.nan)
+    exponents = spectra(growth, len(model.schedule)) if growth.shape[2] else np.full((len(frame), K), np.nan)
     data = {"variant": name, "idx": frame.idx, "correct": (out["digits"][:, -1] == solutions).all(-1), "late": late(out["drift_h"])}
     data |= named("drift_h", out["drift_h"]) | named("growth_1", growth[..., 0] if growth.shape[2] else np.full(growth.shape[:2], np.nan))
     return pd.DataFrame(data | {f"lambda_{i + 1}": exponents[:, i].astype("float32") for i in range(K)})

@@ -11,7 +11,9 @@ import numpy as np
 import pandas as pd
 
 from rrm_core import puzzles
-from rrm_core.studies import Subject, Units, first, late, rolled
+from rrm_core.measure import first, rolled
+from rrm_core.studies import Subject, Units
+from rrm_core.tables import late
 
 PUZZLES = 256
 SETTINGS = {"puzzles": PUZZLES, "seed": 0}

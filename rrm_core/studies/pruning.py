@@ -9,9 +9,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from rrm_core import stats
 from rrm_core.studies import Subject, Units
-from rrm_core.tables import SEGMENTS
+from rrm_core.tables import SEGMENTS, signals_at
 
 SHARES = tuple(np.round(np.arange(0, 1.0001, 0.05), 2))
 SETTINGS = {"shares": list(SHARES), "horizons": list(range(1, SEGMENTS))}
@@ -23,7 +22,7 @@ def curve(subject: Subject) -> pd.DataFrame:
     final, n = df.correct.to_numpy(), len(df)
     for h in range(1, SEGMENTS):
         wrong = ~df[f"correct_{h:02d}"].to_numpy()
-        scores = stats.signals_at(df, h, updates) | {"random": np.random.default_rng(h).random(n)}
+        scores = signals_at(df, h, updates) | {"random": np.random.default_rng(h).random(n)}
         for signal, score in scores.items():
             order = np.flatnonzero(wrong)[np.argsort(score[wrong], kind="stable")]
             for share in SHARES:

@@ -14,7 +14,9 @@ import pandas as pd
 import torch
 
 from rrm_core import measure, puzzles
-from rrm_core.studies import Subject, Units, late, rolled
+from rrm_core.measure import rolled, spectra
+from rrm_core.studies import Subject, Units
+from rrm_core.tables import late
 
 PUZZLES, WITH_EXPONENT, RESTARTS, SIGMAS = 256, 64, 16, (1.0,)
 SETTINGS = {"puzzles": PUZZLES, "with_exponent": WITH_EXPONENT, "restarts": RESTARTS, "sigmas": list(SIGMAS)}
@@ -35,9 +37,8 @@ def restarted(subject: Subject, frame: pd.DataFrame, sigma: float, restart: int)
     options = {"state": start(subject, restart, sigma), "seed": subject.meta["seed"]}
     parts = [rolled(subject.model, b, k=k, **options) for b, k in ((boards[:WITH_EXPONENT], 1), (boards[WITH_EXPONENT:], 0)) if len(b)]
     right = np.concatenate([p["digits"][:, -1] for p in parts]) == solutions
-    updates = len(subject.model.schedule) * parts[0]["growth"].shape[1]
     exponent = np.full(len(frame), np.nan)
-    exponent[:WITH_EXPONENT] = parts[0]["growth"].sum((1, 2)) / updates
+    exponent[:WITH_EXPONENT] = spectra(parts[0]["growth"], len(subject.model.schedule))[:, 0]
     return pd.DataFrame({
         "sigma": sigma, "restart": restart, "idx": frame.idx, "correct": right.all(-1), "token_acc": right.mean(-1).astype("float32"),
         "q_halt": np.concatenate([p["q"][:, -1, 0] for p in parts]), "halts": np.concatenate([p["halts"][:, -1] for p in parts]),
