@@ -15,6 +15,7 @@ from rrm_core.tables import LATE, SEGMENTS, Run, columns, late, log_drift
 
 BINS = 256
 UNIFORM = 0.75  # Otsu's separability of a uniform distribution
+DIP = 0.05  # largest p of the dip test that rejects one hump
 CELLS = ("A", "B", "C", "D")
 STATES = ("h", "l", "both")
 
@@ -76,6 +77,12 @@ class Band:
     exists: bool
     reason: str = ""
 
+    @property
+    def by(self) -> str:
+        """What says that the band exists: "both", "dip test" or "separability" alone; a dash where nothing does."""
+        separable, dips = self.separability > UNIFORM, self.dip_p <= DIP
+        return "both" if separable and dips else "separability" if separable else "dip test" if dips else "–"
+
 
 def band(values: np.ndarray, strict_percentile: float | None = None) -> Band:
     """The :class:`Band` of pooled log10 late drift (B,).
@@ -97,7 +104,7 @@ def band(values: np.ndarray, strict_percentile: float | None = None) -> Band:
         raise CellError(f"strict_percentile={strict_percentile}: expected between 0 and 100, exclusive")
     strict = float(np.percentile(values, strict_percentile))
     p = float(diptest.diptest(values)[1]) if len(values) > 3 else float("nan")
-    exists = split.separability > UNIFORM or p <= 0.05
+    exists = split.separability > UNIFORM or p <= DIP
     return Band(split.threshold, strict, strict_percentile, split.separability, p, exists, "" if exists else "late drift is not bimodal")
 
 

@@ -20,6 +20,8 @@ from rrm_core.stats import Estimate, proportion, unmeasured
 from rrm_core.tables import Run
 
 VERDICTS = ("holds", "fails", "undecided", "agrees", "differs", "cannot be measured")
+BINS_NEEDED = 3  # of late drift, for a matched AUC to be a claim's evidence
+CEILING = 0.999  # an AUC to which nothing can be added
 FIELDS = {"id", "claim", "says", "measure", "rule", "side", "null", "published", "only", "needs", "tied"}
 
 
@@ -99,14 +101,15 @@ def auc_settled_failures(run: Run) -> Estimate:
 def below_every_failure(run: Run) -> Estimate:
     """Share of the successes whose late drift is below that of every failure."""
     correct, values = run.table.correct.to_numpy(), late(run)
-    if (~correct).sum() < SMALLEST:
-        return unmeasured(len(correct), "Clopper-Pearson", f"n < {SMALLEST} in a class ({(~correct).sum()})")
-    return share(values[correct] < values[~correct].min())
+    few = min(int(correct.sum()), int((~correct).sum()))
+    return unmeasured(len(correct), "bootstrap", f"n < {SMALLEST} in a class ({few})") if few < SMALLEST else stats.below_smallest(values, correct)
 
 
 def matched(run: Run) -> Estimate:
-    """The AUC matched on late drift among unsettled puzzles."""
-    return stats.matched_auc(run.table, late(run), band(run).strict)[1]
+    """The AUC matched on late drift among unsettled puzzles, refused where fewer than three bins carry it: wide bins match nothing."""
+    table, found = stats.matched_auc(run.table, late(run), band(run).strict)
+    used = int(table.used.sum()) if len(table) else 0
+    return found if used >= BINS_NEEDED or np.isnan(found.value) else unmeasured(found.n, found.method, f"few bins: {used} of late drift hold {stats.MINIMUM} of each outcome, {BINS_NEEDED} are needed")
 
 
 def controls(run: Run) -> list[Estimate]:
@@ -123,6 +126,8 @@ def blind_failures(run: Run) -> Estimate:
 def beyond(run: Run) -> Estimate:
     """What the exponent adds to the AUC of late drift and the final halting logit, cross-validated."""
     row = stats.nested_auc(run.table).iloc[0]
+    if row.auc_without >= CEILING:
+        return unmeasured(len(run.table), "bootstrap", f"at the ceiling: the AUC is {row.auc_without:.4f} without it")
     return Estimate(row.difference, row.low, row.high, len(run.table), "bootstrap", row.reason)
 
 
@@ -158,6 +163,7 @@ MEASURES: dict[str, Callable[[Run], Estimate]] = {
     "long_solved": lambda run: findings.fate_at_end(run, "solved later"),
     "long_settled_wrong": lambda run: findings.fate_at_end(run, "settled in a wrong place"),
     "selection_gain": findings.selection_gain,
+    "selection_gain_stored": lambda run: findings.selection_gain(run, stored=True),
     "pruned_lambda_1": lambda run: findings.pruned_successes(run, "lambda1"),
     "pruned_q_halt": lambda run: findings.pruned_successes(run, "q_halt"),
 }
@@ -245,7 +251,7 @@ def would_change(row: dict, found: str, here: Estimate, paper: Estimate, run: Ru
         if here.reason.startswith("missing table"):
             return f"rrm study {here.reason.split('/')[-1].removesuffix('.parquet')} --run {run.name}"
         mends = {"no band": "a checkpoint whose late drift has two humps", "tied to": f"a run on {row.get('tied')}x{row.get('tied')}", "about": f"a run of {str(row.get('only')).upper()}",
-                 "n <": "more puzzles of that kind", "one bin": "a finer measure of difficulty", "missing column": "measure the run again"}  # fmt: skip
+                 "n <": "more puzzles of that kind", "one bin": "a finer measure of difficulty", "few bins": "more puzzles of the rarer outcome", "at the ceiling": "a run on which late drift and q_halt leave something to tell", "missing column": "measure the run again"}  # fmt: skip
         if "checkpoint" in here.reason:
             return "more checkpoints with a band"
         return next((mend for start, mend in mends.items() if here.reason.startswith(start)), "more puzzles of each outcome")

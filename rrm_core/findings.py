@@ -33,17 +33,23 @@ def missing(name: str) -> Estimate:
 
 
 @lru_cache(maxsize=8)
-def counts(n: int) -> np.ndarray:
-    """(10,000, n) how often each of n puzzles stands in each bootstrap sample; seed 0."""
-    return np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=RESAMPLES).astype("float32")
+def counts(sizes: tuple[int, ...]) -> np.ndarray:
+    """(10,000, sum of sizes) how often each puzzle stands in each bootstrap sample, drawn within groups of these sizes; seed 0."""
+    rng = np.random.default_rng(0)
+    return np.concatenate([rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES) for n in sizes], axis=1).astype("float32")
 
 
 def mean(values: np.ndarray, weights: np.ndarray | None = None) -> Estimate:
-    """Mean of one value a puzzle with a bootstrap interval; `weights` make a stratified sample stand for its population."""
+    """Mean of one value a puzzle with a bootstrap interval; `weights` make a stratified sample stand for its population.
+
+    Puzzles of one weight are one stratum, and are resampled within it: how many of each a sample holds was decided, not drawn.
+    """
     if len(values) < SMALLEST:
         return unmeasured(len(values), "bootstrap", f"n < {SMALLEST} ({len(values)})")
     w = np.ones(len(values)) if weights is None else weights
-    low, high = np.percentile((counts(len(values)) @ (w * values)) / (counts(len(values)) @ w), [2.5, 97.5])
+    order, sizes = np.argsort(w, kind="stable"), tuple(np.unique(w, return_counts=True)[1].tolist())
+    draws = counts(sizes)
+    low, high = np.percentile((draws @ (w * values)[order]) / (draws @ w[order]), [2.5, 97.5])
     return Estimate(float(np.average(values, weights=w)), float(low), float(high), len(values), "bootstrap over puzzles")
 
 
@@ -58,7 +64,7 @@ def with_cells(table: pd.DataFrame) -> tuple[pd.DataFrame, cells.Band]:
 
 
 def evolution(table: pd.DataFrame, updates: int, by: tuple[str, ...] = ("step",)) -> pd.DataFrame:
-    """One row a checkpoint: n, accuracy, A-D, whether there is a band, mean growth over all, median growth of groups (NaN below 5)."""
+    """One row a checkpoint: n, accuracy, A-D, whether there is a band, median growth of groups and mean growth of all, of the right and of the wrong (NaN below 5)."""
     rows = []
     for labels, part in table.groupby(list(by), sort=False):
         part, band = with_cells(part)
@@ -66,6 +72,7 @@ def evolution(table: pd.DataFrame, updates: int, by: tuple[str, ...] = ("step",)
         row = dict(zip(by, labels, strict=True)) | {"n": len(part), "accuracy": part.correct.mean(), **cells.count(part.cell), "band": band.exists}
         groups = {"correct": part.correct, "wrong": ~part.correct} | {c: part.cell == c for c in "AD"}
         row |= {f"growth {g}": float(np.median(growth[m])) if m.sum() >= 5 else np.nan for g, m in groups.items()}
+        row |= {f"mean growth {g}": float(np.mean(growth[groups[g]])) if groups[g].sum() >= 5 else np.nan for g in ("correct", "wrong")}
         rows.append(row | {"mean growth": growth.mean(), "standard deviation": growth.std(), "AUC": str(stats.auc(-growth, part.correct))})
     return pd.DataFrame(rows)
 
@@ -98,29 +105,32 @@ def training_change(run: Run, gap: bool = False) -> Estimate:
     return Estimate(float(value), float(low), float(high), sum(len(g["D"]) for g in (able[0], able[-1])), "bootstrap")
 
 
-def multi4_last(run: Run) -> dict[str, pd.DataFrame] | None:
-    """{arm: rows with cells} after the last step of both arms of the multi4 study."""
+def multi4_last(run: Run, arms: tuple[str, ...]) -> dict[str, pd.DataFrame] | Estimate:
+    """{arm: rows with cells} after the last step of the multi4 study; where an arm has no band, or there is no study, the reason."""
     table = study(run, "multi4")
     if table is None:
-        return None
-    last = table[table.step == table.step.max()]
-    return {arm: with_cells(part)[0].set_index("idx") for arm, part in last.groupby("arm")}
+        return missing("multi4")
+    last = {arm: with_cells(table[(table.step == table.step.max()) & (table.arm == arm)]) for arm in arms}
+    without = [arm for arm, (_, band) in last.items() if not band.exists]
+    if without:
+        return unmeasured(0, "bootstrap", f"no band after the last step of {' and '.join(without)}")
+    return {arm: rows.set_index("idx") for arm, (rows, _) in last.items()}
 
 
 def multi4_d_mass(run: Run) -> Estimate:
     """Share of cell D under multi4 minus that under plain training, the same puzzles and steps; paired bootstrap."""
-    arms = multi4_last(run)
-    if arms is None:
-        return missing("multi4")
+    arms = multi4_last(run, ("plain", "multi4"))
+    if isinstance(arms, Estimate):
+        return arms
     both = (arms["multi4"].cell == "D").astype(float) - (arms["plain"].cell == "D").astype(float)
     return mean(both.to_numpy())
 
 
 def multi4_growth_a(run: Run) -> Estimate:
     """Median growth of cell A under multi4, last step."""
-    arms = multi4_last(run)
-    if arms is None:
-        return missing("multi4")
+    arms = multi4_last(run, ("multi4",))
+    if isinstance(arms, Estimate):
+        return arms
     values = arms["multi4"].lambda_1[arms["multi4"].cell == "A"].to_numpy("float64") * run.updates_per_segment
     return stats.median(values) if len(values) >= SMALLEST else unmeasured(len(values), "bootstrap", f"n < {SMALLEST} in cell A ({len(values)})")
 
@@ -131,6 +141,7 @@ CLASSES = {
     "solved by segment 4": "success",
     "solved later": "success",
     "never entered the strict band": "failure",
+    "entering the band at the end": "failure",
     "entered the band and left it (lingering)": "failure",
     "in the band at the end": "failure",
 }
@@ -139,14 +150,16 @@ CLASSES = {
 def classes(run: Run, early: int = 4) -> pd.DataFrame:
     """Ren & Liu's classes in our reading: class, outcome, n, and its share of the outcome with exact interval.
 
-    A segment is in the band when its own drift is below the strict threshold; "at the end" means late drift, as for cell B.
+    A segment is in the band when its own drift is below the strict threshold; "in the band at the end" means late drift, as for cell B; "left"
+    means that a segment out of the band follows one inside it.
     """
     df, late = run.table, cells.late_drift(run.table)
     strict = cells.band(late).strict
     logs = log_drift(cells.drift(df))
     correct, by_early = df.correct.to_numpy(), df[columns("correct", early)].to_numpy().any(1)
-    end, entered = late < strict, (logs < strict).any(1)
-    found = np.select([correct & by_early, correct, end, entered], [0, 1, 4, 3], 2)
+    inside = logs < strict
+    left = (inside[:, :-1] & ~inside[:, 1:]).any(1)
+    found = np.select([correct & by_early, correct, late < strict, left, inside.any(1)], [0, 1, 5, 4, 3], 2)
     rows = []
     for i, (name, outcome) in enumerate(CLASSES.items()):
         n = int((correct if outcome == "success" else ~correct).sum())
@@ -181,11 +194,48 @@ def fates(table: pd.DataFrame, threshold: float) -> pd.DataFrame:
 def fate_at_end(run: Run, fate: str) -> Estimate:
     """Share of the failures at 16 with a fate at the end of the long rollout."""
     table = study(run, "long")
-    if table is None:
-        return missing("long")
-    t = fates(table, cells.band_of(run).otsu)
-    row = t[(t.segment == t.segment.max()) & (t.fate == fate)].iloc[0]
+    return missing("long") if table is None else share_at_end(fates(table, cells.band_of(run).otsu), fate)
+
+
+def share_at_end(counted: pd.DataFrame, fate: str) -> Estimate:
+    """The share of one fate at the last horizon of :func:`fates`."""
+    row = counted[(counted.segment == counted.segment.max()) & (counted.fate == fate)].iloc[0]
     return proportion(int(row.n), int(row.of)) if row.of >= SMALLEST else unmeasured(int(row.of), "", f"n < {SMALLEST} ({row.of})")
+
+
+def fates_along(run: Run) -> pd.DataFrame | None:
+    """One row a checkpoint: step, accuracy, median growth of its failures over 16 segments, share of them settled in a wrong place in the end.
+
+    Settled is below the run's own Otsu threshold at every step. Accuracy and growth are of the study `evolution` (256 puzzles), the share with
+    its exact interval of the study `fates`, NaN below 20 failures. None where the run lacks one of the two.
+    """
+    evolved, followed = study(run, "evolution"), study(run, "fates")
+    if evolved is None or followed is None:
+        return None
+    threshold, rows = cells.band_of(run).otsu, []
+    for step, part in followed.groupby("step"):
+        now = evolved[evolved.step == step]
+        growth = now.lambda_1[~now.correct].median() * run.updates_per_segment
+        end = share_at_end(fates(part, threshold), "settled in a wrong place")
+        rows.append({"step": step, "accuracy": now.correct.mean(), "growth": growth, "n": end.n, "settled": end.value, "low": end.low, "high": end.high})
+    return pd.DataFrame(rows)
+
+
+def settling(runs: list[Run], along: bool = True) -> pd.DataFrame:
+    """One row a run and checkpoint: run, model, mixing, and what :func:`fates_along` gives.
+
+    The measured step of each run is that of its long rollout, all its failures; the others are there where `along` and the run has them. Rows
+    that cannot be measured are left out.
+    """
+    parts = []
+    for run in runs:
+        growth, end = run.table.lambda_1[~run.table.correct].median() * run.updates_per_segment, fate_at_end(run, "settled in a wrong place")
+        rows = pd.DataFrame([{"step": run.meta["step"], "accuracy": run.table.correct.mean(), "growth": growth, "n": end.n, "settled": end.value, "low": end.low, "high": end.high}])
+        others = fates_along(run) if along else None
+        if others is not None:
+            rows = pd.concat([others[others.step != run.meta["step"]], rows]).sort_values("step")
+        parts.append(rows.dropna(subset=["settled"]).assign(run=run.name, model=run.meta["model"].upper(), mixing=run.meta["architecture"]["mixing"]))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["run", "model", "mixing", "step", "accuracy", "growth", "n", "settled", "low", "high"])
 
 
 def probes(table: pd.DataFrame, strict: float) -> pd.DataFrame:
@@ -257,14 +307,14 @@ def blind_curve(run: Run, table: pd.DataFrame, strict: float) -> pd.DataFrame:
     return pd.DataFrame([{"restarts": r, "share": e.value, "low": e.low, "high": e.high} for r, e in enumerate(found, 1)])
 
 
-def selection_gain(run: Run, pick: str = "q_halt") -> Estimate:
-    """Accuracy of the best of all restarts by a rule minus that of one restart at random, over the run's puzzles."""
+def selection_gain(run: Run, pick: str = "q_halt", stored: bool = False) -> Estimate:
+    """Accuracy of the best of all restarts by a rule minus that of one restart at random (or of the `stored` start), over the run's puzzles."""
     table = study(run, "restarts")
     if table is None:
         return missing("restarts")
     every = orders(int(table.restart.max()))
-    gain = picked(table, pick, every)[:, -1] - picked(table, "random", every)[:, -1]
-    return mean(gain, weights(run, table))
+    single = table[table.restart == 0].sort_values("idx").correct.to_numpy("float64") if stored else picked(table, "random", every)[:, -1]
+    return mean(picked(table, pick, every)[:, -1] - single, weights(run, table))
 
 
 def pruned_successes(run: Run, signal: str, h: int = 4) -> Estimate:

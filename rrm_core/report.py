@@ -97,16 +97,17 @@ def runs_table(runs: list[Run]) -> pd.DataFrame:
 
 
 def growth_table(runs: list[Run]) -> pd.DataFrame:
-    """T1, second half: median λ1 by outcome per step and per segment. Only the last two columns compare across rows."""
+    """T1, second half: median λ1 by outcome per step and per segment. Only growth compares across rows; the last column leaves out the start."""
     paper = tables.published("separation").query("quantity.str.startswith('median_lambda_1')").set_index(["model", "quantity"]).value
     steps = tables.published("runs").query("quantity == 'qr_steps_per_segment'").set_index("model").value
-    rows = [("paper", m, paper[m, "median_lambda_1_correct"], paper[m, "median_lambda_1_wrong"], steps[m]) for m in ("TRM", "HRM")]
+    rows = [("paper", m, paper[m, "median_lambda_1_correct"], paper[m, "median_lambda_1_wrong"], steps[m], np.nan) for m in ("TRM", "HRM")]
     for run in runs:
         medians = run.table.groupby("correct").lambda_1.median().reindex([True, False])
-        rows.append((HERE, run.name, medians[True], medians[False], run.updates_per_segment))
+        later = tables.growth_after(run.table[~run.table.correct], 4)
+        rows.append((HERE, run.name, medians[True], medians[False], run.updates_per_segment, np.median(later) if len(later) else np.nan))
     return pd.DataFrame(
         [{"run": name, "source": source, "λ1 correct, per step": good, "λ1 wrong, per step": bad, "steps a segment": int(n),
-          "growth correct, per segment": good * n, "growth wrong, per segment": bad * n} for source, name, good, bad, n in rows]
+          "growth correct, per segment": good * n, "growth wrong, per segment": bad * n, "the same, segments 5 to 16": later} for source, name, good, bad, n, later in rows]
     )  # fmt: skip
 
 
@@ -139,11 +140,11 @@ def band_table(runs: list[Run], strict_percentile: float = 0) -> pd.DataFrame:
     """The thresholds of every run, and whether its late drift has a settled band at all; the paper's first."""
     paper = tables.published("cells").set_index(["model", "quantity"]).value
     rows = [{"run": m, "source": PAPER, "Otsu": paper[m, "otsu_threshold"], "strict": paper.get((m, "strict_threshold"), np.nan),
-             "strict percentile": paper[m, "strict_percentile"], "separability": np.nan, "dip p": np.nan, "settled band": "yes"}
+             "strict percentile": paper[m, "strict_percentile"], "separability": np.nan, "dip p": np.nan, "settled band": "yes", "by": "–"}
             for m in ("TRM", "HRM")]  # fmt: skip
     for name, band in bands(runs, strict_percentile).items():
         rows.append({"run": name, "source": HERE, "Otsu": band.otsu, "strict": band.strict, "strict percentile": band.strict_percentile,
-                     "separability": band.separability, "dip p": band.dip_p, "settled band": "yes" if band.exists else f"no: {band.reason}"})  # fmt: skip
+                     "separability": band.separability, "dip p": band.dip_p, "settled band": "yes" if band.exists else f"no: {band.reason}", "by": band.by})  # fmt: skip
     return pd.DataFrame(rows)
 
 
@@ -231,10 +232,12 @@ def examples_line(run: Run, threshold: float) -> str:
     wrong, inside = int((~run.table.correct).sum()), table[table.cell == "B"]
     if not wrong:
         return f"**{run.name}**: no puzzle failed."
-    halting = stats.proportion(int((run.table.halted_at[~run.table.correct] > 0).sum()), wrong)
+    stops = run.table[~run.table.correct & (run.table.halted_at > 0)]
+    right = sum(bool(row[f"correct_{row.halted_at:02d}"]) for _, row in stops.iterrows())
+    halting = f" (At some segment before the last it would stop on {len(stops) / wrong:.0%} of all failures" + (f", on {right} of these {len(stops)} with an answer that is right there.)" if right else ".)")
     if not len(inside):
         return f"**{run.name}**: cell B is empty: 0 of {wrong} failures settle (one-sided exact 95 % upper bound {stats.zero_bound(wrong):.2%}). Shown instead: the failures nearest the band, which are in cell D."
-    return f"**{run.name}**: {len(inside)} of {wrong} failures settle, {int(inside.selector_blind.sum())} of them selector-blind: the halting head would stop there. (It would stop on {halting.value:.0%} of all failures.)"
+    return f"**{run.name}**: {len(inside)} of {wrong} failures settle, {int(inside.selector_blind.sum())} of them selector-blind: the halting head would stop at some segment before the last.{halting}"
 
 
 def threshold_free_table(runs: list[Run]) -> pd.DataFrame:
@@ -243,7 +246,8 @@ def threshold_free_table(runs: list[Run]) -> pd.DataFrame:
     rows = [{"run": "TRM", "source": PAPER, "failures": 254, "smallest late drift of a failure": np.nan, "successes below it": f"{p.value:.1%}"}]
     for run in runs:
         t = cells.threshold_free(cells.late_drift(run.table), run.table.correct)
-        below = f"{stats.proportion(round(t['successes_below'] * t['n_correct']), t['n_correct']):.1%}" if np.isfinite(t["successes_below"]) else "–"
+        share = stats.below_smallest(cells.late_drift(run.table), run.table.correct)
+        below = "–" if np.isnan(share.value) else f"{share:.1%}"
         rows.append({"run": run.name, "source": HERE, "failures": t["n_wrong"], "smallest late drift of a failure": t["smallest_failure"], "successes below it": below})
     return pd.DataFrame(rows)
 
@@ -310,20 +314,25 @@ def outcome_table(runs: list[Run]) -> pd.DataFrame:
 
 
 def ceiling_table(runs: list[Run], strict_percentile: float = 0) -> pd.DataFrame:
-    """The selector-blind ceiling: failures that settle, and those of them that would also halt, as shares with bounds."""
+    """The selector-blind ceiling: failures that settle, of all failures and of all that settle; those that would also halt; successes turned away."""
+
+    def shown(k: float, n: float) -> str:
+        return f"{k / n:.1%}" if n else "–"
+
     p = tables.published("cells").set_index(["model", "quantity"]).value
     rows = []
     for model, which, wrong in (("TRM", "otsu", 254), ("HRM", "strict", 3894)):
         k = int(p[model, f"{which}_B"])
-        rows.append({"run": model, "source": PAPER, "failures": wrong, "settled (B)": k, "share of failures": f"{stats.proportion(k, wrong):.2%}", "settled and would halt": k})
+        rows.append({"run": model, "source": PAPER, "failures": wrong, "settled (B)": k, "share of failures": f"{stats.proportion(k, wrong):.2%}", "settled and would halt": k,
+                     "of the settled": shown(k, p[model, f"{which}_A"] + k), "right, not settled": shown(p[model, f"{which}_C"], p[model, f"{which}_A"] + p[model, f"{which}_C"])})  # fmt: skip
     for run in runs:
         band = cells.band_of(run, strict_percentile)
         wrong = int((~run.table.correct).sum())
         if np.isfinite(band.strict) and wrong:
             table = cells.settled_failures(run.table, band.strict)
-            k = int((table.cell == "B").sum())
+            k, n = int((table.cell == "B").sum()), cells.count(cells.assign(cells.late_drift(run.table), run.table.correct, band.strict))
             rows.append({"run": run.name, "source": HERE, "failures": wrong, "settled (B)": k, "share of failures": f"{stats.proportion(k, wrong):.2%}",
-                         "settled and would halt": int(table.selector_blind.sum())})  # fmt: skip
+                         "settled and would halt": int(table.selector_blind.sum()), "of the settled": shown(k, n["A"] + k), "right, not settled": shown(n["C"], n["A"] + n["C"])})  # fmt: skip
     return pd.DataFrame(rows)
 
 

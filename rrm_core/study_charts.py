@@ -48,13 +48,13 @@ def arms(table: pd.DataFrame, source: str) -> alt.Chart:
 
 def network(table: pd.DataFrame, source: str) -> alt.Chart:
     """One number a network beside one a kind of puzzle: accuracy against mean growth over all puzzles, of those solved, of those not."""
-    names = {"mean growth": "all puzzles", "growth correct": "solved", "growth wrong": "failed"}
+    names = {"mean growth": "all puzzles", "mean growth correct": "solved", "mean growth wrong": "failed"}
     rows = table.melt(["step", "accuracy"], list(names), "group", "growth").dropna(subset=["growth"]).assign(puzzles=lambda t: t.group.map(names))
     chart = alt.Chart(rows).encode(
-        x=alt.X("growth:Q", title="growth, nats per segment", scale=alt.Scale(zero=False)), y=alt.Y("accuracy:Q", title="accuracy of the checkpoint", axis=alt.Axis(format="%")), order="step:Q",
+        x=alt.X("growth:Q", title="mean growth, nats per segment", scale=alt.Scale(zero=False)), y=alt.Y("accuracy:Q", title="accuracy of the checkpoint", axis=alt.Axis(format="%")), order="step:Q",
         color=alt.Color("puzzles:N", title="puzzles", scale=alt.Scale(domain=list(names.values()), range=["#777777", "#0072b2", "#d55e00"]), legend=alt.Legend(orient="bottom")),
         strokeDash=alt.StrokeDash("puzzles:N", legend=None), tooltip=["step", "puzzles", alt.Tooltip("growth:Q", format=".3f"), alt.Tooltip("accuracy:Q", format=".1%")])  # fmt: skip
-    return titled(chart.mark_line(point=True).properties(width=WIDTH, height=200), "A network's exponent, and its puzzles'", source, "Each point a checkpoint: mean growth over all puzzles, medians over those solved and those failed.")
+    return titled(chart.mark_line(point=True).properties(width=WIDTH, height=200), "A network's exponent, and its puzzles'", source, "Each point a checkpoint: mean growth over all puzzles, over those solved, and over those failed.")
 
 
 def fates(table: pd.DataFrame, source: str) -> alt.Chart:
@@ -64,6 +64,23 @@ def fates(table: pd.DataFrame, source: str) -> alt.Chart:
         y=alt.Y("share:Q", title="share of the failures at 16", stack=True, axis=alt.Axis(format="%"), scale=alt.Scale(domain=[0, 1])), color=FATE,
         tooltip=["segment", "fate", "n", "of", alt.Tooltip("share:Q", format=".1%")])  # fmt: skip
     return titled(area.properties(width=WIDTH, height=190), "Unfinished or failed?", source, "Areas: of the puzzles wrong at segment 16, those solved, settled in a wrong place, and still moving.")
+
+
+def settling(table: pd.DataFrame, source: str) -> alt.Chart:
+    """Share of failures that settle in a wrong place against their growth, a point a checkpoint, a line a training; `table`: findings.settling."""
+    table = table.assign(network=table.model + ", " + table.mixing.str.replace("mlp", "MLP"))
+    domain, shades, shapes = ["HRM, attention", "TRM, attention", "TRM, MLP"], ["#0072b2", "#cc79a7", "#d55e00"], ["circle", "diamond", "cross"]
+    base = alt.Chart(table).encode(
+        x=alt.X("growth:Q", title="median growth of the failures, nats per segment", scale=alt.Scale(zero=False)),
+        color=alt.Color("network:N", title="network", scale=alt.Scale(domain=domain, range=shades), legend=alt.Legend(orient="bottom")))  # fmt: skip
+    y = alt.Y("settled:Q", title="of them settled in a wrong place", axis=alt.Axis(format="%"), scale=alt.Scale(domain=[0, 1]))
+    line = base.mark_line(strokeWidth=1, opacity=0.6).encode(y=y, detail="run:N", order="step:Q")
+    error = base.mark_rule(opacity=0.5).encode(y=alt.Y("low:Q", title="of them settled in a wrong place"), y2="high:Q")
+    point = base.mark_point(filled=True, size=55, opacity=0.9).encode(
+        y=y, shape=alt.Shape("network:N", title="network", scale=alt.Scale(domain=domain, range=shapes), legend=alt.Legend(orient="bottom")),
+        tooltip=["run", "step", "n", alt.Tooltip("accuracy:Q", format=".1%"), alt.Tooltip("growth:Q", format=".3f"), alt.Tooltip("settled:Q", format=".1%")])  # fmt: skip
+    chart = alt.layer(line, error, point).properties(width=520, height=260)
+    return titled(chart, "Growth and settling", source, "Each point a checkpoint, with its exact interval; lines join the checkpoints of one training in their order.")
 
 
 def restarts(table: pd.DataFrame, single: float, source: str) -> alt.Chart:
@@ -79,7 +96,7 @@ def blind(table: pd.DataFrame, source: str) -> alt.Chart:
     base = alt.Chart(table).encode(x=alt.X("restarts:Q", title="restarts R"))
     area = base.mark_area(opacity=0.15, color="#cc79a7").encode(y=alt.Y("low:Q", title="share of puzzles", axis=alt.Axis(format=".1%")), y2="high:Q")
     line = base.mark_line(color="#cc79a7").encode(y="share:Q", tooltip=["restarts", alt.Tooltip("share:Q", format=".2%")])
-    return titled((area + line).properties(width=WIDTH, height=220), "What no selector by settling sees", source, "Line: share of puzzles whose calmest restart is wrong, settled and would halt; band: 95 %.")
+    return titled((area + line).properties(width=WIDTH, height=220), "What no selector by settling sees", source, "Line: share of puzzles whose calmest restart is wrong, settled, and would halt after segment 16; band: 95 %.")
 
 
 def pruning(table: pd.DataFrame, source: str) -> alt.Chart:

@@ -114,14 +114,15 @@ def classes_table(runs: list[Run]) -> pd.DataFrame:
 
 
 def fates_table(made: Made) -> pd.DataFrame:
-    """What became of the puzzles wrong at 16 by the end of the long rollout, and whether right answers were left."""
+    """What became of the puzzles wrong at 16 by the end of the long rollout, how many had been right earlier, and whether right answers were left."""
     rows = []
     for run, table in made:
         failed = table[~table[f"correct_{SEGMENTS:03d}"]]
         solved, end = table[table.correct_in_table], max(findings.marks(table))
         row = {"run": run.name, "source": HERE, f"wrong at {SEGMENTS}": len(failed)}
         row |= {f"{name} by {end}": f"{findings.fate_at_end(run, name):.1%}" for name in ("solved later", "settled in a wrong place", "still moving")}
-        row["ever left a right answer"] = f"{proportion(int((table.left > 0).sum()), len(table)):.1%}"
+        row[f"right before {SEGMENTS}"] = f"{proportion(int((failed.solved_at > 0).sum() - (failed.solved_at > SEGMENTS).sum()), len(failed)):.1%}"
+        row["left a right answer, of those ever right"] = f"{proportion(int((table.left > 0).sum()), int((table.solved_at > 0).sum())):.1%}"
         row[f"solved at {SEGMENTS}, wrong at {end}"] = f"{proportion(int((~solved[f'correct_{end:03d}']).sum()), len(solved)):.1%}"
         rows.append(row)
     return pd.DataFrame(rows) if rows else joined([])
@@ -151,12 +152,15 @@ def later(runs: list[Run]) -> str:
     """One paragraph: in which runs the failures come to rest in a wrong place after segment 16, and in which they do not; Markdown."""
     end = max((max(findings.marks(table)) for _, table in with_study(runs, "long")), default=SEGMENTS)
     answers = {run.name: rests(run) for run in runs}
-    named = {answer: ", ".join(f"`{name}`" for name, found in answers.items() if found is answer) for answer in (True, False)}
+    groups = {first.name: [rests(run) for run in (first, *rest)] for first, *rest in with_repeats(runs)}
+    split = {name: found for name, found in groups.items() if {True, False} <= set(found)}
+    named = {answer: ", ".join(f"`{name}`" for name, found in answers.items() if found is answer and name not in split) for answer in (True, False)}
     parts = [f"most failures of {named[True]} do come to rest in a wrong place after all, only later than the paper looks"] if named[True] else []
     parts += [f"most of those of {named[False]} do not"] if named[False] else []
+    parts += [f"the trainings of `{name}` disagree ({found.count(True)} yes, {found.count(False)} no)" for name, found in split.items()]
     if not parts:
         return ""
-    trained = [*runs, *(repeat for _, *rest in with_repeats(runs) for repeat in rest)]
+    trained = all_trained(runs)
     negative = {run.name: bool(run.table.lambda_1[~run.table.correct].median() < 0) for run in trained}
     told = {run.name: rests(run) for run in trained}
     agree = [answer is negative[name] for name, answer in told.items() if answer is not None]
@@ -167,7 +171,7 @@ def later(runs: list[Run]) -> str:
     signs = {(run.meta["model"], negative[run.name]) for run in trained if told[run.name] is not None}
     if signs in ({("hrm", True), ("trm", False)}, {("hrm", False), ("trm", True)}):
         sign += " As all HRMs among them have one sign and all TRMs the other, the architecture tells it as well: these runs cannot separate the two."
-    return f"Run on to segment {end}, {'; '.join(parts)} ([section 4](../notebooks/4_prior_accounts.md)). {sign}"
+    return f"Run on to segment {end}, {'; '.join(parts)} ([section 4](../notebooks/4_prior_accounts.md)). {sign} {ranges_sentence(runs)}".rstrip()
 
 
 def headline(runs: list[Run]) -> pd.DataFrame:
@@ -193,6 +197,58 @@ def with_repeats(runs: list[Run]) -> list[list[Run]]:
     return [[run, *tables.load_runs(repeats[run.name]).values()] for run in runs if run.name in repeats]
 
 
+def all_trained(runs: list[Run]) -> list[Run]:
+    """`runs`, and the repeats of those that were trained again."""
+    return [*runs, *(repeat for _, *rest in with_repeats(runs) for repeat in rest)]
+
+
+FACTORS = {"mixing": {"attention": "attention", "mlp": "an MLP"}, "model": {"HRM": "HRM", "TRM": "TRM"}}
+
+
+def ranges_sentence(runs: list[Run]) -> str:
+    """Between which shares the failures settle in a wrong place, by mixing and by architecture, and which of the two tells the runs apart; Markdown.
+
+    Every run counts at its measured step, repeats included; empty unless both factors differ between the runs, and not alike.
+    """
+    table = findings.settling(all_trained(runs), along=False)
+    groups = {factor: {level: part for level, part in table.groupby(factor)} for factor in FACTORS}
+    if any(len(found) < 2 for found in groups.values()) or table[list(FACTORS)].drop_duplicates().shape[0] < 3:
+        return ""
+    told, apart = {}, {}
+    for factor, found in groups.items():
+        told[factor] = ", ".join(f"{FACTORS[factor][level]} {part.settled.min():.0%} to {part.settled.max():.0%}" for level, part in found.items())
+        lower, upper = sorted(found.values(), key=lambda part: part.settled.min())[:2]
+        apart[factor] = bool(lower.settled.max() < upper.settled.min())
+    names = {"mixing": "how a network mixes cells", "model": "the architecture"}
+    verdict = {(True, False): f"so {names['mixing']} tells these runs apart, {names['model']} does not", (False, True): f"so {names['model']} tells these runs apart, {names['mixing']} does not",
+               (True, True): "each tells these runs apart", (False, False): "neither tells these runs apart"}[apart["mixing"], apart["model"]]  # fmt: skip
+    return f"Over all {len(table)}, the share that settles in a wrong place is, by mixing, {told['mixing']}; by architecture, {told['model']}: {verdict}."
+
+
+def along_sentence(run: Run) -> str:
+    """How the share of failures that settle in a wrong place changes between the first and the last checkpoint that can carry it; Markdown."""
+    table = findings.fates_along(run)
+    table = table.dropna(subset=["settled"]) if table is not None else pd.DataFrame()
+    if len(table) < 2:
+        return f"**{run.name}**: fewer than two checkpoints with {findings.SMALLEST} failures."
+    first, last = table.iloc[0], table.iloc[-1]
+    change = "falls" if last.high < first.low else "rises" if last.low > first.high else "does not clearly change"
+    ends = [f"{r.settled:.0%} {report.interval(r.low, r.high, '.0%')} at step {r.step:,.0f}, where {r.accuracy:.0%} are solved" for r in (first, last)]
+    return f"**{run.name}**: of the failures, {ends[0]}, and {ends[1]}, end settled in a wrong place: the share {change}."
+
+
+def settling_sentence(runs: list[Run]) -> str:
+    """How closely the share that settles follows the growth of the failures, over every checkpoint of every run; Markdown."""
+    table = findings.settling(all_trained(runs))
+    if len(table) < 3:
+        return ""
+    rho = {name: table[name].corr(table.settled, method="spearman") for name in ("growth", "accuracy")}
+    return (
+        f"Over {len(table)} checkpoints of {table.run.nunique()} runs, repeats included, the rank correlation of that share with the median growth of the failures is {rho['growth']:+.2f}, "
+        f"with accuracy {rho['accuracy']:+.2f}. Checkpoints of one training are not independent, so this is a description, not a test."
+    )
+
+
 def seeds_table(runs: list[Run]) -> pd.DataFrame:
     """:func:`headline` of the runs that were trained again, each with its repeats, and their seeds."""
     found = [run for group in with_repeats(runs) for run in group]
@@ -212,6 +268,13 @@ def seeds_sentence(runs: list[Run]) -> str:
         parts.append(f"`{group[0].name}` ({len(group)} trainings): {', '.join(said)}")
     text = "Share of the failures that end below Otsu's threshold in a wrong place, from one seed to the next: "
     return text + "; ".join(parts) + "." if parts else ""
+
+
+def weak_bands(runs: list[Run]) -> str:
+    """Which runs have their band by one of the two tests alone; Markdown, empty where none has."""
+    by = {run.name: cells.band_of(run).by for run in runs}
+    parts = [f"by {'the ' if test == 'dip test' else ''}{test} alone: {', '.join(f'`{name}`' for name, found in by.items() if found == test)}" for test in ("separability", "dip test") if test in by.values()]
+    return f"Runs that have their band {'; '.join(parts)}. What is said of cells there rests on less." if parts else ""
 
 
 def floor_sentence(made: Made) -> str:

@@ -244,6 +244,12 @@ def published(name: str) -> pd.DataFrame:
     return pd.read_csv(path)
 
 
+def growth_after(df: pd.DataFrame, h: int) -> np.ndarray:
+    """(B,) float64: the largest growth of a tangent over segments h + 1..16, nats per segment."""
+    sums = [df[columns(f"growth_{i}")[h:]].to_numpy("float64").sum(1) for i in range(1, exponents(df) + 1)]
+    return np.max(sums, axis=0) / (SEGMENTS - h)
+
+
 def log_drift(drift: np.ndarray) -> np.ndarray:
     """log10 of drift, clipped at :data:`FLOOR`; any shape."""
     return np.log10(np.maximum(drift, FLOOR))

@@ -65,6 +65,18 @@ def test_false_stays_false_in_a_large_table():
     assert words == ["true" if ok else "false" for ok in table.ok]  # Vega's parser takes "False" for true
 
 
+@pytest.mark.parametrize("change", ["document.documentElement.dataset.theme = 'dark'", "document.body.dataset.jpThemeLight = 'false'"])
+def test_a_chart_follows_the_theme_of_the_book_and_of_jupyterlab(change, page, monkeypatch):
+    monkeypatch.setattr(charts, "_sent", set())
+    figure = charts.figure(charts.titled(alt.Chart(pd.DataFrame({"x": [1, 2]})).mark_tick().encode(x="x:Q"), "Two ticks", "made up", "For a test.").to_dict())
+    page.set_content(f"<!doctype html><html><body>{figure}</body></html>")
+    page.wait_for_selector("figure.rrm-chart[data-live='yes'] canvas")
+    before = page.evaluate("document.querySelector('canvas').toDataURL()")
+    page.evaluate(f"{change}; 0")
+    page.wait_for_function("before => document.querySelector('canvas') && document.querySelector('canvas').toDataURL() !== before", arg=before)
+    assert page.complaints == []
+
+
 def test_bins_count_every_puzzle(run):
     late = cells.late_drift(run.table)
     table = charts.bins(late, run.table.correct)

@@ -307,6 +307,17 @@ def test_drawn_puzzles_are_told_apart_as_they_were_measured(player, runs):
     assert "not measured" in player.locator(".rrm-origin").inner_text()
 
 
+def test_an_outcome_that_no_puzzle_has_is_said_and_the_board_stays(player):
+    player.evaluate("() => { const w = rrm.weights['trm-6x6']; w.puzzles = w.puzzles.filter((p) => p.correct); }")
+    before = typed(player)
+    player.get_by_label("which held-out puzzle").select_option("failed")
+    act(player, "Draw")
+    assert "None of the puzzles of trm-6x6 that came along is failed; the board is unchanged." in player.locator(".rrm-origin").inner_text() and typed(player) == before
+    player.get_by_label("which held-out puzzle").select_option("solved")
+    act(player, "Draw")
+    assert "solved" in player.locator(".rrm-origin").inner_text()
+
+
 def test_what_is_said_about_solutions_is_true(player):
     for name in ("Scramble", "Remove a given", "Remove a given", "Remove a given", "Scramble"):
         act(player, name)

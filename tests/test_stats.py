@@ -147,3 +147,14 @@ def test_nested_models_see_what_is_new_and_what_is_not():
     assert something.low > 0.05 and something.difference == pytest.approx(something.auc - something.auc_without)
     one = stats.nested_auc(known[known.correct])
     assert one.difference.isna().all() and one.reason.str.contains("fewer than 10 folds").all()
+
+
+def test_below_the_smallest_failure_resamples_both_outcomes():
+    rng = np.random.default_rng(1)
+    values, correct = np.r_[rng.normal(0, 1, 300), rng.normal(2, 1, 40)], np.r_[np.ones(300, bool), np.zeros(40, bool)]
+    found = stats.below_smallest(values, correct)
+    good, bad = values[:300], values[300:]
+    draws = [(rng.choice(good, 300)[:, None] < rng.choice(bad, 40).min()).mean() for _ in range(4000)]
+    assert found.value == (good < bad.min()).mean() and found.n == 300
+    assert np.allclose([found.low, found.high], np.percentile(draws, [2.5, 97.5]), atol=0.02)
+    assert "one class only (300 correct, 0 wrong)" in str(stats.below_smallest(good, np.ones(300, bool)))

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from rrm_core import cells, cli, findings, measure, paths, puzzles, studies, tables
-from rrm_core.studies import long, multi4, numerics, probes, restarts
+from rrm_core.studies import fates, long, multi4, numerics, probes, restarts
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def small(data_copy, smoke_training, monkeypatch):
     out = data_copy / "runs" / "small"
     measure.run(smoke_training / "checkpoints" / "step_000120", out, "4x4-test", 24, k=2)
     measure.keep_checkpoints(smoke_training, out, 2)
-    for module, values in ((long, {"HORIZON": 32}), (restarts, {"PUZZLES": 8, "WITH_EXPONENT": 4, "RESTARTS": 2}), (probes, {"PUZZLES": 8}),
+    for module, values in ((long, {"HORIZON": 32}), (fates, {"MARKS": (16, 32)}), (restarts, {"PUZZLES": 8, "WITH_EXPONENT": 4, "RESTARTS": 2}), (probes, {"PUZZLES": 8}),
                            (numerics, {"PUZZLES": 8}), (multi4, {"STEPS": 4, "EVERY": 2, "PUZZLES": 8})):  # fmt: skip
         for name, value in values.items():
             monkeypatch.setattr(module, name, value)
@@ -141,6 +141,37 @@ def test_mean_reweights_and_needs_twenty():
     values, w = np.r_[np.ones(50), np.zeros(50)], np.r_[np.full(50, 0.2), np.full(50, 1.8)]
     found = findings.mean(values, w)
     assert found.value == pytest.approx(0.1) and found.low < 0.1 < found.high < 0.2
+
+
+def test_a_stratified_sample_is_resampled_within_its_strata():
+    values, w = np.r_[np.ones(100), np.zeros(100)], np.r_[np.full(100, 0.5), np.full(100, 1.5)]
+    found = findings.mean(values, w)  # within a stratum all values are equal, so nothing varies
+    assert found.value == found.low == found.high == pytest.approx(0.25)
+    assert findings.mean(values).high > 0.55
+
+
+def test_lingering_means_in_and_out_again(runs):
+    base = runs["trm-6x6"].table.head(60).assign(correct=False, **{f"correct_{t:02d}": False for t in range(1, 17)})
+    for name, path, expected in (("slides in", [1.0] * 14 + [1e-9] * 2, "entering the band at the end"), ("in and out", [1.0] * 5 + [1e-9] + [1.0] * 10, "entered the band and left it (lingering)"),
+                                 ("never", [1.0] * 16, "never entered the strict band"), ("rests", [1.0] * 8 + [1e-9] * 8, "in the band at the end")):  # fmt: skip
+        other = np.tile(np.where(np.arange(60)[:, None] < 30, 1.0, 1e-8), (1, 16))  # gives the run a threshold
+        other[0] = path
+        table = base.assign(**{f"drift_h_{t:02d}": other[:, t - 1] for t in range(1, 17)})
+        rows = findings.classes(tables.Run("x", runs["trm-6x6"].meta, table)).set_index("class").n
+        alone = findings.classes(tables.Run("x", runs["trm-6x6"].meta, table.assign(**{f"drift_h_{t:02d}": np.where(np.arange(60) == 0, 1.0, table[f"drift_h_{t:02d}"]) for t in range(1, 17)}))).set_index("class").n
+        assert rows[expected] == alone[expected] + (name != "never"), name
+
+
+def test_fates_follow_the_failures_of_each_checkpoint(small):
+    with pytest.raises(studies.StudyError, match="small has no study evolution.*make it first: rrm study evolution --run small"):
+        studies.run("fates", "small")
+    evolved, run = table_of(small, "evolution")
+    found, _ = table_of(small, "fates")
+    for step, part in found.groupby("step"):
+        failures = evolved[(evolved.step == step) & ~evolved.correct].idx
+        assert list(part.idx) == list(failures.head(128))
+    assert set(found) == {"idx", "solved_at", "step", "late_016", "correct_016", "late_032", "correct_032"} and set(found.step) <= set(evolved.step)
+    assert findings.fates_along(run).step.tolist() == sorted(found.step.unique())
 
 
 def test_classes_cover_every_puzzle_once(runs):

@@ -128,9 +128,16 @@ def test_what_becomes_of_failures_is_counted_and_named(runs):
         assert ("slow settling" in sentence) == (study_report.rests(run) is True) and ("no verdict" in sentence) == (not band.exists)
     told = study_report.later(shown)
     rest, wander = told.split("; most of those of")
-    wander = wander.split(" do not ")[0]
+    wander = wander.split(" do not")[0]
+    split = {}
+    for first, *others in study_report.with_repeats(shown):
+        found = [study_report.rests(run) for run in (first, *others)]
+        if True in found and False in found:
+            split[first.name] = f"the trainings of `{first.name}` disagree ({found.count(True)} yes, {found.count(False)} no)"
+    assert all(text in told for text in split.values()) and told.count("disagree") == len(split) == 1
     for run in shown:
-        assert (f"`{run.name}`" in rest) == (study_report.rests(run) is True) and (f"`{run.name}`" in wander) == (study_report.rests(run) is False)
+        decided = None if run.name in split else study_report.rests(run)
+        assert (f"`{run.name}`" in rest) == (decided is True) and (f"`{run.name}`" in wander) == (decided is False)
     assert study_report.later([]) == ""
     trained = [*shown, *(tables.load_run(name) for names in tables.repeats().values() for name in names)]
     agree = [study_report.rests(run) == (run.table.lambda_1[~run.table.correct].median() < 0) for run in trained if study_report.rests(run) is not None]
@@ -186,3 +193,49 @@ def test_the_headline_repeats_what_the_sections_show(runs):
         assert table.loc[run.name, "failures settled at 16"].startswith(f"{n['B'] / (n['B'] + n['D']):.2%}")
         assert table.loc[run.name, "band"] == ("yes" if band.exists else "no")
         assert table.loc[run.name, "growth of failures"] == pytest.approx(run.table.lambda_1[~run.table.correct].median() * run.updates_per_segment, rel=1e-6)
+
+
+def test_what_settles_is_counted_again_over_every_run(runs):
+    everyone = study_report.all_trained(list(runs.values()))
+    assert len(everyone) == len(runs) + sum(map(len, tables.repeats().values()))
+    own = findings.settling(everyone, along=False).set_index("run")
+    for run in everyone:
+        long, otsu = findings.study(run, "long"), cells.band_of(run).otsu
+        wrong = long[~long.correct_016]
+        assert own.settled[run.name] == pytest.approx((~wrong.correct_256 & (wrong.late_256 < otsu)).mean())
+        assert own.growth[run.name] == pytest.approx(run.table.lambda_1[~run.table.correct].median() * run.updates_per_segment)
+    said = study_report.ranges_sentence(list(runs.values()))
+    shares = {mixing: own.settled[own.mixing == mixing] for mixing in ("attention", "mlp")}
+    assert f"attention {shares['attention'].min():.0%} to {shares['attention'].max():.0%}, an MLP {shares['mlp'].min():.0%} to {shares['mlp'].max():.0%}" in said
+    assert ("how a network mixes cells tells these runs apart" in said) == (shares["attention"].min() > shares["mlp"].max())
+    assert study_report.ranges_sentence([runs["hrm-6x6"], runs["trm-6x6"]]) == "", "architecture and mixing go together there"
+
+
+def test_the_failures_of_each_checkpoint_are_followed(runs):
+    for run, table in study_report.with_study(list(runs.values()), "fates"):
+        evolved, along = findings.study(run, "evolution"), findings.fates_along(run).set_index("step")
+        for step, part in table.groupby("step"):
+            now = evolved[evolved.step == step].set_index("idx")
+            assert not now.correct.loc[part.idx].any() and len(part) == min(128, (~now.correct).sum())
+            failed = part[~part.correct_016]
+            expected = (~failed.correct_256 & (failed.late_256 < cells.band_of(run).otsu)).mean()
+            assert np.isnan(along.settled[step]) if len(failed) < findings.SMALLEST else along.settled[step] == pytest.approx(expected)
+        said, able = study_report.along_sentence(run), along.dropna(subset=["settled"])
+        if len(able) > 1:
+            first, last = able.iloc[0], able.iloc[-1]
+            assert f"{first.settled:.0%}" in said and f"{last.settled:.0%}" in said and ("falls" in said) == (last.high < first.low)
+    every = findings.settling(study_report.all_trained(list(runs.values())))
+    assert f"{every.growth.corr(every.settled, method='spearman'):+.2f}" in study_report.settling_sentence(list(runs.values()))
+    chart = study_charts.settling(every, "measured here").to_dict()
+    assert len(next(iter(chart["datasets"].values()))) == len(every) and len(chart["description"]) > 40
+
+
+def test_a_band_says_what_it_stands_on(runs):
+    said = study_report.weak_bands(list(runs.values()))
+    for run in runs.values():
+        band = cells.band_of(run)
+        assert band.exists == (band.by != "–") and (f"`{run.name}`" in said) == (band.by in ("separability", "dip test"))
+    assert study_report.weak_bands([]) == ""
+    rng = np.random.default_rng(0)
+    spike = np.concatenate([np.abs(rng.normal(0, 0.03, 1400)), rng.random(600)])  # one hump: a spike with a tail
+    assert cells.band(spike).by == "separability"

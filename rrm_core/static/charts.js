@@ -2,7 +2,7 @@
 (function () {
   "use strict";
   const rrm = (window.rrm = window.rrm || {});
-  const drawn = new Map(); // container -> {spec, view, signals}
+  const drawn = new Map(); // container -> {spec, view}
 
   const root = () => document.documentElement.dataset.content_root || "./";
 
@@ -38,26 +38,14 @@
     };
   }
 
-  // Draw `spec` in `container`; a promise of the Vega view. Signals set later survive a change of theme.
+  // Draw `spec` in `container`; a promise of the Vega view.
   rrm.draw = async function (container, spec) {
     if (!window.vegaEmbed) await rrm.load("vega.js");
-    const before = drawn.get(container);
-    const signals = before ? before.signals : {};
-    if (before) before.view.finalize();
+    if (drawn.has(container)) drawn.get(container).view.finalize();
     const result = await window.vegaEmbed(container, spec, { actions: false, renderer: "canvas", config: config(), tooltip: { theme: rrm.dark() ? "dark" : "light" } });
-    drawn.set(container, { spec, view: result.view, signals });
-    for (const [name, value] of Object.entries(signals)) result.view.signal(name, value);
+    drawn.set(container, { spec, view: result.view });
     await result.view.runAsync();
     return result.view;
-  };
-
-  // Set Vega parameters of a drawn chart.
-  rrm.set = function (container, values) {
-    const chart = drawn.get(container);
-    if (!chart) return;
-    Object.assign(chart.signals, values);
-    for (const [name, value] of Object.entries(values)) chart.view.signal(name, value);
-    return chart.view.runAsync();
   };
 
   let running = false, again = false;
@@ -78,11 +66,13 @@
   };
 
   let dark = null;
-  new MutationObserver(async () => {
+  const theme = new MutationObserver(async () => { // the book's, or JupyterLab's
     if (rrm.dark() === dark) return;
     dark = rrm.dark();
     for (const [container, chart] of [...drawn]) if (container.isConnected) await rrm.draw(container, chart.spec);
-  }).observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
+  });
+  theme.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
+  if (document.body) theme.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
 
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", rrm.drawAll);
   else rrm.drawAll();
