@@ -5,18 +5,9 @@ from __future__ import annotations
 import math
 from html import escape
 
-from rrm_core import charts, sudoku
+from rrm_core import embed, sudoku
+from rrm_core.embed import HTML
 from rrm_core.tables import Run, columns, read_trajectories
-
-
-class HTML:
-    """Something that a notebook shows as HTML."""
-
-    def __init__(self, html: str) -> None:
-        self.html = html
-
-    def _repr_html_(self) -> str:
-        return self.html
 
 
 def board(text: str, caption: str, given: str | None = None, solution: str | None = None) -> str:
@@ -46,4 +37,4 @@ def boards(run: Run, idx: list[int]) -> HTML:
     for i, row in chosen.iterrows():
         three = board(row.puzzle, f"puzzle {i}") + board(answers[i], "answer, wrong cells marked", row.puzzle, row.solution) + board(row.solution, "solution", row.puzzle)
         blocks.append(f'<div class="rrm-boards">{three}</div>')
-    return HTML(charts.once("explorer.css") + "".join(blocks))
+    return HTML(embed.once("explorer.css") + "".join(blocks))

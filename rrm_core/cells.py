@@ -13,7 +13,8 @@ import pandas as pd
 
 from rrm_core.tables import LATE, SEGMENTS, Run, columns, late, log_drift
 
-BINS = 256
+BINS = 256  # of the histogram that Otsu's threshold is found on
+BARS = 60  # of the histogram that is drawn
 UNIFORM = 0.75  # Otsu's separability of a uniform distribution
 DIP = 0.05  # largest p of the dip test that rejects one hump
 CELLS = ("A", "B", "C", "D")
@@ -124,6 +125,19 @@ def assign(values: np.ndarray, correct: np.ndarray, threshold: float) -> np.ndar
 def count(cells: np.ndarray) -> dict[str, int]:
     """{"A": n, "B": n, "C": n, "D": n}."""
     return {cell: int((np.asarray(cells) == cell).sum()) for cell in CELLS}
+
+
+def outcomes(correct: np.ndarray) -> np.ndarray:
+    """(B,) array of "correct" and "wrong"."""
+    return np.where(np.asarray(correct, dtype=bool), "correct", "wrong")
+
+
+def bins(values: np.ndarray, correct: np.ndarray) -> pd.DataFrame:
+    """One row a bar of the histogram: start, end, outcome, n (60 equal widths over the pooled range; empty bars left out)."""
+    edges = np.histogram_bin_edges(values, BARS)
+    names = outcomes(correct)
+    parts = [pd.DataFrame({"start": edges[:-1], "end": edges[1:], "outcome": name, "n": np.histogram(values[names == name], edges)[0]}) for name in ("correct", "wrong")]
+    return pd.concat(parts).query("n > 0").reset_index(drop=True)
 
 
 def slope(df: pd.DataFrame, state: str = "h") -> np.ndarray:

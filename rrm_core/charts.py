@@ -9,42 +9,25 @@ from __future__ import annotations
 
 import base64
 import io
-import json
-import os
 from html import escape
-from importlib.resources import files
 
 import altair as alt
 import numpy as np
 import pandas as pd
 
-from rrm_core.cells import CELLS, Band
+from rrm_core.cells import CELLS, Band, bins, outcomes
+from rrm_core.embed import as_json, once
 
 CORRECT, WRONG = "#0072b2", "#d55e00"
 OUTCOME = {"scale": alt.Scale(domain=["correct", "wrong"], range=[CORRECT, WRONG]), "title": "outcome at segment 16"}
 CELL = {"scale": alt.Scale(domain=list(CELLS), range=[CORRECT, "#cc79a7", "#56b4e9", WRONG]), "title": "cell"}
 LATE = "log10 late drift (segments 13-16)"
 LAMBDA = "largest exponent λ1, per update"
-BINS = 60
 WIDTH = 245  # two charts fit side by side on a page of the book
 NO_DATA = alt.Data(values=[{}])
 
 
 # --- pieces ------------------------------------------------------------------------------------------------------
-
-
-def outcomes(correct: np.ndarray) -> np.ndarray:
-    """(B,) array of "correct" and "wrong"."""
-    return np.where(np.asarray(correct, dtype=bool), "correct", "wrong")
-
-
-def bins(values: np.ndarray, correct: np.ndarray, n: int = BINS) -> pd.DataFrame:
-    """One row a bar of the histogram: start, end, outcome, n (equal widths over the pooled range; empty bars left out)."""
-    edges = np.histogram_bin_edges(values, n)
-    correct = np.asarray(correct, dtype=bool)
-    parts = [pd.DataFrame({"start": edges[:-1], "end": edges[1:], "outcome": name, "n": np.histogram(values[mask], edges)[0]})
-             for name, mask in (("correct", correct), ("wrong", ~correct))]  # fmt: skip
-    return pd.concat(parts).query("n > 0").reset_index(drop=True)
 
 
 def markers(band: Band) -> list[alt.Chart]:
@@ -221,46 +204,6 @@ def halting(table: pd.DataFrame, source: str) -> alt.Chart:
 
 
 # --- drawing them in a page --------------------------------------------------------------------------------------
-
-STATIC = files("rrm_core") / "static"
-
-
-def publishing() -> bool:
-    """True while the book is built: scripts then come from ``_static/rrm``, otherwise they travel with the output."""
-    return os.environ.get("RRM_PUBLISH") == "1"
-
-
-def static_text(name: str) -> str:
-    """A file of ``rrm_core/static``; ``vega.js`` is Vega, Vega-Lite and Vega-Embed from vl-convert."""
-    if name == "vega.js":
-        import vl_convert
-
-        return f"(function(){{{vl_convert.javascript_bundle()}}})();"  # its top-level names would clash with Sphinx's
-    return (STATIC / name).read_text()
-
-
-def inline(*names: str) -> str:
-    """Scripts and styles to put into an output of a notebook; empty while the book is built."""
-    if publishing():
-        return ""
-    wrap = {"js": "<script>{}</script>", "css": "<style>{}</style>"}
-    return "".join(wrap[name.rsplit(".", 1)[1]].format(static_text(name).replace("</script", "<\\/script")) for name in names)
-
-
-def as_json(value: object) -> str:
-    """JSON that may stand inside a script element: no ``<`` survives, NaN is refused."""
-    return json.dumps(value, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
-
-
-_sent: set[str] = set()
-
-
-def once(*names: str) -> str:
-    """:func:`inline` of those files that this process has not sent yet: a notebook carries Vega once, not once a chart."""
-    new = [name for name in names if name not in _sent]
-    _sent.update(new)
-    return inline(*new)
-
 
 LARGE = 200  # rows from which a table travels as CSV
 

@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from rrm_core import cells, charts, measure, paths, playground, rollout, stats, sudoku, train, widgets
+from rrm_core import boards as drawn
+from rrm_core import cells, charts, embed, measure, paths, playground, rollout, stats, sudoku, train
 from rrm_core.models import RecursiveModel, digits, load_model, tokens
 from rrm_core.tables import LATE, SEGMENTS, Run, columns, lambda_at, load_run, log_drift
 
@@ -127,19 +128,19 @@ def rolled(model: RecursiveModel, run: Run, idx: list[int], k: int = 8) -> rollo
     return rollout.unroll(model, tokens(boards), k=k, seed=run.meta["seed"])
 
 
-def boards(run: Run, idx: int, out: rollout.Rollout, row: int = 0) -> widgets.HTML:
+def boards(run: Run, idx: int, out: rollout.Rollout, row: int = 0) -> embed.HTML:
     """The decoded board after every segment, wrong cells marked; `row` of the rollout is puzzle `idx`."""
     puzzle = row_of(run, idx)
     texts = [sudoku.to_text(board) for board in digits(out.answer[row])]
-    shown = [widgets.board(text, f"after segment {t}" + (": solved" if text == puzzle.solution else ""), puzzle.puzzle, puzzle.solution) for t, text in enumerate(texts, 1)]
-    return widgets.HTML(f'{charts.once("explorer.css")}<div class="rrm-boards">{"".join(shown)}</div>')
+    shown = [drawn.board(text, f"after segment {t}" + (": solved" if text == puzzle.solution else ""), puzzle.puzzle, puzzle.solution) for t, text in enumerate(texts, 1)]
+    return embed.HTML(f'{embed.once("explorer.css")}<div class="rrm-boards">{"".join(shown)}</div>')
 
 
 def motion(run: Run, idx: list[int], out: rollout.Rollout) -> pd.DataFrame:
     """One row a puzzle and segment: puzzle (idx and outcome), segment, drift (log10 of z_H's), growth (summed so far along the first tangent, nats)."""
     parts = []
     for row, i in enumerate(idx):
-        name = f"#{i}, {charts.outcomes([row_of(run, i).correct])[0]}"
+        name = f"#{i}, {cells.outcomes([row_of(run, i).correct])[0]}"
         parts.append(pd.DataFrame({"puzzle": name, "segment": np.arange(1, SEGMENTS + 1), "drift": log_drift(out.drift_h[row].numpy()), "growth": out.growth[row, :, 0].cumsum(0).numpy()}))
     return pd.concat(parts, ignore_index=True)
 
@@ -164,7 +165,7 @@ def restarted(model: RecursiveModel, run: Run, idx: int, size: float, kicks: int
     solved = (out.answer[:, -1] == tokens(sudoku.parse(row_of(run, idx).solution)[None])).all(-1).numpy()
     drift = log_drift(out.drift_h.numpy())
     return pd.DataFrame({"restart": np.repeat(np.arange(kicks), SEGMENTS), "segment": np.tile(np.arange(1, SEGMENTS + 1), kicks), "drift": drift.ravel(),
-                         "outcome": np.repeat(charts.outcomes(solved), SEGMENTS), "size": size})  # fmt: skip
+                         "outcome": np.repeat(cells.outcomes(solved), SEGMENTS), "size": size})  # fmt: skip
 
 
 def restart_table(restarts: pd.DataFrame, threshold: float) -> pd.DataFrame:
@@ -187,7 +188,7 @@ def growing_window(run: Run) -> pd.DataFrame:
     for h in range(1, SEGMENTS + 1):
         values = lambda_at(run.table, h, run.updates_per_segment)
         for outcome in ("correct", "wrong"):
-            part = values[charts.outcomes(run.table.correct) == outcome]
+            part = values[cells.outcomes(run.table.correct) == outcome]
             if len(part):
                 rows.append(dict(zip(("low", "median", "high"), np.quantile(part, [0.1, 0.5, 0.9]), strict=True)) | {"h": h, "outcome": outcome})
     return pd.DataFrame(rows)

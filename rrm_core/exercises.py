@@ -16,7 +16,7 @@ from html import escape
 
 import yaml
 
-from rrm_core import answers, chapters, charts, tables
+from rrm_core import answers, chapters, embed, tables
 from rrm_core.tables import Run
 
 RUN = "trm-9x9-small"  # as in the chapters' parameters
@@ -69,7 +69,7 @@ class Verdict:
 @cache
 def texts() -> dict[str, dict]:
     """{chapter: {"objectives": [...], "exercises": [...]}} of ``static/exercises.yml``."""
-    return yaml.safe_load(charts.static_text("exercises.yml"))
+    return yaml.safe_load(embed.static_text("exercises.yml"))
 
 
 @cache
@@ -218,22 +218,18 @@ def reading(name: str) -> tuple[int, int] | None:
 
 def opening(name: str) -> object:
     """Learning objectives and times of chapter `name`, as Markdown for its top."""
-    from IPython.display import Markdown
-
     entry, read = texts()[chapter(name)], reading(name)
     times = f"Reading: about {read[1]} minutes ({read[0]:,} words). " if read else ""
     lines = "\n".join(f"- {o}" for o in entry["objectives"])
     n = len(entry["exercises"])
-    return Markdown(f"**After this chapter you can**\n\n{lines}\n\n{times}Exercises: {n}, about {n * WORK} minutes.")
+    return embed.say(f"**After this chapter you can**\n\n{lines}\n\n{times}Exercises: {n}, about {n * WORK} minutes.")
 
 
-def closing(name: str, run: Run | str = RUN) -> object:
+def closing(name: str, run: Run | str = RUN) -> embed.HTML:
     """The exercises of chapter `name` for `run`, as HTML for its end: question, hint to unfold, and the line that checks.
 
     A page without a kernel cannot check an answer without carrying it, so it says how to check one in Jupyter.
     """
-    from rrm_core.widgets import HTML
-
     run = opened(run)
     named = "" if run.name == RUN else f', run="{run.name}"'
     items = []
@@ -250,10 +246,10 @@ def closing(name: str, run: Run | str = RUN) -> object:
                      f"<details><summary>Hint to {exercise.id}</summary><p>{inline(exercise.hint)}</p></details><pre><code>{escape(call)}</code></pre></li>")  # fmt: skip
     how = (
         "A page cannot check an answer without carrying it. Open this chapter in Jupyter, put your answer in the place of the dots, and run the line"
-        if charts.publishing()
+        if embed.publishing()
         else "Put your answer in the place of the dots and run the line in a cell of its own"
     )
-    return HTML(f'<div class="rrm-exercises"><p>{how}; first <code>from rrm_core import exercises</code>. It says what is wrong with an answer and does not give the right one away.</p>'
+    return embed.HTML(f'<div class="rrm-exercises"><p>{how}; first <code>from rrm_core import exercises</code>. It says what is wrong with an answer and does not give the right one away.</p>'
                 f'<ul>{"".join(items)}</ul></div>')  # fmt: skip
 
 

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from rrm_core import cells, charts, paths
+from rrm_core import cells, embed, paths
+from rrm_core.embed import HTML
 from rrm_core.files import read_json, sha256, write_bytes
 from rrm_core.pagedata import null
 from rrm_core.tables import SEGMENTS, Run
-from rrm_core.widgets import HTML
 
 SCRIPTS = ("dom.js", "puzzle.js", "model.js", "player.js")
 LIMIT = 4 * 2**20  # bytes of float32 weights; beyond this neither the download nor a segment in plain JavaScript is bearable
@@ -100,13 +100,13 @@ def payload(run: Run) -> dict:
 
 def model_script(run: Run) -> str:
     """The sidecar script of a run: it puts :func:`payload` where ``model.js`` looks."""
-    return f"(globalThis.rrm=globalThis.rrm||{{}}).weights=rrm.weights||{{}};rrm.weights[{charts.as_json(run.name)}]={charts.as_json(payload(run))};\n"
+    return embed.sidecar("weights", run.name, payload(run))
 
 
 def write_static(out: Path, runs: list[Run]) -> None:
     """Write the player's scripts and styles, and the weights of every run that a page can carry, to ``out``."""
     for name in (*SCRIPTS, "player.css"):
-        write_bytes(charts.static_text(name).encode(), out / name)
+        write_bytes(embed.static_text(name).encode(), out / name)
     for run in runs:
         if runnable(run.name):
             write_bytes(model_script(run).encode(), out / "model" / f"{run.name}.js")
@@ -137,7 +137,7 @@ def player(runs: list[Run]) -> HTML:
     if not runs:
         raise InPageError("player([]): expected at least one run, for instance tables.load_run('trm-6x6')")
     options = {"runs": [{"name": run.name, "label": run.label, "bytes": size(run.name)} for run in runs]}
-    carried = "" if charts.publishing() else "".join(f'<script type="application/json" data-weights="{run.name}">{charts.as_json(payload(run))}</script>' for run in runs)
-    assets = charts.once("player.css", "charts.js", *SCRIPTS)
-    return HTML(f'{assets}<div class="rrm-player"><script type="application/json" class="rrm-options">{charts.as_json(options)}</script>{carried}{still(runs)}</div>'
+    carried = "" if embed.publishing() else "".join(f'<script type="application/json" data-weights="{run.name}">{embed.as_json(payload(run))}</script>' for run in runs)
+    assets = embed.once("player.css", "charts.js", *SCRIPTS)
+    return HTML(f'{assets}<div class="rrm-player"><script type="application/json" class="rrm-options">{embed.as_json(options)}</script>{carried}{still(runs)}</div>'
                 "<script>window.rrm && rrm.players && rrm.players()</script>")  # fmt: skip

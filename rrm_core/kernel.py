@@ -11,7 +11,7 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from rrm_core import cells, charts, pagedata, stats
+from rrm_core import cells, embed, pagedata, stats
 from rrm_core.tables import Run
 
 COMPONENTS = ("charts.js", "dom.js", "plots.js", "examples.js", "explorer.js", "viewer.js")  # in the order they need each other
@@ -48,8 +48,8 @@ def component(kind: str, runs: list[Run]) -> object:
     first = cells.band(cells.late_drift(runs[0].table))
 
     class Component(anywidget.AnyWidget):
-        _esm = "\n".join(charts.static_text(name) for name in (*COMPONENTS, "live.js"))
-        _css = "\n".join(charts.static_text(name) for name in STYLES)
+        _esm = "\n".join(embed.static_text(name) for name in (*COMPONENTS, "live.js"))
+        _css = "\n".join(embed.static_text(name) for name in STYLES)
         kind = traitlets.Unicode().tag(sync=True)
         rows = traitlets.Dict().tag(sync=True)
         run = traitlets.Unicode(runs[0].name).tag(sync=True)
@@ -68,8 +68,8 @@ def component(kind: str, runs: list[Run]) -> object:
 
 def live(runs: list[Run]) -> object:
     """The explorer with a kernel behind it: an ipywidgets box of the component and the recomputed :func:`summary`."""
-    if charts.publishing():
-        return sentence(ONLY_LIVE)
+    if embed.publishing():
+        return embed.say(ONLY_LIVE)
     import ipywidgets
 
     known = {run.name: run for run in runs}
@@ -88,11 +88,4 @@ def live(runs: list[Run]) -> object:
 
 def live_viewer(runs: list[Run]) -> object:
     """The trajectory viewer with a kernel behind it: blocks of boards are read when a puzzle of theirs is chosen."""
-    return sentence(ONLY_LIVE_VIEWER) if charts.publishing() else component("viewer", runs)
-
-
-def sentence(text: str) -> object:
-    """A sentence in place of a component that would be dead."""
-    from IPython.display import Markdown
-
-    return Markdown(text)
+    return embed.say(ONLY_LIVE_VIEWER) if embed.publishing() else component("viewer", runs)

@@ -11,7 +11,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from rrm_core import cells, charts, stats, sudoku
+from rrm_core import cells, embed, stats, sudoku
 from rrm_core.tables import SEGMENTS, Run, columns, lambda_at, log_drift, read_trajectories
 
 BLOCK = 64  # puzzles a script: about 50 kB, so that a click costs a blink also from a slow host
@@ -46,7 +46,7 @@ def state_part(run: Run, state: str) -> dict:
         "strict_percentile": null(band.strict_percentile),
         "exists": band.exists,
         "reason": band.reason,
-        "bins": charts.bins(values, run.table.correct).to_dict("records"),
+        "bins": cells.bins(values, run.table.correct).to_dict("records"),
         "sweep": cells.sweep(values, run.table.correct)[["percentile", "threshold", "settled_failures"]].to_dict("records"),
     }
 
@@ -94,7 +94,7 @@ def rows(run: Run) -> dict:
 
 def rows_script(run: Run) -> str:
     """The sidecar script of a run: it puts :func:`rows` where the components look."""
-    return f"(window.rrm=window.rrm||{{}}).rows=rrm.rows||{{}};rrm.rows[{charts.as_json(run.name)}]={charts.as_json(rows(run))};\n"
+    return embed.sidecar("rows", run.name, rows(run))
 
 
 # --- examples, in blocks -----------------------------------------------------------------------------------------
@@ -122,4 +122,4 @@ def blocks(run: Run) -> list[dict[int, dict]]:
 
 def block_script(run: Run, number: int, block: dict[int, dict]) -> str:
     """The script of a block: it puts the examples where ``static/examples.js`` looks."""
-    return f"(window.rrm=window.rrm||{{}}).blocks=rrm.blocks||{{}};rrm.blocks[{charts.as_json(f'{run.name}/{number}')}]={charts.as_json(block)};\n"
+    return embed.sidecar("blocks", f"{run.name}/{number}", block)

@@ -6,7 +6,6 @@ import os
 import re
 from pathlib import Path
 
-
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
 
 

@@ -14,8 +14,8 @@ from html import escape
 import numpy as np
 import torch
 
-from rrm_core import charts, ftle, stats
-from rrm_core.widgets import HTML
+from rrm_core import embed, ftle, stats
+from rrm_core.embed import HTML
 
 PLASTIC = (0.7548776662466927, 0.5698402909980532)  # 1/g, 1/g^2 of the plastic number: multiples fill the unit square evenly
 AWAY = 1e6  # a state beyond this has run away; its exponent is NaN
@@ -240,8 +240,8 @@ def still(members: int = 100, horizons: tuple[int, int] = (16, 64)) -> str:
 
 def show(first: str = "logistic") -> HTML:
     """The playground, map `first` chosen: works in the page alone, from disk, without a network."""
-    start = "document.readyState==='loading'?document.addEventListener('DOMContentLoaded',()=>rrm.load('playground.js')):rrm.load('playground.js')" if charts.publishing() else "rrm.playgrounds()"
-    return HTML(f'{charts.once("playground.css", "playground.js")}<div class="rrm-playground"><script type="application/json">{charts.as_json(options(first))}</script>{still()}</div>'
+    start = "document.readyState==='loading'?document.addEventListener('DOMContentLoaded',()=>rrm.load('playground.js')):rrm.load('playground.js')" if embed.publishing() else "rrm.playgrounds()"
+    return HTML(f'{embed.once("playground.css", "playground.js")}<div class="rrm-playground"><script type="application/json">{embed.as_json(options(first))}</script>{still()}</div>'
                 f"<script>{start}</script>")  # fmt: skip
 
 
@@ -264,10 +264,8 @@ def live(first: str = "logistic") -> object:
 
     While the book is built there is no kernel for the reader, so a sentence stands there instead.
     """
-    if charts.publishing():
-        from IPython.display import Markdown
-
-        return Markdown(ONLY_LIVE)
+    if embed.publishing():
+        return embed.say(ONLY_LIVE)
     import anywidget
     import ipywidgets
     import traitlets
@@ -276,8 +274,8 @@ def live(first: str = "logistic") -> object:
     chosen = {"system": first, "values": settings(first), "start": [c["value"] for c in s["start"]], "angle": s["angle"]["value"] if s["angle"] else 0}
 
     class Playground(anywidget.AnyWidget):
-        _esm = charts.static_text("playground.js") + "\n" + charts.static_text("playground_live.js")
-        _css = charts.static_text("playground.css")
+        _esm = embed.static_text("playground.js") + "\n" + embed.static_text("playground_live.js")
+        _css = embed.static_text("playground.css")
         options = traitlets.Dict().tag(sync=True)
         state = traitlets.Dict().tag(sync=True)
 

@@ -14,9 +14,9 @@ import pandas as pd
 
 from rrm_core import cells, claims, stats, tables
 from rrm_core.cells import CELLS, Band
+from rrm_core.embed import HTML, say
 from rrm_core.stats import Estimate
 from rrm_core.tables import SEGMENTS, Run
-from rrm_core.widgets import HTML
 
 PAPER, HERE = "paper", "measured here"
 NAMES = {"idx": "puzzle", "lambda_1": "λ1", "lambda_8": "λ8", "q_halt_16": "q_halt", "token_acc": "cells right", "halted_at": "halts at",
@@ -51,13 +51,6 @@ def show(table: pd.DataFrame, caption: str) -> HTML:
 def plain(text: object) -> str:
     """`text` of others for a Markdown sentence: anything that could become HTML or a link is replaced by an underscore."""
     return re.sub(r"[^\w .+-]", "_", str(text))[:100]
-
-
-def say(text: str) -> object:
-    """A sentence whose numbers were computed, as Markdown."""
-    from IPython.display import Markdown
-
-    return Markdown(text)
 
 
 def interval(low: float, high: float, spec: str = ".3f") -> str:

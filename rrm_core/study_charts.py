@@ -74,7 +74,7 @@ def settling(table: pd.DataFrame, source: str) -> alt.Chart:
         x=alt.X("growth:Q", title="median growth of the failures, nats per segment", scale=alt.Scale(zero=False)),
         color=alt.Color("network:N", title="network", scale=alt.Scale(domain=domain, range=shades), legend=alt.Legend(orient="bottom")))  # fmt: skip
     y = alt.Y("settled:Q", title="of them settled in a wrong place", axis=alt.Axis(format="%"), scale=alt.Scale(domain=[0, 1]))
-    line = base.mark_line(strokeWidth=1, opacity=0.6).encode(y=y, detail="run:N", order="step:Q")
+    line = base.mark_line(strokeWidth=1.2, opacity=0.5).encode(y=y, detail="run:N", order="step:Q")
     error = base.mark_rule(opacity=0.5).encode(y=alt.Y("low:Q", title="of them settled in a wrong place"), y2="high:Q")
     point = base.mark_point(filled=True, size=55, opacity=0.9).encode(
         y=y, shape=alt.Shape("network:N", title="network", scale=alt.Scale(domain=domain, range=shapes), legend=alt.Legend(orient="bottom")),

@@ -24,7 +24,7 @@ def lacking(runs: list[Run], name: str) -> object:
 
     A run that is another checkpoint of a training whose checkpoints were measured needs none of its own, and the sentence says so.
     """
-    made = {training(run): run.name for run, _ in with_study(runs, name)} if name == "evolution" else {}
+    made = {training(run): run.name for run, _ in with_study(runs, name)} if name in ("evolution", "fates") else {}
     without = [run for run in runs if findings.study(run, name) is None]
     text = " ".join(f"{run.name} is a checkpoint of the training of {made[training(run)]}, whose others stand here." for run in without if training(run) in made)
     names = [run.name for run in without if training(run) not in made]
@@ -149,7 +149,7 @@ def fate_sentence(run: Run, table: pd.DataFrame) -> str:
 
 
 def later(runs: list[Run]) -> str:
-    """One paragraph: in which runs the failures come to rest in a wrong place after segment 16, and in which they do not; Markdown."""
+    """Two paragraphs: in which runs the failures come to rest in a wrong place after segment 16, and in which they do not; what tells them apart; Markdown."""
     end = max((max(findings.marks(table)) for _, table in with_study(runs, "long")), default=SEGMENTS)
     answers = {run.name: rests(run) for run in runs}
     groups = {first.name: [rests(run) for run in (first, *rest)] for first, *rest in with_repeats(runs)}
@@ -171,7 +171,8 @@ def later(runs: list[Run]) -> str:
     signs = {(run.meta["model"], negative[run.name]) for run in trained if told[run.name] is not None}
     if signs in ({("hrm", True), ("trm", False)}, {("hrm", False), ("trm", True)}):
         sign += " As all HRMs among them have one sign and all TRMs the other, the architecture tells it as well: these runs cannot separate the two."
-    return f"Run on to segment {end}, {'; '.join(parts)} ([section 4](../notebooks/4_prior_accounts.md)). {sign} {ranges_sentence(runs)}".rstrip()
+    paragraphs = [f"Run on to segment {end}, {'; '.join(parts)} ([section 4](../notebooks/4_prior_accounts.md)). {sign}", f"{ranges_sentence(runs)} {changes_sentence(runs)}".strip()]
+    return "\n\n".join(filter(None, paragraphs))
 
 
 def headline(runs: list[Run]) -> pd.DataFrame:
@@ -222,19 +223,37 @@ def ranges_sentence(runs: list[Run]) -> str:
     names = {"mixing": "how a network mixes cells", "model": "the architecture"}
     verdict = {(True, False): f"so {names['mixing']} tells these runs apart, {names['model']} does not", (False, True): f"so {names['model']} tells these runs apart, {names['mixing']} does not",
                (True, True): "each tells these runs apart", (False, False): "neither tells these runs apart"}[apart["mixing"], apart["model"]]  # fmt: skip
-    return f"Over all {len(table)}, the share that settles in a wrong place is, by mixing, {told['mixing']}; by architecture, {told['model']}: {verdict}."
+    return f"Over all {len(table)} at their measured steps, the share that settles in a wrong place is, by mixing, {told['mixing']}; by architecture, {told['model']}: {verdict}."
 
 
-def along_sentence(run: Run) -> str:
-    """How the share of failures that settle in a wrong place changes between the first and the last checkpoint that can carry it; Markdown."""
+def change_along(run: Run) -> tuple[str, pd.Series, pd.Series] | None:
+    """("falls" or "does not clearly fall", row of its highest value, last row) of the share of failures that settle in a wrong place.
+
+    Over the checkpoints with enough failures; None without two. It falls where the interval of the last lies below that of the highest.
+    """
     table = findings.fates_along(run)
     table = table.dropna(subset=["settled"]) if table is not None else pd.DataFrame()
     if len(table) < 2:
+        return None
+    most, last = table.loc[table.settled.idxmax()], table.iloc[-1]
+    return "falls" if last.high < most.low else "does not clearly fall", most, last
+
+
+def changes_sentence(runs: list[Run]) -> str:
+    """In which trainings the share that settles in a wrong place falls again; Markdown, empty where no checkpoint was followed."""
+    found = {run.name: change_along(run) for run in runs}
+    parts = [f"{how} in {', '.join(f'`{name}`' for name, change in found.items() if change and change[0] == how)}" for how in dict.fromkeys(c[0] for c in found.values() if c)]
+    return f"But a run is one moment of its training: from its highest value to the last checkpoint that could be followed, that share {'; it '.join(parts)}." if parts else ""
+
+
+def along_sentence(run: Run) -> str:
+    """How the share of failures that settle in a wrong place changes along a training; Markdown."""
+    found = change_along(run)
+    if found is None:
         return f"**{run.name}**: fewer than two checkpoints with {findings.SMALLEST} failures."
-    first, last = table.iloc[0], table.iloc[-1]
-    change = "falls" if last.high < first.low else "rises" if last.low > first.high else "does not clearly change"
-    ends = [f"{r.settled:.0%} {report.interval(r.low, r.high, '.0%')} at step {r.step:,.0f}, where {r.accuracy:.0%} are solved" for r in (first, last)]
-    return f"**{run.name}**: of the failures, {ends[0]}, and {ends[1]}, end settled in a wrong place: the share {change}."
+    change, *rows = found
+    most, last = (f"{r.settled:.0%} {report.interval(r.low, r.high, '.0%')} at step {r.step:,.0f} (accuracy {r.accuracy:.0%}, growth {r.growth:+.2f})" for r in rows)
+    return f"**{run.name}**: the share of failures that end settled in a wrong place is highest with {most}; at the last checkpoint that can tell it is {last}: it {change}."
 
 
 def settling_sentence(runs: list[Run]) -> str:
@@ -244,7 +263,7 @@ def settling_sentence(runs: list[Run]) -> str:
         return ""
     rho = {name: table[name].corr(table.settled, method="spearman") for name in ("growth", "accuracy")}
     return (
-        f"Over {len(table)} checkpoints of {table.run.nunique()} runs, repeats included, the rank correlation of that share with the median growth of the failures is {rho['growth']:+.2f}, "
+        f"Over {len(table)} checkpoints of {table.run.nunique()} runs, repeats included, the rank correlation of the share that settles in a wrong place with the median growth of the failures is {rho['growth']:+.2f}, "
         f"with accuracy {rho['accuracy']:+.2f}. Checkpoints of one training are not independent, so this is a description, not a test."
     )
 

@@ -22,9 +22,9 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from rrm_core import puzzles, sudoku
+from rrm_core.config import SEGMENTS, Config
 from rrm_core.files import write_bytes, write_json
 from rrm_core.losses import answer_loss, halting_loss
-from rrm_core.config import SEGMENTS, Config
 from rrm_core.models import RecursiveModel, load_model, on_device, save_model, tokens
 from rrm_core.optim import OPTIMISERS
 from rrm_core.recipes import Recipe, TrainingError, preset

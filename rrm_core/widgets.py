@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from rrm_core import cells, charts, pagedata
-from rrm_core.boards import HTML, board, boards
+from rrm_core import cells, embed, pagedata
+from rrm_core.boards import board, boards
+from rrm_core.embed import HTML
 from rrm_core.files import write_bytes
 from rrm_core.kernel import COMPONENTS, STYLES, live, live_viewer, summary
 from rrm_core.pagedata import rows
@@ -25,7 +26,7 @@ __all__ = ["HTML", "board", "boards", "explorer", "live", "live_viewer", "rows",
 def write_static(out: Path, runs: list[Run]) -> None:
     """Write every script, style and sidecar of the published pages to ``out`` (the book's ``_static/rrm``)."""
     for name in ("vega.js", "charts.css", "playground.js", "playground.css", *COMPONENTS, *STYLES):
-        write_bytes(charts.static_text(name).encode(), out / name)
+        write_bytes(embed.static_text(name).encode(), out / name)
     for run in runs:
         write_bytes(pagedata.rows_script(run).encode(), out / "rows" / f"{run.name}.js")
         for number, block in enumerate(pagedata.blocks(run)):
@@ -40,19 +41,19 @@ def travelling(runs: list[Run]) -> str:
 
     Boards are large (about 1 MB a run), so they travel with the first output of a process that needs them.
     """
-    if charts.publishing():
+    if embed.publishing():
         return ""
     new = [run for run in runs if run.name not in _sent]
     _sent.update(run.name for run in new)
     boards_ = [pagedata.block_script(run, i, block) for run in new for i, block in enumerate(pagedata.blocks(run))]
-    return f"<script>{''.join([*map(pagedata.rows_script, runs), *boards_])}</script>" + charts.inline(*STYLES, *COMPONENTS)
+    return f"<script>{''.join([*map(pagedata.rows_script, runs), *boards_])}</script>" + embed.inline(*STYLES, *COMPONENTS)
 
 
 def component(kind: str, runs: list[Run], still: str) -> HTML:
     """The component `kind` of `runs`, the first one chosen; `still` stands there until, or unless, scripts run."""
     if not runs:
         raise ValueError(f"no runs for the {kind}; expected at least one, as from tables.load_run")
-    options = charts.as_json({"runs": [run.name for run in runs], "labels": {run.name: run.label for run in runs}})
+    options = embed.as_json({"runs": [run.name for run in runs], "labels": {run.name: run.label for run in runs}})
     return HTML(f'{travelling(runs)}<div class="rrm-{kind}"><script type="application/json">{options}</script>{still}</div>'
                 f"<script>window.rrm && rrm.{kind}s && rrm.{kind}s()</script>")  # fmt: skip
 

@@ -21,7 +21,7 @@ import pandas as pd
 import torch
 from safetensors.torch import load_file
 
-from rrm_core import cli, manifest, measure, train
+from rrm_core import cli, manifest, train
 
 STEPS = 24
 SETTINGS = ["--puzzles", "4x4-test", "--n", "64", "--k", "2", "--part", "32"]

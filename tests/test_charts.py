@@ -11,7 +11,7 @@ import pytest
 import vl_convert
 from PIL import Image
 
-from rrm_core import cells, charts, report, stats, tables, widgets
+from rrm_core import cells, charts, embed, report, stats, tables, widgets
 from rrm_core.tables import Run
 
 
@@ -52,7 +52,7 @@ def test_every_chart_draws_and_describes_itself(run):
         assert json.loads(re.sub(r', "format": \{"type": "csv", "parse": \{[^}]*\}\}', "", json.dumps(sent))) == spec
         if large:
             sent = charts.compact(spec)
-            assert len(charts.as_json(sent)) < 0.6 * len(charts.as_json(spec))
+            assert len(embed.as_json(sent)) < 0.6 * len(embed.as_json(spec))
             pixels = [np.asarray(Image.open(io.BytesIO(vl_convert.vegalite_to_png(s))).convert("RGB")).astype(int) for s in (sent, spec)]
             assert (np.abs(pixels[0] - pixels[1]).max(-1) > 8).mean() < 1e-3, f"{name}: as CSV it draws something else"
 
@@ -67,7 +67,7 @@ def test_false_stays_false_in_a_large_table():
 
 @pytest.mark.parametrize("change", ["document.documentElement.dataset.theme = 'dark'", "document.body.dataset.jpThemeLight = 'false'"])
 def test_a_chart_follows_the_theme_of_the_book_and_of_jupyterlab(change, page, monkeypatch):
-    monkeypatch.setattr(charts, "_sent", set())
+    monkeypatch.setattr(embed, "_sent", set())
     figure = charts.figure(charts.titled(alt.Chart(pd.DataFrame({"x": [1, 2]})).mark_tick().encode(x="x:Q"), "Two ticks", "made up", "For a test.").to_dict())
     page.set_content(f"<!doctype html><html><body>{figure}</body></html>")
     page.wait_for_selector("figure.rrm-chart[data-live='yes'] canvas")
@@ -84,17 +84,17 @@ def test_bins_count_every_puzzle(run):
 
 
 def test_scripts_are_sent_once_a_notebook_and_not_at_all_in_the_book(monkeypatch):
-    monkeypatch.setattr(charts, "_sent", set())
-    assert "rrm.drawAll" in charts.once("charts.js") and charts.once("charts.js") == ""
-    monkeypatch.setattr(charts, "_sent", set())
+    monkeypatch.setattr(embed, "_sent", set())
+    assert "rrm.drawAll" in embed.once("charts.js") and embed.once("charts.js") == ""
+    monkeypatch.setattr(embed, "_sent", set())
     monkeypatch.setenv("RRM_PUBLISH", "1")
-    assert charts.once("charts.js", "vega.js") == ""
+    assert embed.once("charts.js", "vega.js") == ""
 
 
 def test_json_in_a_script_cannot_end_it():
-    assert "</script" not in charts.as_json({"x": "</script><script>alert(1)</script>"})
+    assert "</script" not in embed.as_json({"x": "</script><script>alert(1)</script>"})
     with pytest.raises(ValueError):
-        charts.as_json([float("nan")])
+        embed.as_json([float("nan")])
 
 
 def test_hostile_text_stays_text():
@@ -109,7 +109,7 @@ def test_whole_numbers_are_shown_whole():
 
 
 def test_explorer_rows_are_complete(run):
-    rows = json.loads(charts.as_json(widgets.rows(run)))
+    rows = json.loads(embed.as_json(widgets.rows(run)))
     assert rows["n"] == len(run.table) and rows["idx"] == run.table.idx.tolist()
     assert np.array_equal(rows["states"]["h"]["late"], cells.late_drift(run.table)), "late drift must keep every bit"
     assert len(rows["bound"]["low"]) == (~run.table.correct).sum() + 1
@@ -120,7 +120,7 @@ def test_explorer_rows_are_complete(run):
 
 def test_a_run_without_failures_has_an_explorer_too(runs):
     solved = runs["trm-6x6"].table.query("correct").head(30).reset_index(drop=True)
-    rows = json.loads(charts.as_json(widgets.rows(Run("trm-6x6", runs["trm-6x6"].meta, solved))))
+    rows = json.loads(embed.as_json(widgets.rows(Run("trm-6x6", runs["trm-6x6"].meta, solved))))
     assert rows["correct"] == [1] * 30 and rows["zero_bound"] is None and rows["bound"] == {"low": [], "high": []}
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from rrm_core import charts, inpage, paths, sudoku
+from rrm_core import embed, inpage, paths, sudoku
 from rrm_core.files import sha256
 from rrm_core.models import load_model, tokens
 from rrm_core.rollout import unroll
@@ -34,7 +34,7 @@ def site(tmp_path_factory, runs):
     static = folder / "_static" / "rrm"
     chosen = [runs[name] for name in NAMES]
     inpage.write_static(static, chosen)
-    (static / "charts.js").write_text(charts.static_text("charts.js"))
+    (static / "charts.js").write_text(embed.static_text("charts.js"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RRM_PUBLISH", "1")
         html = inpage.player(chosen).html
@@ -445,7 +445,7 @@ def test_without_scripts_there_is_a_text(site, browser):
 
 def test_a_notebook_output_carries_everything(page, runs, monkeypatch):
     monkeypatch.delenv("RRM_PUBLISH", raising=False)
-    monkeypatch.setattr(charts, "_sent", set())
+    monkeypatch.setattr(embed, "_sent", set())
     html = inpage.player([runs["trm-6x6"]]).html
     assert len(html) < 1.3e6
     page.set_content(f"{HEAD}</head><body>{html}</body></html>")

@@ -106,7 +106,7 @@ def test_the_kernel_recomputes_what_the_component_shows():
 @pytest.fixture
 def place(page):
     """The playground alone on a page, without the book."""
-    html = playground.charts.inline("playground.css", "playground.js") + f'<main class="rrm-playground"><script type="application/json">{json.dumps(playground.options())}</script></main><script>rrm.playgrounds()</script>'
+    html = playground.embed.inline("playground.css", "playground.js") + f'<main class="rrm-playground"><script type="application/json">{json.dumps(playground.options())}</script></main><script>rrm.playgrounds()</script>'
     page.set_content(f"<!doctype html><html lang=en><meta charset=utf-8><title>playground</title><body>{html}</body></html>")
     page.wait_for_selector(".rrm-playground[data-live=yes]")
     return page
