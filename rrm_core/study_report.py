@@ -268,6 +268,28 @@ def settling_sentence(runs: list[Run]) -> str:
     )
 
 
+CLEAR = -0.7  # rank correlation from which the summary speaks of a rule
+
+
+def in_short(runs: list[Run]) -> str:
+    """The rule that the checkpoints show, in one sentence; Markdown, empty where they do not show it.
+
+    It is said only where the rank correlation of growth and settling is at most :data:`CLEAR` and the median share that settles is above one half
+    for checkpoints whose failures shrink, below one half for those whose failures grow.
+    """
+    table, changes = findings.settling(all_trained(runs)), [change for run in runs if (change := change_along(run))]
+    if len(table) < 3 or not changes:
+        return ""
+    shrink, grow = (table.settled[mask].median() for mask in (table.growth < 0, table.growth > 0))
+    if not (table.growth.corr(table.settled, method="spearman") <= CLEAR and shrink > 0.5 > grow):
+        return ""
+    falls = sum(change[0] == "falls" for change in changes)
+    return (
+        "**In short.** Where the tangents of a model's failures shrink over the 16 segments, most of its failures end settled in a wrong place, only later; where they grow, most go on "
+        f"moving. In {falls} of {len(changes)} trainings that were followed the share that settles falls again: such a model has passed from the one to the other."
+    )
+
+
 def seeds_table(runs: list[Run]) -> pd.DataFrame:
     """:func:`headline` of the runs that were trained again, each with its repeats, and their seeds."""
     found = [run for group in with_repeats(runs) for run in group]

@@ -240,3 +240,15 @@ def test_a_band_says_what_it_stands_on(runs):
     rng = np.random.default_rng(0)
     spike = np.concatenate([np.abs(rng.normal(0, 0.03, 1400)), rng.random(600)])  # one hump: a spike with a tail
     assert cells.band(spike).by == "separability"
+
+
+def test_the_summary_is_said_only_where_the_checkpoints_show_it(runs, monkeypatch):
+    shown = list(runs.values())
+    table = findings.settling(study_report.all_trained(shown))
+    rule = table.growth.corr(table.settled, method="spearman") <= -0.7 and table.settled[table.growth < 0].median() > 0.5 > table.settled[table.growth > 0].median()
+    changes = [change[0] for run in shown if (change := study_report.change_along(run))]
+    said = study_report.in_short(shown)
+    assert bool(said) == rule and (not rule or f"in {changes.count('falls')} of {len(changes)} trainings" in said)
+    assert study_report.in_short([runs["hrm-6x6-late"]]) == ""
+    monkeypatch.setattr(findings, "settling", lambda *_, **__: table.assign(settled=1 - table.settled))
+    assert study_report.in_short(shown) == "", "the other way round it is not said"
