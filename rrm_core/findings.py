@@ -203,41 +203,6 @@ def share_at_end(counted: pd.DataFrame, fate: str) -> Estimate:
     return proportion(int(row.n), int(row.of)) if row.of >= SMALLEST else unmeasured(int(row.of), "", f"n < {SMALLEST} ({row.of})")
 
 
-def fates_along(run: Run) -> pd.DataFrame | None:
-    """One row a checkpoint: step, accuracy, median growth of its failures over 16 segments, share of them settled in a wrong place in the end.
-
-    Settled is below the run's own Otsu threshold at every step. Accuracy and growth are of the study `evolution` (256 puzzles), the share with
-    its exact interval of the study `fates`, NaN below 20 failures. None where the run lacks one of the two.
-    """
-    evolved, followed = study(run, "evolution"), study(run, "fates")
-    if evolved is None or followed is None:
-        return None
-    threshold, rows = cells.band_of(run).otsu, []
-    for step, part in followed.groupby("step"):
-        now = evolved[evolved.step == step]
-        growth = now.lambda_1[~now.correct].median() * run.updates_per_segment
-        end = share_at_end(fates(part, threshold), "settled in a wrong place")
-        rows.append({"step": step, "accuracy": now.correct.mean(), "growth": growth, "n": end.n, "settled": end.value, "low": end.low, "high": end.high})
-    return pd.DataFrame(rows)
-
-
-def settling(runs: list[Run], along: bool = True) -> pd.DataFrame:
-    """One row a run and checkpoint: run, model, mixing, and what :func:`fates_along` gives.
-
-    The measured step of each run is that of its long rollout, all its failures; the others are there where `along` and the run has them. Rows
-    that cannot be measured are left out.
-    """
-    parts = []
-    for run in runs:
-        growth, end = run.table.lambda_1[~run.table.correct].median() * run.updates_per_segment, fate_at_end(run, "settled in a wrong place")
-        rows = pd.DataFrame([{"step": run.meta["step"], "accuracy": run.table.correct.mean(), "growth": growth, "n": end.n, "settled": end.value, "low": end.low, "high": end.high}])
-        others = fates_along(run) if along else None
-        if others is not None:
-            rows = pd.concat([others[others.step != run.meta["step"]], rows]).sort_values("step")
-        parts.append(rows.dropna(subset=["settled"]).assign(run=run.name, model=run.meta["model"].upper(), mixing=run.meta["architecture"]["mixing"]))
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["run", "model", "mixing", "step", "accuracy", "growth", "n", "settled", "low", "high"])
-
-
 def probes(table: pd.DataFrame, strict: float) -> pd.DataFrame:
     """One row a probe: n, right at 16, right at some segment, stayed right once right, failures in the band at the end."""
     rows = []

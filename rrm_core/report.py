@@ -275,8 +275,7 @@ def nested_table(runs: list[Run]) -> pd.DataFrame:
 def early_table(runs: list[Run], h: int) -> pd.DataFrame:
     """C5: AUC of each signal after `h` segments among puzzles still wrong there (the paper's restricted set, our reading)."""
     p = tables.published("early_window")
-    signals = ("lambda1", "drift_h", "q_halt")
-    rows = []
+    signals, rows = ("lambda1", "drift_h", "q_halt"), []
     for model in ("TRM", "HRM") if h == 4 else ():
         mine = p[p.model == model].set_index("quantity").value
         rows.append({"run": model, "source": PAPER, "puzzles": "–"} | {s: f"{mine[f'auc_{s}_4']:.3f}" if f"auc_{s}_4" in mine else "not printed" for s in signals})

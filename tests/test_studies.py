@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rrm_core import cells, cli, findings, measure, paths, puzzles, studies, tables
+from rrm_core import cells, cli, fate_report, findings, measure, paths, puzzles, studies, tables
 from rrm_core.studies import fates, long, multi4, numerics, probes, restarts
 
 
@@ -171,7 +171,7 @@ def test_fates_follow_the_failures_of_each_checkpoint(small):
         failures = evolved[(evolved.step == step) & ~evolved.correct].idx
         assert list(part.idx) == list(failures.head(128))
     assert set(found) == {"idx", "solved_at", "step", "late_016", "correct_016", "late_032", "correct_032"} and set(found.step) <= set(evolved.step)
-    assert findings.fates_along(run).step.tolist() == sorted(found.step.unique())
+    assert fate_report.fates_along(run).step.tolist() == sorted(found.step.unique())
 
 
 def test_classes_cover_every_puzzle_once(runs):

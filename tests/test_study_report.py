@@ -5,10 +5,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rrm_core import cells, findings, report, stats, study_charts, study_report, tables
+from rrm_core import cells, fate_report, findings, report, stats, study_charts, study_report, tables
 from rrm_core.report import HERE, PAPER
 
-TABLES = {"evolution": study_report.evolution_table, "multi4": study_report.arms_table, "long": study_report.fates_table, "probes": study_report.probes_table,
+TABLES = {"evolution": study_report.evolution_table, "multi4": study_report.arms_table, "long": fate_report.fates_table, "probes": study_report.probes_table,
           "restarts": study_report.restarts_table, "numerics": study_report.numerics_table, "pruning": lambda made: study_report.pruning_table(made, 4)}  # fmt: skip
 
 
@@ -122,31 +122,31 @@ def test_what_becomes_of_failures_is_counted_and_named(runs):
         settled = int((~wrong[f"correct_{end:03d}"] & (wrong[f"late_{end:03d}"] < band.otsu)).sum())
         low, high = stats.proportion(settled, len(wrong)).low, stats.proportion(settled, len(wrong)).high
         answer = True if low > 0.5 else False if high < 0.5 else None
-        assert study_report.rests(run) is (answer if band.exists else None)
-        sentence = study_report.fate_sentence(run, table)
+        assert fate_report.rests(run) is (answer if band.exists else None)
+        sentence = fate_report.fate_sentence(run, table)
         assert f"{settled / len(wrong):.1%}" in sentence and f"{len(wrong):,} failures" in sentence
-        assert ("slow settling" in sentence) == (study_report.rests(run) is True) and ("no verdict" in sentence) == (not band.exists)
-    told = study_report.later(shown)
+        assert ("slow settling" in sentence) == (fate_report.rests(run) is True) and ("no verdict" in sentence) == (not band.exists)
+    told = fate_report.later(shown)
     rest, wander = told.split("; most of those of")
     wander = wander.split(" do not")[0]
     split = {}
-    for first, *others in study_report.with_repeats(shown):
-        found = [study_report.rests(run) for run in (first, *others)]
+    for first, *others in fate_report.with_repeats(shown):
+        found = [fate_report.rests(run) for run in (first, *others)]
         if True in found and False in found:
             split[first.name] = f"the trainings of `{first.name}` disagree ({found.count(True)} yes, {found.count(False)} no)"
     assert all(text in told for text in split.values()) and told.count("disagree") == len(split) == 1
     for run in shown:
-        decided = None if run.name in split else study_report.rests(run)
+        decided = None if run.name in split else fate_report.rests(run)
         assert (f"`{run.name}`" in rest) == (decided is True) and (f"`{run.name}`" in wander) == (decided is False)
-    assert study_report.later([]) == ""
+    assert fate_report.later([]) == ""
     trained = [*shown, *(tables.load_run(name) for names in tables.repeats().values() for name in names)]
-    agree = [study_report.rests(run) == (run.table.lambda_1[~run.table.correct].median() < 0) for run in trained if study_report.rests(run) is not None]
+    agree = [fate_report.rests(run) == (run.table.lambda_1[~run.table.correct].median() < 0) for run in trained if fate_report.rests(run) is not None]
     assert f"tells which in {sum(agree)} of {len(agree)} runs, repeats from other seeds included" in told and len(agree) > len(shown)
-    silent = [run.name for run in trained if study_report.rests(run) is None]
+    silent = [run.name for run in trained if fate_report.rests(run) is None]
     assert f"Not counted, for want of a band or of a decided share: {', '.join(f'`{name}`' for name in silent)}." in told and silent
-    signs = {(run.meta["model"], bool(run.table.lambda_1[~run.table.correct].median() < 0)) for run in trained if study_report.rests(run) is not None}
+    signs = {(run.meta["model"], bool(run.table.lambda_1[~run.table.correct].median() < 0)) for run in trained if fate_report.rests(run) is not None}
     assert ("these runs cannot separate the two" in told) == (len(signs) == 2)
-    alone = study_report.later([runs["hrm-9x9-small"]])
+    alone = fate_report.later([runs["hrm-9x9-small"]])
     assert "other seeds" not in alone and "Not counted" not in alone and "separate the two" not in alone
 
 
@@ -155,10 +155,10 @@ def test_other_seeds_stand_beside_the_run_they_repeat(runs):
                                 "trm-6x6-attention": ["trm-6x6-attention-seed1", "trm-6x6-attention-seed2"]}  # fmt: skip
     assert not set(runs) & {name for names in tables.repeats().values() for name in names}
     shown = [runs["trm-6x6"], runs["hrm-6x6"], runs["hrm-6x6-late"]]
-    table = study_report.seeds_table(shown)
+    table = fate_report.seeds_table(shown)
     assert list(table.run) == ["trm-6x6", "trm-6x6-seed1", "trm-6x6-seed2", "hrm-6x6-late", "hrm-6x6-seed1", "hrm-6x6-seed2"]
     assert list(table.seed) == [0, 1, 2] * 2 and (table.source == "measured here").all()
-    said = study_report.seeds_sentence(shown)
+    said = fate_report.seeds_sentence(shown)
     for row in table.itertuples():
         run = tables.load_run(row.run)
         long, otsu = findings.study(run, "long"), cells.band(cells.late_drift(run.table)).otsu
@@ -168,7 +168,7 @@ def test_other_seeds_stand_beside_the_run_they_repeat(runs):
         assert (row.band == "no") == (not cells.band(cells.late_drift(run.table)).exists)
         assert len(wrong) == (~run.table.correct).sum()
     assert said.count("(no band)") == (table.band == "no").sum() == 1
-    assert len(study_report.seeds_table([runs["hrm-6x6"]])) == 0 and study_report.seeds_sentence([]) == ""
+    assert len(fate_report.seeds_table([runs["hrm-6x6"]])) == 0 and fate_report.seeds_sentence([]) == ""
 
 
 def test_the_calm_end_is_round_off_and_said_so(runs):
@@ -184,9 +184,9 @@ def test_the_calm_end_is_round_off_and_said_so(runs):
 
 def test_the_headline_repeats_what_the_sections_show(runs):
     shown = list(runs.values())
-    table = study_report.headline(shown).set_index("run")
+    table = fate_report.headline(shown).set_index("run")
     assert list(table.index) == ["TRM", "HRM", *runs] and list(table.source) == ["paper"] * 2 + ["measured here"] * len(runs)
-    assert list(study_report.headline([]).run) == ["TRM", "HRM"] and (study_report.headline([]).solved == "–").all()
+    assert list(fate_report.headline([]).run) == ["TRM", "HRM"] and (fate_report.headline([]).solved == "–").all()
     for run in shown:
         band = cells.band(cells.late_drift(run.table))
         n = cells.count(cells.assign(cells.late_drift(run.table), run.table.correct, band.otsu))
@@ -196,37 +196,37 @@ def test_the_headline_repeats_what_the_sections_show(runs):
 
 
 def test_what_settles_is_counted_again_over_every_run(runs):
-    everyone = study_report.all_trained(list(runs.values()))
+    everyone = fate_report.all_trained(list(runs.values()))
     assert len(everyone) == len(runs) + sum(map(len, tables.repeats().values()))
-    own = findings.settling(everyone, along=False).set_index("run")
+    own = fate_report.settling(everyone, along=False).set_index("run")
     for run in everyone:
         long, otsu = findings.study(run, "long"), cells.band_of(run).otsu
         wrong = long[~long.correct_016]
         assert own.settled[run.name] == pytest.approx((~wrong.correct_256 & (wrong.late_256 < otsu)).mean())
         assert own.growth[run.name] == pytest.approx(run.table.lambda_1[~run.table.correct].median() * run.updates_per_segment)
-    said = study_report.ranges_sentence(list(runs.values()))
+    said = fate_report.ranges_sentence(list(runs.values()))
     shares = {mixing: own.settled[own.mixing == mixing] for mixing in ("attention", "mlp")}
     assert f"attention {shares['attention'].min():.0%} to {shares['attention'].max():.0%}, an MLP {shares['mlp'].min():.0%} to {shares['mlp'].max():.0%}" in said
     assert ("how a network mixes cells tells these runs apart" in said) == (shares["attention"].min() > shares["mlp"].max())
-    assert study_report.ranges_sentence([runs["hrm-6x6"], runs["trm-6x6"]]) == "", "architecture and mixing go together there"
+    assert fate_report.ranges_sentence([runs["hrm-6x6"], runs["trm-6x6"]]) == "", "architecture and mixing go together there"
 
 
 def test_the_failures_of_each_checkpoint_are_followed(runs):
     for run, table in study_report.with_study(list(runs.values()), "fates"):
-        evolved, along = findings.study(run, "evolution"), findings.fates_along(run).set_index("step")
+        evolved, along = findings.study(run, "evolution"), fate_report.fates_along(run).set_index("step")
         for step, part in table.groupby("step"):
             now = evolved[evolved.step == step].set_index("idx")
             assert not now.correct.loc[part.idx].any() and len(part) == min(128, (~now.correct).sum())
             failed = part[~part.correct_016]
             expected = (~failed.correct_256 & (failed.late_256 < cells.band_of(run).otsu)).mean()
             assert np.isnan(along.settled[step]) if len(failed) < findings.SMALLEST else along.settled[step] == pytest.approx(expected)
-        said, able = study_report.along_sentence(run), along.dropna(subset=["settled"])
+        said, able = fate_report.along_sentence(run), along.dropna(subset=["settled"])
         if len(able) > 1:
             most, last = able.loc[able.settled.idxmax()], able.iloc[-1]
             assert f"{most.settled:.0%} [" in said and f"{last.settled:.0%} [" in said and ("it falls" in said) == (last.high < most.low)
-            assert (f"`{run.name}`" in study_report.changes_sentence([run])) and ("does not clearly fall" in study_report.changes_sentence([run])) == (last.high >= most.low)
-    every = findings.settling(study_report.all_trained(list(runs.values())))
-    assert f"{every.growth.corr(every.settled, method='spearman'):+.2f}" in study_report.settling_sentence(list(runs.values()))
+            assert (f"`{run.name}`" in fate_report.changes_sentence([run])) and ("does not clearly fall" in fate_report.changes_sentence([run])) == (last.high >= most.low)
+    every = fate_report.settling(fate_report.all_trained(list(runs.values())))
+    assert f"{every.growth.corr(every.settled, method='spearman'):+.2f}" in fate_report.settling_sentence(list(runs.values()))
     chart = study_charts.settling(every, "measured here").to_dict()
     assert len(next(iter(chart["datasets"].values()))) == len(every) and len(chart["description"]) > 40
 
@@ -244,11 +244,11 @@ def test_a_band_says_what_it_stands_on(runs):
 
 def test_the_summary_is_said_only_where_the_checkpoints_show_it(runs, monkeypatch):
     shown = list(runs.values())
-    table = findings.settling(study_report.all_trained(shown))
+    table = fate_report.settling(fate_report.all_trained(shown))
     rule = table.growth.corr(table.settled, method="spearman") <= -0.7 and table.settled[table.growth < 0].median() > 0.5 > table.settled[table.growth > 0].median()
-    changes = [change[0] for run in shown if (change := study_report.change_along(run))]
-    said = study_report.in_short(shown)
-    assert bool(said) == rule and (not rule or f"in {changes.count('falls')} of {len(changes)} trainings" in said)
-    assert study_report.in_short([runs["hrm-6x6-late"]]) == ""
-    monkeypatch.setattr(findings, "settling", lambda *_, **__: table.assign(settled=1 - table.settled))
-    assert study_report.in_short(shown) == "", "the other way round it is not said"
+    changes = [change[0] for run in shown if (change := fate_report.change_along(run))]
+    said = fate_report.in_short(shown)
+    assert bool(said) == rule and (not rule or f"In {changes.count('falls')} of {len(changes)} trainings" in said)
+    assert fate_report.in_short([runs["hrm-6x6-late"]]) == ""
+    monkeypatch.setattr(fate_report, "settling", lambda *_, **__: table.assign(settled=1 - table.settled))
+    assert fate_report.in_short(shown) == "", "the other way round it is not said"
