@@ -15,7 +15,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from rrm_core.cells import CELLS, Band, bins, outcomes
+from rrm_core.cells import CELLS, Band, bins, outcomes  # noqa: F401 (bins: for the chapters)
 from rrm_core.embed import as_json, once
 
 CORRECT, WRONG = "#0072b2", "#d55e00"
@@ -182,12 +182,12 @@ def training_log(log: pd.DataFrame, step: int | None, source: str) -> alt.Chart:
     line = alt.Chart(long).mark_line(point=alt.OverlayMarkDef(size=14)).encode(
         x=alt.X("step:Q", title="optimiser step"),
         y=alt.Y("value:Q", title="validation accuracy", axis=alt.Axis(format="%"), scale=alt.Scale(domain=[0, 1])),
-        color=alt.Color("accuracy:N", title="share right of"),
-        strokeDash=alt.StrokeDash("accuracy:N", title="share right of"),
+        color=alt.Color("accuracy:N", title="share right of", legend=alt.Legend(orient="bottom")),
+        strokeDash=alt.StrokeDash("accuracy:N", title="share right of", legend=alt.Legend(orient="bottom")),
         tooltip=["step", "accuracy", alt.Tooltip("value:Q", format=".1%")],
     )  # fmt: skip
     rule = [] if step is None else [alt.Chart(NO_DATA).mark_rule(size=2, color="#009e73").encode(x=alt.datum(step))]
-    return titled(alt.layer(line, *rule).properties(width=420, height=200), "Accuracy during training", source, "Lines: validation accuracy. The solid vertical rule is the step that was measured.")
+    return titled(alt.layer(line, *rule).properties(width=WIDTH, height=190), "Accuracy during training", source, "Lines: validation accuracy. The solid vertical rule is the step that was measured.")
 
 
 def halting(table: pd.DataFrame, source: str) -> alt.Chart:
@@ -196,11 +196,11 @@ def halting(table: pd.DataFrame, source: str) -> alt.Chart:
         x=alt.X("segments:Q", title="mean segments spent a puzzle", scale=alt.Scale(domain=[1, 16])),
         y=alt.Y("accuracy:Q", title="accuracy when stopped", axis=alt.Axis(format="%")),
         order="segments:Q",
-        color=alt.Color("rule:N", title="stop by"),
-        strokeDash=alt.StrokeDash("rule:N", title="stop by"),
+        color=alt.Color("rule:N", title="stop by", legend=alt.Legend(orient="bottom")),
+        strokeDash=alt.StrokeDash("rule:N", title="stop by", legend=alt.Legend(orient="bottom")),
         tooltip=["rule", alt.Tooltip("threshold:Q", format=".3g"), alt.Tooltip("segments:Q", format=".1f"), alt.Tooltip("accuracy:Q", format=".1%")],
     )  # fmt: skip
-    return titled(line.properties(width=420, height=220), "Accuracy against compute", source, "Each point: one threshold of a halting rule; up and to the left is better.")
+    return titled(line.properties(width=WIDTH, height=190), "Accuracy against compute", source, "Each point: one threshold of a halting rule; up and to the left is better.")
 
 
 # --- drawing them in a page --------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import pandas as pd
 
 from rrm_core import cells, claims, stats, tables
 from rrm_core.cells import CELLS, Band
-from rrm_core.embed import HTML, say
+from rrm_core.embed import HTML, say  # noqa: F401 (say: for the chapters)
 from rrm_core.stats import Estimate
 from rrm_core.tables import SEGMENTS, Run
 
@@ -316,7 +316,7 @@ def ceiling_table(runs: list[Run], strict_percentile: float = 0) -> pd.DataFrame
     for model, which, wrong in (("TRM", "otsu", 254), ("HRM", "strict", 3894)):
         k = int(p[model, f"{which}_B"])
         rows.append({"run": model, "source": PAPER, "failures": wrong, "settled (B)": k, "share of failures": f"{stats.proportion(k, wrong):.2%}", "settled and would halt": k,
-                     "of the settled": shown(k, p[model, f"{which}_A"] + k), "right, not settled": shown(p[model, f"{which}_C"], p[model, f"{which}_A"] + p[model, f"{which}_C"])})  # fmt: skip
+                     "wrong, of the settled": shown(k, p[model, f"{which}_A"] + k), "right, turned away": shown(p[model, f"{which}_C"], p[model, f"{which}_A"] + p[model, f"{which}_C"])})  # fmt: skip
     for run in runs:
         band = cells.band_of(run, strict_percentile)
         wrong = int((~run.table.correct).sum())
@@ -324,7 +324,7 @@ def ceiling_table(runs: list[Run], strict_percentile: float = 0) -> pd.DataFrame
             table = cells.settled_failures(run.table, band.strict)
             k, n = int((table.cell == "B").sum()), cells.count(cells.assign(cells.late_drift(run.table), run.table.correct, band.strict))
             rows.append({"run": run.name, "source": HERE, "failures": wrong, "settled (B)": k, "share of failures": f"{stats.proportion(k, wrong):.2%}",
-                         "settled and would halt": int(table.selector_blind.sum()), "of the settled": shown(k, n["A"] + k), "right, not settled": shown(n["C"], n["A"] + n["C"])})  # fmt: skip
+                         "settled and would halt": int(table.selector_blind.sum()), "wrong, of the settled": shown(k, n["A"] + k), "right, turned away": shown(n["C"], n["A"] + n["C"])})  # fmt: skip
     return pd.DataFrame(rows)
 
 

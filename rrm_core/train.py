@@ -27,7 +27,7 @@ from rrm_core.files import write_bytes, write_json
 from rrm_core.losses import answer_loss, halting_loss
 from rrm_core.models import RecursiveModel, load_model, on_device, save_model, tokens
 from rrm_core.optim import OPTIMISERS
-from rrm_core.recipes import Recipe, TrainingError, preset
+from rrm_core.recipes import Recipe, TrainingError, preset  # noqa: F401 (preset: for the command line)
 from rrm_core.rollout import unroll
 
 STATE_FILE, PROGRESS_FILE, LOG_FILE = "state.safetensors", "progress.json", "log.csv"
