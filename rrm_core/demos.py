@@ -238,8 +238,11 @@ def spread_table(name: str, horizons: list[int], n: int, **values: float) -> pd.
 def lines(table: pd.DataFrame, x: str, y: str, y_title: str, color: str, title: str, source: str, what: str, detail: str | None = None) -> alt.Chart:
     """Lines of `y` over `x`, one a value of `color` (and of `detail`); outcomes in the book's colours and dashes."""
     below = alt.Legend(orient="bottom")  # at the side of two charts it would lie outside the column of the page
-    shade = alt.Color(f"{color}:N", legend=below, **charts.OUTCOME) if color == "outcome" else alt.Color(f"{color}:N", title=color, legend=below)
-    marks = {"x": alt.X(f"{x}:Q", title=x), "y": alt.Y(f"{y}:Q", title=y_title, scale=alt.Scale(zero=False)), "color": shade, "strokeDash": alt.StrokeDash(f"{color}:N", title=charts.OUTCOME["title"] if color == "outcome" else color)}
+    if color == "outcome":  # both channels know both outcomes, so that their legends are one
+        shade, dash = alt.Color("outcome:N", legend=below, **charts.OUTCOME), alt.StrokeDash("outcome:N", legend=below, title=charts.OUTCOME["title"], scale=alt.Scale(domain=["correct", "wrong"]))
+    else:
+        shade, dash = (channel(f"{color}:N", title=color, legend=below) for channel in (alt.Color, alt.StrokeDash))
+    marks = {"x": alt.X(f"{x}:Q", title=x), "y": alt.Y(f"{y}:Q", title=y_title, scale=alt.Scale(zero=False)), "color": shade, "strokeDash": dash}
     chart = alt.Chart(table).mark_line(strokeWidth=1.6, opacity=0.8).encode(**marks, **({"detail": f"{detail}:N"} if detail else {}))
     return charts.titled(chart.properties(width=charts.WIDTH, height=190), title, source, what)
 
