@@ -193,6 +193,9 @@ def along_sentence(run: Run) -> str:
     if found is None:
         return f"**{run.name}**: fewer than two checkpoints with {findings.SMALLEST} failures."
     change, *rows = found
+    if rows[0].step == rows[1].step:
+        r = rows[1]
+        return f"**{run.name}**: the share of failures that end settled in a wrong place is highest at the last checkpoint that was followed, {r.settled:.0%} {report.interval(r.low, r.high, '.0%')} at step {r.step:,.0f}: what comes later is open."
     most, last = (f"{r.settled:.0%} {report.interval(r.low, r.high, '.0%')} at step {r.step:,.0f} (accuracy {r.accuracy:.0%}, growth {r.growth:+.2f})" for r in rows)
     return f"**{run.name}**: the share of failures that end settled in a wrong place is highest with {most}; at the last checkpoint that can tell it is {last}: it {change}."
 
@@ -229,7 +232,7 @@ def ranges_sentence(runs: list[Run]) -> str:
     names = {"mixing": "how a network mixes cells", "model": "the architecture"}
     verdict = {(True, False): f"so {names['mixing']} tells these runs apart, {names['model']} does not", (False, True): f"so {names['model']} tells these runs apart, {names['mixing']} does not",
                (True, True): "each tells these runs apart", (False, False): "neither tells these runs apart"}[apart["mixing"], apart["model"]]  # fmt: skip
-    return f"Over all {len(table)} at their measured steps, the share that settles in a wrong place is, by mixing, {told['mixing']}; by architecture, {told['model']}: {verdict}."
+    return f"Over all {len(table)} at their measured steps, with a band or without, the share that settles in a wrong place is, by mixing, {told['mixing']}; by architecture, {told['model']}: {verdict}."
 
 
 CLEAR = -0.7  # rank correlation from which the summary speaks of a rule
@@ -238,17 +241,18 @@ CLEAR = -0.7  # rank correlation from which the summary speaks of a rule
 def in_short(runs: list[Run]) -> str:
     """The rule that the checkpoints show, in one sentence; Markdown, empty where they do not show it.
 
-    It is said only where the rank correlation of growth and settling is at most :data:`CLEAR` and the median share that settles is above one half
-    for checkpoints whose failures shrink, below one half for those whose failures grow.
+    It is said only where the rank correlation of growth and settling is at most :data:`CLEAR`, the median share that settles is above one half for
+    checkpoints whose failures shrink, and below one half for every checkpoint whose failures grow.
     """
     table, changes = settling(all_trained(runs)), [change for run in runs if (change := change_along(run))]
     if len(table) < 3 or not changes:
         return ""
-    shrink, grow = (table.settled[mask].median() for mask in (table.growth < 0, table.growth > 0))
+    shrink, grow = table.settled[table.growth < 0].median(), table.settled[table.growth > 0].max()
     if not (table.growth.corr(table.settled, method="spearman") <= CLEAR and shrink > 0.5 > grow):
         return ""
-    falls = sum(change[0] == "falls" for change in changes)
+    falls, passed = sum(how == "falls" for how, _, _ in changes), sum(last.settled < 0.5 and last.growth > 0 for _, _, last in changes)
     return (
-        "**In short.** Where the tangents of a model's failures shrink over the 16 segments, most of its failures end settled in a wrong place, only later; where they grow, most go on "
-        f"moving. In {falls} of {len(changes)} trainings that were followed the share that settles falls again: such a model has passed from the one to the other."
+        "**In short.** The more the tangents of a model's failures shrink over the 16 segments, the more of these failures end settled in a wrong place, only later; where they grow, less "
+        f"than half do, and the others go on moving or are solved. In {falls} of {len(changes)} trainings that were followed the share that settles falls again, in {passed} of them to below "
+        "one half while growth turns positive."
     )

@@ -99,7 +99,7 @@ def arms_table(made: Made) -> pd.DataFrame:
 def arms_sentence(run: Run) -> str:
     """What both arms differ by after their last step."""
     change, growth = findings.multi4_d_mass(run), findings.multi4_growth_a(run)
-    return f"**{run.name}**, last step: share of cell D under multi4 minus plain {change:+.3f}; median growth of A under multi4 {growth:+.3f} nats per segment."
+    return f"**{run.name}**, last step: share of cell D under multi4 minus plain {change:+.3f}; median growth of A under multi4{', nats per segment:' if np.isfinite(growth.value) else ''} {growth:+.3f}."
 
 
 def classes_table(runs: list[Run]) -> pd.DataFrame:
