@@ -39,7 +39,7 @@ def late(run: Run) -> np.ndarray:
 
 def band(run: Run) -> cells.Band:
     """The run's settled band."""
-    return cells.band(late(run))
+    return cells.band_of(run)
 
 
 def auc(score: np.ndarray, good: np.ndarray) -> Estimate:

@@ -70,18 +70,17 @@ def fates_table(made: Made) -> pd.DataFrame:
 def later(runs: list[Run]) -> str:
     """Two paragraphs: in which runs the failures come to rest in a wrong place after segment 16, and in which they do not; what tells them apart; Markdown."""
     end = max((max(findings.marks(table)) for _, table in with_study(runs, "long")), default=SEGMENTS)
-    answers = {run.name: rests(run) for run in runs}
-    groups = {first.name: [rests(run) for run in (first, *rest)] for first, *rest in with_repeats(runs)}
+    trained = all_trained(runs)
+    told = {run.name: rests(run) for run in trained}
+    groups = {first.name: [told[run.name] for run in (first, *rest)] for first, *rest in with_repeats(runs)}
     split = {name: found for name, found in groups.items() if {True, False} <= set(found)}
-    named = {answer: ", ".join(f"`{name}`" for name, found in answers.items() if found is answer and name not in split) for answer in (True, False)}
+    named = {answer: ", ".join(f"`{name}`" for name in (run.name for run in runs) if told[name] is answer and name not in split) for answer in (True, False)}
     parts = [f"most failures of {named[True]} do come to rest in a wrong place after all, only later than the paper looks"] if named[True] else []
     parts += [f"most of those of {named[False]} do not"] if named[False] else []
     parts += [f"the trainings of `{name}` disagree ({found.count(True)} yes, {found.count(False)} no)" for name, found in split.items()]
     if not parts:
         return ""
-    trained = all_trained(runs)
     negative = {run.name: bool(run.table.lambda_1[~run.table.correct].median() < 0) for run in trained}
-    told = {run.name: rests(run) for run in trained}
     agree = [answer is negative[name] for name, answer in told.items() if answer is not None]
     sign = f"The sign of the median growth of a run's failures over its {SEGMENTS} segments tells which in {sum(agree)} of {len(agree)} runs"
     sign += f"{', repeats from other seeds included' if len(trained) > len(runs) else ''}: where it is negative, they settle."
