@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from rrm_core import cells, embed, stats, sudoku
-from rrm_core.tables import SEGMENTS, Run, columns, lambda_at, log_drift, read_trajectories
+from rrm_core.tables import SEGMENTS, Run, columns, halting_margin, lambda_at, log_drift, read_trajectories
 
 BLOCK = 64  # puzzles a script: about 50 kB, so that a click costs a blink also from a slow host
 
@@ -81,7 +81,7 @@ def rows(run: Run) -> dict:
         "idx": df.idx.tolist(),
         "lambda_1": exact(df.lambda_1),
         "token_acc": short(df.token_acc),
-        "q_halt": short(df[f"q_halt_{SEGMENTS}"]),
+        "margin": short(halting_margin(df)[:, -1]),
         "halted_at": df.halted_at.tolist(),
         "givens": df.givens.tolist(),
         "backtracks": df.backtracks.tolist(),
@@ -101,15 +101,15 @@ def rows_script(run: Run) -> str:
 
 
 def examples(run: Run) -> pd.DataFrame:
-    """One row a puzzle, in the order of the table: puzzle, solution, answers, drift, q, growth (lists of T).
+    """One row a puzzle, in the order of the table: puzzle, solution, answers, drift, margin, growth (lists of T).
 
-    A board is a text, "" where it is that of the segment before. drift: log10, of z_H; q: q_halt; growth: :func:`growth`.
+    A board is a text, "" where it is that of the segment before. drift: log10, of z_H; margin: of halting; growth: :func:`growth`.
     Four significant digits: these are drawn, not computed with.
     """
     df = run.table
     answers = read_trajectories(run.name).set_index("idx").loc[df.idx, columns("answer")].to_numpy(dtype=object)
     changed = [[a if t == 0 or a != line[t - 1] else "" for t, a in enumerate(line)] for line in answers]
-    curves = {"drift": log_drift(cells.drift(df)), "q": df[columns("q_halt")].to_numpy("float64"), "growth": growth(run)}
+    curves = {"drift": log_drift(cells.drift(df)), "margin": halting_margin(df), "growth": growth(run)}
     parts = {"puzzle": df.puzzle.tolist(), "solution": df.solution.tolist(), "answers": changed}
     return pd.DataFrame(parts | {name: [short(line, 4) for line in values] for name, values in curves.items()}, index=df.idx)
 

@@ -23,17 +23,11 @@ def lacking(runs: list[Run], name: str) -> object:
 
     A run that is another checkpoint of a training whose checkpoints were measured needs none of its own, and the sentence says so.
     """
-    made = {training(run): run.name for run, _ in with_study(runs, name)} if name in ("evolution", "fates") else {}
-    without = [run for run in runs if findings.study(run, name) is None]
-    text = " ".join(f"{run.name} is a checkpoint of the training of {made[training(run)]}, whose others stand here." for run in without if training(run) in made)
-    names = [run.name for run in without if training(run) not in made]
+    made = {tables.training(run.meta): run.name for run, _ in with_study(runs, name)} if name in findings.ALONG else {}
+    without = [(run.name, tables.training(run.meta)) for run in runs if findings.study(run, name) is None]
+    text = " ".join(f"{run} is a checkpoint of the training of {made[training]}, whose others stand here." for run, training in without if training in made)
+    names = [run for run, training in without if training not in made]
     return report.say(text + (f" Not made for {', '.join(names)}: `rrm study {name} --run {names[0]}` makes it." if names else ""))
-
-
-def training(run: Run) -> tuple:
-    """What tells one training from another: its wall-clock seconds and its recipe; the run itself where neither is known."""
-    seconds = run.meta.get("training_s")
-    return (seconds, str(run.meta.get("recipe"))) if seconds else (run.name,)
 
 
 def strict(run: Run) -> float:

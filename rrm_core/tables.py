@@ -200,6 +200,18 @@ def original_names() -> list[str]:
     return [name for name in paths.run_names() if name not in again]
 
 
+def training(meta: dict) -> tuple:
+    """What tells one training from another: its wall-clock seconds and its recipe; the run's name where neither is known."""
+    seconds = meta.get("training_s")
+    return (seconds, str(meta.get("recipe"))) if seconds else (meta.get("name"),)
+
+
+def keeper(run: Run) -> str | None:
+    """The run that keeps checkpoints of `run`'s training: itself, or another checkpoint of that training; None where none does."""
+    keeps = [name for name in dict.fromkeys([run.name, *paths.run_names()]) if read_meta(name).get("checkpoints")]
+    return next((name for name in keeps if training(read_meta(name)) == training(run.meta)), None)
+
+
 def has_log(name: str) -> bool:
     """Whether run `name` ships a training log; an imported checkpoint does not."""
     return (paths.run_dir(name) / "log.csv").exists()
@@ -248,6 +260,12 @@ def growth_after(df: pd.DataFrame, h: int) -> np.ndarray:
     """(B,) float64: the largest growth of a tangent over segments h + 1..16, nats per segment."""
     sums = [df[columns(f"growth_{i}")[h:]].to_numpy("float64").sum(1) for i in range(1, exponents(df) + 1)]
     return np.max(sums, axis=0) / (SEGMENTS - h)
+
+
+def halting_margin(df: pd.DataFrame) -> np.ndarray:
+    """(B, T) float64: what halting compares with 0 after each segment: q_halt of a TRM, q_halt - q_continue of an HRM."""
+    halt = df[columns("q_halt")].to_numpy("float64")
+    return halt - df[columns("q_continue")].to_numpy("float64") if "q_continue_01" in df else halt
 
 
 def log_drift(drift: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rrm_core import cells, claims, report, stats, tables
+from rrm_core import cells, claims, paths, report, stats, tables, train
 from rrm_core.stats import Estimate
 from rrm_core.tables import Run
 
@@ -138,7 +138,20 @@ def test_every_verdict_says_what_would_change_it(runs):
             expected = other if row.verdict == "holds" else rules[row.id]["side"]
             assert row._10.startswith(f"an interval wholly {expected}"), (run.name, row.id)
         lacking = found[found.reason.str.startswith("missing table")]
-        assert lacking["would change it"].str.match(r"rrm study (evolution|long|multi4|restarts) --run " + run.name).all()
+        for row in lacking.itertuples():
+            study = row.reason.split("/")[-1].removesuffix(".parquet")
+            keeper = tables.keeper(run) if study in ("evolution", "multi4") else run.name
+            made = (paths.run_dir(keeper) / "studies" / f"{study}.parquet").exists()
+            assert row._10.startswith(f"nothing: it is about a training, so see {keeper}," if made else f"rrm study {study} --run {keeper}"), (run.name, row.id)
+            assert study not in ("evolution", "multi4") or train.checkpoints(paths.run_dir(keeper))  # what it asks for can be done
+
+
+def test_a_run_without_checkpoints_is_sent_to_its_training(runs):
+    late = claims.ledger(runs["hrm-6x6-late"]).set_index("id")["would change it"]
+    assert late["C7.1"] == "nothing: it is about a training, so see hrm-6x6, another checkpoint of this one"
+    repeat = claims.ledger(tables.load_run("trm-6x6-seed1")).set_index("id")["would change it"]
+    assert repeat["C7.1"] == "rrm checkpoints TRAINING --run trm-6x6-seed1, then rrm study evolution --run trm-6x6-seed1"
+    assert tables.keeper(runs["trm-6x6"]) == "trm-6x6"
 
 
 def test_side_by_side_repeats_every_ledger(runs):

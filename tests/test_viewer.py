@@ -209,6 +209,13 @@ def test_blocks_restore_every_board(runs):
             assert decoded == boards.loc[idx].tolist()
 
 
+def test_the_halting_margin_is_above_zero_where_the_model_would_stop(runs):
+    for run in runs.values():
+        found = {idx: np.array(example["margin"][:-1]) > 0 for block in pagedata.blocks(run) for idx, example in block.items()}
+        for idx, halted in zip(run.table.idx, run.table.halted_at, strict=True):
+            assert (int(found[idx].argmax()) + 1 if found[idx].any() else 0) == halted, (run.name, idx)
+
+
 def test_boards_come_in_blocks_on_demand(live, site):
     loaded = "[...document.scripts].map(s => s.src).filter(s => s.includes('/boards/'))"
     before = live.evaluate(loaded)
@@ -398,7 +405,7 @@ def to(page, name, within=".rrm-explorer"):
     raise AssertionError(f"Tab does not reach {name!r}")
 
 
-HEADS = ["puzzle", "cell", "late drift", "cells right", "λ1", "q_halt", "halted at", "givens", "backtracks*", "naked*", "selector-blind"]
+HEADS = ["puzzle", "cell", "late drift", "cells right", "λ1", "halting margin", "halted at", "givens", "backtracks*", "naked*", "selector-blind"]
 
 
 def test_tab_reaches_every_control_of_the_explorer_in_order(live, runs):

@@ -123,7 +123,7 @@
     { head: "late drift", value: (r, i, s) => r.states[s].late[i], show: (v) => number(v, 2) },
     { head: "cells right", value: (r, i) => r.token_acc[i], show: (v) => number(v, 2) },
     { head: "λ1", value: (r, i) => r.lambda_1[i], show: (v) => number(v, 4) },
-    { head: "q_halt", value: (r, i) => r.q_halt[i], show: (v) => number(v, 2) },
+    { head: "halting margin", value: (r, i) => r.margin[i], show: (v) => number(v, 2) },
     { head: "halted at", value: (r, i) => r.halted_at[i] || 99, show: (v) => (v === 99 ? "never" : String(v)) },
     { head: "givens", value: (r, i) => r.givens[i], show: String },
     { head: "backtracks*", value: (r, i) => r.backtracks[i], show: String },
@@ -220,7 +220,7 @@
       slider.setAttribute("aria-valuetext", `log10 late drift ${number(tau, 2)}`);
       for (const c of CELLS) { cellText[c][0].textContent = n[c]; cellText[c][1].data = " " + percent(n[c] / r.n); }
       const share = wrong === 0 ? "No puzzle failed." : n.B === 0
-        ? `No failure settles: 0 of ${wrong}, exact 95 % upper bound ${percent(r.zero_bound)}.`
+        ? `No failure settles: 0 of ${wrong}, one-sided exact 95 % upper bound ${percent(r.zero_bound)}.`
         : `${n.B} of ${wrong} failures settle: ${percent(n.B / wrong)} (exact 95 % interval ${percent(r.bound.low[n.B])} to ${percent(r.bound.high[n.B])}).`;
       const band = p.exists ? "" : ` This run has no settled band: ${p.reason}.`;
       status.textContent = `Settled: log10 late drift below ${number(tau, 3)}. ${share}${band}`;
@@ -320,7 +320,7 @@
       el("div", { class: "rrm-pair" }, cells, el("div", {}, status, separation)),
       el("div", { class: "rrm-pair" }, el("div", {}, hosts.scatter, hover, el("div", { class: "rrm-row" }, brushBox, clear)), el("div", {}, hosts.sweep)),
       table, showAll,
-      el("p", { class: "rrm-note" }, "* wrong guesses of a solver: backtracks with naked and hidden singles, naked with naked singles only. Selector-blind: settled, wrong, and the halting head would stop. Headings sort; a puzzle's number opens its boards and profiles."),
+      el("p", { class: "rrm-note" }, "* wrong guesses of a solver: backtracks with naked and hidden singles, naked with naked singles only. Halting margin: after segment 16; the model would stop where it is above 0 (q_halt; HRM: q_halt − q_continue). Selector-blind: settled, wrong, and the halting head would stop before 16. Headings sort; a puzzle's number opens its boards and profiles."),
       more);
     restart();
     return { move, open, setBrush, count: () => count(rows(), state, tau), auc: () => auc(rows(), state, tau), get tau() { return tau; }, get run() { return run; }, get state() { return state; } };

@@ -1,11 +1,11 @@
-// The trajectory viewer: a puzzle of each cell side by side, its decoded board, drift, q_halt and growth under one step slider.
+// The trajectory viewer: a puzzle of each cell side by side, its decoded board, drift, halting margin and growth under one step slider.
 // Cells at the present threshold; it follows an explorer on the same page. Needs dom.js, plots.js, examples.js, explorer.js.
 (function () {
   "use strict";
   const rrm = (globalThis.rrm = globalThis.rrm || {});
   const { el, number } = rrm;
   const CELLS = "ABCD".split(""), SEGMENTS = 16, PACE = 700, CHOICES = 12; // PACE: ms a segment, slow enough to see what changes
-  const CURVES = [["drift", "log10 drift z_H", 2], ["q", "q_halt", 2], ["growth", "growth", 4]];
+  const CURVES = [["drift", "log10 drift z_H", 2], ["margin", "halting margin", 2], ["growth", "growth", 4]];
 
   // The (lower) median of a list in order of late drift: the most typical puzzle of a cell, as rrm_core.cells.typical.
   const typical = (list) => list[(list.length - 1) >> 1];
@@ -180,7 +180,7 @@
       el("fieldset", { class: "rrm-controls" }, el("label", {}, "run", runPick), el("label", {}, "settled below", exact), otsu, strict),
       el("div", { class: "rrm-transport" }, play, slider, count),
       el("div", { class: "rrm-panels" }, ...CELLS.map((cell) => panels[cell].node)),
-      el("p", { class: "rrm-note" }, "Typical: the puzzle with the median late drift of its cell; others by their late drift, or by number. Vertical axes are the same in all four panels. Growth: the largest exponent of the segments so far, per update."));
+      el("p", { class: "rrm-note" }, "Typical: the puzzle with the median late drift of its cell; others by their late drift, or by number. Vertical axes are the same in all four panels. Halting margin: the model would stop where it is above 0 (q_halt; HRM: q_halt − q_continue). Growth: the largest exponent of the segments so far, per update."));
     at(1);
     restart();
     return { move, at, start, pause, get segment() { return segment; }, get tau() { return tau; }, panels };
