@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import base64
 import io
+import re
+from collections.abc import Iterator
 from html import escape
 
 import altair as alt
@@ -241,13 +243,24 @@ def picture(spec: dict) -> bytes:
     return small.getvalue()
 
 
+def told(part: object) -> Iterator[tuple[str, list[str]]]:
+    """(description, sentences on its marks) of every panel of a specification that :func:`titled` has described."""
+    if isinstance(part, dict) and "description" in part:
+        title = part["title"]
+        yield part["description"], re.split(r"(?<=\.) ", part["description"].removeprefix(f"{title['text']}. {title['subtitle']}. "))
+    for child in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        if isinstance(child, dict | list):
+            yield from told(child)
+
+
 def figure(spec: dict) -> str:
-    """HTML of one chart: its still picture, replaced by the live chart where scripts run; both carry its description."""
-    still = base64.b64encode(picture(spec)).decode()
-    text = escape(str(spec.get("description", "")), quote=True)
+    """HTML of one chart: its still picture, replaced by the live chart where scripts run, and below it what its marks mean, said once for all panels."""
+    still, panels = base64.b64encode(picture(spec)).decode(), list(told({k: v for k, v in spec.items() if k != "datasets"}))
+    text = escape(" ".join(description for description, _ in panels), quote=True)
+    caption = escape(" ".join(dict.fromkeys(sentence for _, sentences in panels for sentence in sentences)))
     return (
         f'{once("charts.css", "vega.js", "charts.js")}<figure class="rrm-chart" tabindex="0"><div class="rrm-view"><img alt="{text}" src="data:image/png;base64,{still}"></div>'
-        f'<script type="application/json">{as_json(compact(spec))}</script></figure><script>window.rrm && rrm.drawAll()</script>'
+        f'<figcaption>{caption}</figcaption><script type="application/json">{as_json(compact(spec))}</script></figure><script>window.rrm && rrm.drawAll()</script>'
     )
 
 

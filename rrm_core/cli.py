@@ -176,7 +176,7 @@ def import_(checkpoint: Path, config: Path | None, name: str) -> None:
 @click.option("--device", default="cpu")
 def measure(checkpoint: Path, run: str, puzzle_set: str, n: int, k: int, seed: int, extra_givens: int, shard: str,
             jobs: int, part: int, keep: str, replace: bool, device: str) -> None:  # fmt: skip
-    """Measure CHECKPOINT (a step_NNNNNN folder): 16 segments, exponents, drift, halting; writes data/runs/RUN.
+    """Measure CHECKPOINT (a step_NNNNNN folder, or a run made by rrm import): 16 segments, exponents, drift, halting; writes data/runs/RUN.
 
     Killed, it goes on where it stopped when called again; finished, it does nothing.
     """

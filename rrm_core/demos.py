@@ -83,10 +83,11 @@ def sorted_into_cells(df: pd.DataFrame) -> str:
     if np.isnan(band.otsu):
         return solved + f"No cells: {band.reason}."
     n = cells.count(cells.assign(cells.late_drift(df), df.correct, band.otsu))
+    shown = ", ".join(f"{cell} {number}" for cell, number in n.items())
     if not band.exists:
-        return solved + f"**Late drift has one hump** (separability {band.separability:.2f}), so this model has no settled band, and its cells mean little: {n}."
+        return solved + f"**Late drift has one hump** (separability {band.separability:.2f}), so this model has no settled band, and its cells mean little: {shown}."
     auc = stats.auc(-df.lambda_1, df.correct)
-    return solved + f"Late drift has two humps (separability {band.separability:.2f}). Cells at Otsu: {n}. Failures that settle: {stats.proportion(n['B'], n['B'] + n['D']):.1%}. AUC of −λ1: {auc}."
+    return solved + f"Late drift has two humps (separability {band.separability:.2f}). Cells at Otsu: {shown}. Failures that settle: {stats.proportion(n['B'], n['B'] + n['D']):.1%}. AUC of −λ1: {auc}."
 
 
 # --- one puzzle --------------------------------------------------------------------------------------------------
@@ -101,13 +102,16 @@ def trained(run: Run) -> RecursiveModel:
 def chosen(name: str, puzzle: int) -> tuple[Run, int, int]:
     """(run, idx of the chosen puzzle, idx of another one with the other outcome to set beside it).
 
-    ``puzzle`` = -1: the failure in the middle of its kind by late drift. The other one is the middle one of its kind.
+    ``puzzle`` = -1: the failure in the middle of its kind by late drift. The other one is the middle one of its kind; of successes, of those that settle
+    (below Otsu's threshold) where any do.
     """
     run = load_run(name)
     df, late = run.table, cells.late_drift(run.table)
-    middle = {}
+    settled, middle = late < cells.otsu(late).threshold, {}
     for outcome in (True, False):
         rows = np.flatnonzero(df.correct.to_numpy() == outcome)
+        if outcome and settled[rows].any():
+            rows = rows[settled[rows]]
         if len(rows):
             middle[outcome] = int(df.idx.iloc[cells.middle(late, rows)])
     idx = middle.get(False, middle.get(True)) if puzzle == -1 else puzzle
@@ -235,8 +239,8 @@ def spread_table(name: str, horizons: list[int], n: int, **values: float) -> pd.
 # --- charts ------------------------------------------------------------------------------------------------------
 
 
-def lines(table: pd.DataFrame, x: str, y: str, y_title: str, color: str, title: str, source: str, what: str, detail: str | None = None) -> alt.Chart:
-    """Lines of `y` over `x`, one a value of `color` (and of `detail`); outcomes in the book's colours and dashes."""
+def lines(table: pd.DataFrame, x: str, y: str, y_title: str, color: str, title: str, source: str, what: str, detail: str | None = None, rule: float = np.nan) -> alt.Chart:
+    """Lines of `y` over `x`, one a value of `color` (and of `detail`), and a dashed rule at `rule`; outcomes in the book's colours and dashes."""
     below = alt.Legend(orient="bottom")  # at the side of two charts it would lie outside the column of the page
     if color == "outcome":  # both channels know both outcomes, so that their legends are one
         shade, dash = alt.Color("outcome:N", legend=below, **charts.OUTCOME), alt.StrokeDash("outcome:N", legend=below, title=charts.OUTCOME["title"], scale=alt.Scale(domain=["correct", "wrong"]))
@@ -244,7 +248,8 @@ def lines(table: pd.DataFrame, x: str, y: str, y_title: str, color: str, title: 
         shade, dash = (channel(f"{color}:N", title=color, legend=below) for channel in (alt.Color, alt.StrokeDash))
     marks = {"x": alt.X(f"{x}:Q", title=x), "y": alt.Y(f"{y}:Q", title=y_title, scale=alt.Scale(zero=False)), "color": shade, "strokeDash": dash}
     chart = alt.Chart(table).mark_line(strokeWidth=1.6, opacity=0.8).encode(**marks, **({"detail": f"{detail}:N"} if detail else {}))
-    return charts.titled(chart.properties(width=charts.WIDTH, height=190), title, source, what)
+    ruled = chart + charts.level(rule) if np.isfinite(rule) else chart
+    return charts.titled(ruled.properties(width=charts.WIDTH, height=190), title, source, what)
 
 
 def window(table: pd.DataFrame, source: str) -> alt.Chart:

@@ -21,7 +21,9 @@ def headline(runs: list[Run]) -> pd.DataFrame:
     settled = settled[settled.threshold.str.startswith("otsu")].set_index("run")["failures that settle"]
     growth = report.growth_table(runs).set_index("run")["growth wrong, per segment"]
     auc = report.separation_table(runs).set_index("run")["AUC of -λ1"]
-    rows = [{"run": name, "source": PAPER, "AUC of -λ1": auc[name], "growth of failures": growth[name], "failures settled at 16": settled[name]} for name in ("TRM", "HRM")]
+    paper = tables.published("runs").query("quantity == 'accuracy'").set_index("model")
+    rows = [{"run": name, "source": PAPER, "solved": f"{paper.value[name]:.1%} of {paper.n[name]:,.0f}", "band": "yes", "AUC of -λ1": auc[name], "growth of failures": growth[name], "failures settled at 16": settled[name]}
+            for name in ("TRM", "HRM")]  # fmt: skip
     for run in runs:
         fates = {name: findings.fate_at_end(run, fate) for name, fate in (("later solved", "solved later"), ("later settled, wrong", "settled in a wrong place"))}
         row = {"run": run.name, "source": HERE, "solved": f"{run.table.correct.mean():.1%} of {len(run.table):,}", "band": "yes" if cells.band_of(run).exists else "no",
@@ -47,7 +49,7 @@ def fate_sentence(run: Run, table: pd.DataFrame) -> str:
     shares = [f"{proportion(int(t.n[at]), int(t.of[at])):.1%} at segment {at}" for at in sorted({SEGMENTS, 64, end} & set(t.index))]
     still = wrong[~wrong[f"correct_{end:03d}"]]
     drift = f"Median log10 late drift of the {len(still):,} still wrong at {end}: {still[f'late_{SEGMENTS:03d}'].median():.2f} at {SEGMENTS}, {still[f'late_{end:03d}'].median():.2f} at {end}, "
-    drift += f"where that of the puzzles solved at {SEGMENTS} is {table.loc[table.correct_in_table, f'late_{end:03d}'].median():.2f}. "
+    drift += f"where that of the puzzles solved at {SEGMENTS} is by then {table.loc[table.correct_in_table, f'late_{end:03d}'].median():.2f}. "
     verdict = {True: "Its wandering is mostly slow settling.", False: "Most do not settle in a wrong place later either.", None: "Whether most settle is undecided."}[rests(run)]
     return f"**{run.name}**: of {len(wrong):,} failures, settled in a wrong place are {', '.join(shares)}. {drift}{verdict if band.exists else 'No band at 16, so no verdict.'}"
 
@@ -60,6 +62,8 @@ def fates_table(made: Made) -> pd.DataFrame:
         solved, end = table[table.correct_in_table], max(findings.marks(table))
         row = {"run": run.name, "source": HERE, f"wrong at {SEGMENTS}": len(failed)}
         row |= {f"{name} by {end}": f"{findings.fate_at_end(run, name):.1%}" for name in ("solved later", "settled in a wrong place", "still moving")}
+        again = failed[failed[f"correct_{end:03d}"]]
+        row["of those solved, for the first time"] = f"{proportion(int((again.solved_at > SEGMENTS).sum()), len(again)):.1%}" if len(again) else "–"
         row[f"right before {SEGMENTS}"] = f"{proportion(int((failed.solved_at > 0).sum() - (failed.solved_at > SEGMENTS).sum()), len(failed)):.1%}"
         row["left a right answer, of those ever right"] = f"{proportion(int((table.left > 0).sum()), int((table.solved_at > 0).sum())):.1%}"
         row[f"solved at {SEGMENTS}, wrong at {end}"] = f"{proportion(int((~solved[f'correct_{end:03d}']).sum()), len(solved)):.1%}"
@@ -169,10 +173,9 @@ def settling(runs: list[Run], along: bool = True) -> pd.DataFrame:
 def change_along(run: Run) -> tuple[str, pd.Series, pd.Series] | None:
     """("falls" or "does not clearly fall", row of its highest value, last row) of the share of failures that settle in a wrong place.
 
-    Over the checkpoints with enough failures; None without two. It falls where the interval of the last lies below that of the highest.
+    Over the checkpoints of :func:`settling`; None without two. It falls where the interval of the last lies below that of the highest.
     """
-    table = fates_along(run)
-    table = table.dropna(subset=["settled"]) if table is not None else pd.DataFrame()
+    table = settling([run])
     if len(table) < 2:
         return None
     most, last = table.loc[table.settled.idxmax()], table.iloc[-1]

@@ -121,13 +121,17 @@ def update(name: str, **values: object) -> ftle.Update:
     return lambda state: (step(state[0]),)
 
 
+def direction(angles: np.ndarray) -> np.ndarray:
+    """(..., 2) unit vectors at `angles` (0 to 180 degrees); the axes are met exactly, which the cosine of 90 degrees in floating point misses."""
+    return np.stack([np.sin(np.radians(90 - angles)), np.sin(np.radians(np.where(angles > 90, 180 - angles, angles)))], -1)
+
+
 def frame(angles: np.ndarray, size: int) -> ftle.State:
     """A start frame (K, B, N) of `size` tangents: for N = 2 the first at `angles` (B,) degrees, the second at right angles."""
     if size == 1:
         return (torch.ones(1, len(angles), 1, dtype=torch.float64),)
-    turn = torch.as_tensor(np.radians(angles), dtype=torch.float64)
-    first, second = torch.stack([turn.cos(), turn.sin()], 1), torch.stack([-turn.sin(), turn.cos()], 1)
-    return (torch.stack([first, second]),)
+    first = torch.as_tensor(direction(np.asarray(angles, dtype="float64")))
+    return (torch.stack([first, torch.stack([-first[:, 1], first[:, 0]], 1)]),)
 
 
 def history(name: str, start: np.ndarray, steps: int, angle: np.ndarray | float = 60.0, **values: object) -> np.ndarray:
@@ -178,7 +182,7 @@ def ensemble(name: str, n: int, steps: int, angle: float = 60.0, **values: float
 def linear_exact(steps: int, angle: float = 60.0, **values: float) -> float:
     """ln(|A^T v| / |v|) / T of a linear map, exactly: A is applied T times and never normalised."""
     p = settings("linear", **values)
-    matrix, v = np.array([[p["a"], p["b"]], [p["c"], p["d"]]]), np.array([math.cos(math.radians(angle)), math.sin(math.radians(angle))])
+    matrix, v = np.array([[p["a"], p["b"]], [p["c"], p["d"]]]), direction(np.float64(angle))
     return math.log(np.linalg.norm(np.linalg.matrix_power(matrix, steps) @ v)) / steps
 
 

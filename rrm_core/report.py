@@ -220,7 +220,7 @@ def examples_table(run: Run, threshold: float) -> pd.DataFrame:
 
 
 def examples_line(run: Run, threshold: float) -> str:
-    """How many settled failures there are and how many of them a selector would not see; in Markdown."""
+    """How many settled failures there are, how many of them a selector would not see, and whether the run has a band; in Markdown."""
     table = cells.settled_failures(run.table, threshold)
     wrong, inside = int((~run.table.correct).sum()), table[table.cell == "B"]
     if not wrong:
@@ -228,9 +228,10 @@ def examples_line(run: Run, threshold: float) -> str:
     stops = run.table[~run.table.correct & (run.table.halted_at > 0)]
     right = sum(bool(row[f"correct_{row.halted_at:02d}"]) for _, row in stops.iterrows())
     halting = f" (At some segment before the last it would stop on {len(stops) / wrong:.0%} of all failures" + (f", on {right} of these {len(stops)} with an answer that is right there.)" if right else ".)")
+    note = "" if cells.band_of(run).exists else " This run has no settled band: \"settle\" means only the calmest here."
     if not len(inside):
-        return f"**{run.name}**: cell B is empty: 0 of {wrong} failures settle (one-sided exact 95 % upper bound {stats.zero_bound(wrong):.2%}). Shown instead: the failures nearest the band, which are in cell D."
-    return f"**{run.name}**: {len(inside)} of {wrong} failures settle, {int(inside.selector_blind.sum())} of them selector-blind: the halting head would stop at some segment before the last.{halting}"
+        return f"**{run.name}**: cell B is empty: 0 of {wrong} failures settle (one-sided exact 95 % upper bound {stats.zero_bound(wrong):.2%}). Shown instead: the failures nearest the band, which are in cell D.{note}"
+    return f"**{run.name}**: {len(inside)} of {wrong} failures settle, {int(inside.selector_blind.sum())} of them selector-blind: the halting head would stop at some segment before the last.{halting}{note}"
 
 
 def threshold_free_table(runs: list[Run]) -> pd.DataFrame:
@@ -316,7 +317,7 @@ def ceiling_table(runs: list[Run], strict_percentile: float = 0) -> pd.DataFrame
     for model, which, wrong in (("TRM", "otsu", 254), ("HRM", "strict", 3894)):
         k = int(p[model, f"{which}_B"])
         rows.append({"run": model, "source": PAPER, "failures": wrong, "settled (B)": k, "share of failures": f"{stats.proportion(k, wrong):.2%}", "settled and would halt": k,
-                     "wrong, of the settled": shown(k, p[model, f"{which}_A"] + k), "right, turned away": shown(p[model, f"{which}_C"], p[model, f"{which}_A"] + p[model, f"{which}_C"])})  # fmt: skip
+                     "wrong, of the settled": shown(k, p[model, f"{which}_A"] + k), "right, turned away": shown(p[model, f"{which}_C"], p[model, f"{which}_A"] + p[model, f"{which}_C"]), "band": "yes"})  # fmt: skip
     for run in runs:
         band = cells.band_of(run, strict_percentile)
         wrong = int((~run.table.correct).sum())
@@ -324,7 +325,7 @@ def ceiling_table(runs: list[Run], strict_percentile: float = 0) -> pd.DataFrame
             table = cells.settled_failures(run.table, band.strict)
             k, n = int((table.cell == "B").sum()), cells.count(cells.assign(cells.late_drift(run.table), run.table.correct, band.strict))
             rows.append({"run": run.name, "source": HERE, "failures": wrong, "settled (B)": k, "share of failures": f"{stats.proportion(k, wrong):.2%}",
-                         "settled and would halt": int(table.selector_blind.sum()), "wrong, of the settled": shown(k, n["A"] + k), "right, turned away": shown(n["C"], n["A"] + n["C"])})  # fmt: skip
+                         "settled and would halt": int(table.selector_blind.sum()), "wrong, of the settled": shown(k, n["A"] + k), "right, turned away": shown(n["C"], n["A"] + n["C"]), "band": "yes" if band.exists else "no"})  # fmt: skip
     return pd.DataFrame(rows)
 
 

@@ -29,7 +29,7 @@ def evolution(table: pd.DataFrame, measured: int | None, source: str) -> alt.Cha
                                                             tooltip=["step", "cell", alt.Tooltip("growth:Q", format=".3f"), "band"])  # fmt: skip
     right = alt.layer(base.mark_line(), points, level(0.0), *rule).properties(width=WIDTH, height=190)
     left = alt.layer(area, *rule).properties(width=WIDTH, height=190)
-    return titled(left | right, "Along the training", source, "Left: cells as shares of the puzzles. Right: median growth of cells A and D; a hollow point has no settled band. Vertical rule: the measured step.")
+    return titled(left | right, "Along the training", source, "Left: cells as shares of the puzzles, drawn straight between the checkpoints. Right: median growth of cells A and D, a point a checkpoint; a hollow point has no settled band. Vertical rule: the measured step. Dashed: no growth.")
 
 
 def arms(table: pd.DataFrame, source: str) -> alt.Chart:
@@ -64,6 +64,19 @@ def fates(table: pd.DataFrame, source: str) -> alt.Chart:
         y=alt.Y("share:Q", title="share of the failures at 16", stack=True, axis=alt.Axis(format="%"), scale=alt.Scale(domain=[0, 1])), color=FATE,
         tooltip=["segment", "fate", "n", "of", alt.Tooltip("share:Q", format=".1%")])  # fmt: skip
     return titled(area.properties(width=WIDTH, height=190), "Unfinished or failed?", source, "Areas: of the puzzles wrong at segment 16, those solved, settled in a wrong place, and still moving.")
+
+
+def motions(table: pd.DataFrame, source: str) -> alt.Chart:
+    """What states do after a long rollout: a bar a run and outcome at 16, by motion; `table`: motion_report.counted."""
+    names = ["at rest", "on a cycle", "regular", "parting"]
+    rows = table.assign(puzzles=table.outcome.map({"correct": "solved", "wrong": "failed"}), order=table.motion.map(names.index))
+    bars = alt.Chart(rows).mark_bar(height=13).encode(
+        y=alt.Y("puzzles:N", title=None, sort=["solved", "failed"]), x=alt.X("share:Q", title="share of the puzzles", axis=alt.Axis(format="%"), scale=alt.Scale(domain=[0, 1])), order="order:Q",
+        color=alt.Color("motion:N", title="in the end", scale=alt.Scale(domain=names, range=["#0072b2", "#56b4e9", "#cc79a7", "#d55e00"]), legend=alt.Legend(orient="bottom")),
+        tooltip=["run", "puzzles", "motion", "n", "of", alt.Tooltip("share:Q", format=".1%")])  # fmt: skip
+    chart = bars.properties(width=430, height=36).facet(row=alt.Row("run:N", title=None, header=alt.Header(labelAngle=0, labelAlign="left", labelOrient="left"))).resolve_axis(x="shared")
+    what = "Bars: puzzles solved and failed at segment 16, by what their state does after the long rollout. On a cycle: it comes back within 64 segments. Parting: a tangent grows. Regular: it moves, and neither."
+    return titled(chart, "Rest, cycle, or wandering?", source, what)
 
 
 def settling(table: pd.DataFrame, source: str) -> alt.Chart:

@@ -57,6 +57,15 @@ def test_every_chart_draws_and_describes_itself(run):
             assert (np.abs(pixels[0] - pixels[1]).max(-1) > 8).mean() < 1e-3, f"{name}: as CSV it draws something else"
 
 
+def test_a_figure_tells_its_panels_and_says_each_mark_once(run):
+    panels = [chart for name, chart in every_chart(run).items() if name in ("histogram", "scatter", "matched")]
+    html = charts.figure(charts.grid([*panels, panels[0]]).to_dict())
+    alternative, caption = (re.search(pattern, html, re.S)[1] for pattern in (r'<img alt="(.*?)"', r"<figcaption>(.*?)</figcaption>"))
+    assert alternative.count("Late drift. ") == 2 and run.name in alternative
+    assert caption.count("Bars: puzzles by late drift and outcome.") == 1 == caption.count("Dashed: Otsu, dotted: strict.") and run.name not in caption
+    assert "hollow ones hold fewer than five of an outcome" in caption
+
+
 def test_false_stays_false_in_a_large_table():
     table = pd.DataFrame({"x": range(250), "ok": [i % 5 > 0 for i in range(250)]})
     sent = charts.compact(alt.Chart(table).mark_tick().encode(x="x:Q").to_dict())

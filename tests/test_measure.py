@@ -59,6 +59,10 @@ def test_columns_mean_what_they_say(model, frame):
     answer = alone.answer.numpy() - 1
     assert (table.correct == (answer[:, -1] == solutions).all(-1)).all()
     assert np.allclose(table.drift_h_03, alone.drift_h[:, 2], rtol=1e-3)
+    kept = unroll(model, tokens(boards), k=0, keep=3)
+    assert alone.recent.shape[1] == 0 and kept.recent.shape[1] == 3 and (kept.recent[:, -1] == kept.state[0]).all()
+    moved = (kept.recent[:, 1:] - kept.recent[:, :-1]).double().flatten(2).norm(dim=2)
+    assert np.allclose(moved, kept.drift_h[:, -2:])
     blank = boards == 0
     assert np.allclose(table.blank_acc, [(a == s)[b].mean() for a, s, b in zip(answer[:, -1], solutions, blank, strict=True)], atol=1e-6)
     assert list(texts) == ["idx"] + [f"answer_{t:02d}" for t in range(1, 17)]

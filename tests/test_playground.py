@@ -42,6 +42,13 @@ def test_linear_maps_are_exact_at_every_horizon(angle):
     assert found == pytest.approx([playground.linear_exact(t, angle, **values) for t in range(1, 41)], abs=1e-12)
 
 
+def test_a_tangent_on_the_slow_direction_never_leaves_it():
+    for angle, rate in ((90, 0.6), (0, 1.2), (180, 1.2)):
+        found = playground.history("linear", [[1, 0]], 128, angle, a=1.2, b=0, c=0, d=0.6)[:, 0, 0]
+        assert found == pytest.approx(np.full(128, math.log(rate)), abs=1e-12)
+    assert playground.direction(np.array([0.0, 30.0, 90.0, 150.0, 180.0])) == pytest.approx(np.array([[1, 0], [3**0.5 / 2, 0.5], [0, 1], [-(3**0.5) / 2, 0.5], [-1, 0]]), abs=1e-15)
+
+
 def test_both_shrink_and_yet_most_directions_grow_at_16():
     shear = next(p["set"] for p in playground.SYSTEMS["linear"]["presets"] if p["label"].startswith("shear"))
     found = playground.ensemble("linear", 400, 128, **shear)[..., 0]

@@ -7,7 +7,7 @@ import pytest
 
 from rrm_core import cells, claims, measure, sudoku, tables
 from rrm_core.rollout import SEGMENTS
-from rrm_core.studies import evolution, long, multi4, numerics, restarts
+from rrm_core.studies import evolution, long, multi4, numerics, recurrence, restarts
 
 
 def published(table, model, quantity):
@@ -24,13 +24,14 @@ WINDOW = {str(SEGMENTS): lambda: SEGMENTS, "13": lambda: SEGMENTS - cells.LATE +
 NUMBERS = {
     "book/claims": {"95 %": lambda: "95 %", "20": lambda: claims.SMALLEST, "256": lambda: evolution.PUZZLES},
     "book/limitations": WINDOW | {"256": lambda: long.HORIZON, "32": lambda: {measure.CHUNK, numerics.PUZZLES // 2}, "4": lambda: 4},
-    "notebooks/2_setup": WINDOW | {"49": lambda: 49, "1": lambda: 1, "0.75": lambda: cells.UNIFORM, "0.05": lambda: cells.DIP},
+    "notebooks/2_setup": WINDOW | {"49": lambda: 49, "1": lambda: 1, "22": lambda: 22 if "HRM (22 May estimator)" in set(tables.published("separation").model) else None, "0.75": lambda: cells.UNIFORM, "0.05": lambda: cells.DIP},
     "notebooks/3_1_decomposition": WINDOW | {"0.55 %": lambda: f"{100 * published('cells', 'HRM', 'settled_failures_strict_as_printed'):.2f} %", "0.54 %": lambda: b_share(2),
         "21": lambda: published("cells", "HRM", "strict_B"), "3,894": lambda: published("cells", "HRM", "strict_B") + published("cells", "HRM", "strict_D"), "512": lambda: 512},
     "notebooks/3_2_controls": {"80 %": lambda: "80 %"},
     "notebooks/3_3_early_window": {"4": lambda: 4},
     "notebooks/3_4_training": {"256": lambda: evolution.PUZZLES, "0.001": lambda: multi4.SIGMA},
-    "notebooks/4_prior_accounts": WINDOW | {"256": lambda: {long.HORIZON, 256}, "128": lambda: long.SUCCESSES, "512": lambda: 512},
+    "notebooks/4_prior_accounts": WINDOW | {"256": lambda: {long.HORIZON, 256}, "128": lambda: {long.SUCCESSES} & {recurrence.FAILURES},
+        "64": lambda: {recurrence.SUCCESSES} & {recurrence.COUNTED} & {recurrence.LAGS[long.HORIZON]}, "2": lambda: 2, "512": lambda: 512},
     "notebooks/5_implications": WINDOW | {"128": lambda: restarts.PUZZLES // 2, "64": lambda: restarts.WITH_EXPONENT, "1": lambda: restarts.SIGMAS[-1], "4": lambda: 4},
 }  # fmt: skip
 

@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
-from rrm_core import cells, cli, fate_report, findings, measure, paths, puzzles, studies, tables
-from rrm_core.studies import fates, long, multi4, numerics, probes, restarts
+from rrm_core import cells, cli, fate_report, findings, measure, motion_report, paths, puzzles, studies, tables
+from rrm_core.studies import fates, long, multi4, numerics, probes, recurrence, restarts
 
 
 @pytest.fixture
@@ -172,6 +173,49 @@ def test_fates_follow_the_failures_of_each_checkpoint(small):
         assert list(part.idx) == list(failures.head(128))
     assert set(found) == {"idx", "solved_at", "step", "late_016", "correct_016", "late_032", "correct_032"} and set(found.step) <= set(evolved.step)
     assert fate_report.fates_along(run).step.tolist() == sorted(found.step.unique())
+
+
+def test_a_state_on_a_cycle_returns_and_one_that_wanders_does_not():
+    rng = np.random.default_rng(0)
+    states = rng.normal(size=(3, 20, 2, 5))  # puzzle, segment, position, channel
+    states[0] = states[0, 3]  # at rest
+    states[1] = states[1, np.arange(20) % 5]  # a cycle of five
+    found = recurrence.return_distances(torch.as_tensor(states), 12)
+    assert found.shape == (3, 12) and (found[0] == -12).all()
+    assert (found[1, [4, 9]] == -12).all() and np.delete(found[1], [4, 9]).min() > -1
+    by_hand = [np.mean([np.linalg.norm(states[2, t] - states[2, t - lag]) for t in range(16, 20)]) for lag in range(1, 13)]
+    assert 10 ** found[2] == pytest.approx(by_hand)
+
+
+def test_recurrence_begins_as_the_run_did(small):
+    found, run = table_of(small, "recurrence")
+    table = run.table.set_index("idx").loc[found.idx]
+    assert len(found) == len(run.table) and (found.correct_in_table.to_numpy() == table.correct).all() and (found.correct_016.to_numpy() == table.correct).mean() > 0.9
+    assert np.median(np.abs(found.late_016 - cells.late_drift(table))) < 1e-3
+    for t, longest in ((16, 12), (256, 64)):
+        assert found[f"lag_{t:03d}"].between(2, longest).all() and (found[f"return_{t:03d}"] <= found[f"spread_{t:03d}"]).all()
+    resting = found[found.late_256 < -4]
+    assert len(resting) == 0 or (resting.growth_256 < 0).all(), "what comes to rest draws its neighbours in"
+
+
+def test_every_motion_is_told_by_its_rule(runs):
+    seen = 0
+    for run in runs.values():
+        table = findings.study(run, "recurrence")
+        if table is None:
+            continue
+        told, otsu = motion_report.motions(run, table), cells.band_of(run).otsu
+        seen += 1
+        assert (told.motion == "at rest").equals(table.late_256 < otsu) and not (table.return_256[told.motion == "regular"] < otsu).any()
+        assert (told.growth_256[told.motion == "parting"] > 0.025).all() and not (told.growth_256[told.motion == "regular"] > 0.025).any()
+        assert (table.return_256[told.motion == "on a cycle"] < otsu).all() and (table.late_256[told.motion == "on a cycle"] >= otsu).all()
+        shown = motion_report.motions_table([(run, table)])
+        counts = motion_report.counted([(run, table)])
+        assert (counts.groupby("outcome").n.sum() == counts.groupby("outcome")["of"].first()).all() and shown.n.sum() == len(table)
+        failed = told[~told.correct_in_table]
+        assert f"of {len(failed)} failures {(failed.motion != 'at rest').sum()} still move" in motion_report.motion_sentence(run, table) or (failed.motion == "at rest").all()
+    assert seen
+    assert not len(motion_report.motions_table([]))
 
 
 def test_classes_cover_every_puzzle_once(runs):

@@ -126,6 +126,9 @@ def test_what_becomes_of_failures_is_counted_and_named(runs):
         sentence = fate_report.fate_sentence(run, table)
         assert f"{settled / len(wrong):.1%}" in sentence and f"{len(wrong):,} failures" in sentence
         assert ("slow settling" in sentence) == (fate_report.rests(run) is True) and ("no verdict" in sentence) == (not band.exists)
+        row = fate_report.fates_table([(run, table)]).iloc[0]
+        solved = wrong[wrong[f"correct_{end:03d}"]]
+        assert len(solved) == 0 or f"{(solved.solved_at > 16).mean():.1%}" in row["of those solved, for the first time"]
     told = fate_report.later(shown)
     rest, wander = told.split("; most of those of")
     wander = wander.split(" do not")[0]
@@ -186,7 +189,8 @@ def test_the_headline_repeats_what_the_sections_show(runs):
     shown = list(runs.values())
     table = fate_report.headline(shown).set_index("run")
     assert list(table.index) == ["TRM", "HRM", *runs] and list(table.source) == ["paper"] * 2 + ["measured here"] * len(runs)
-    assert list(fate_report.headline([]).run) == ["TRM", "HRM"] and (fate_report.headline([]).solved == "–").all()
+    paper = fate_report.headline([])
+    assert list(paper.run) == ["TRM", "HRM"] and list(paper.solved) == ["87.6% of 2,048", "52.5% of 8,192"] and (paper["later solved"] == "–").all()
     for run in shown:
         band = cells.band(cells.late_drift(run.table))
         n = cells.count(cells.assign(cells.late_drift(run.table), run.table.correct, band.otsu))
@@ -220,6 +224,10 @@ def test_the_failures_of_each_checkpoint_are_followed(runs):
             failed = part[~part.correct_016]
             expected = (~failed.correct_256 & (failed.late_256 < cells.band_of(run).otsu)).mean()
             assert np.isnan(along.settled[step]) if len(failed) < findings.SMALLEST else along.settled[step] == pytest.approx(expected)
+        long, measured = findings.study(run, "long"), along.index == run.meta["step"]  # at the measured step all failures count
+        wrong = long[~long.correct_016]
+        whole = stats.proportion(int((~wrong.correct_256 & (wrong.late_256 < cells.band_of(run).otsu)).sum()), len(wrong))
+        along.loc[measured, ["settled", "low", "high"]] = whole.value, whole.low, whole.high
         said, able = fate_report.along_sentence(run), along.dropna(subset=["settled"])
         if len(able) > 1:
             most, last = able.loc[able.settled.idxmax()], able.iloc[-1]
@@ -229,6 +237,14 @@ def test_the_failures_of_each_checkpoint_are_followed(runs):
     assert f"{every.growth.corr(every.settled, method='spearman'):+.2f}" in fate_report.settling_sentence(list(runs.values()))
     chart = study_charts.settling(every, "measured here").to_dict()
     assert len(next(iter(chart["datasets"].values()))) == len(every) and len(chart["description"]) > 40
+
+
+def test_what_settles_is_marked_where_there_is_no_band(runs):
+    ceiling = report.ceiling_table(list(runs.values())).set_index("run").band
+    for run in runs.values():
+        band = cells.band_of(run)
+        assert ("no settled band" in report.examples_line(run, band.strict)) == (not band.exists)
+        assert ceiling[run.name] == ("yes" if band.exists else "no")
 
 
 def test_a_band_says_what_it_stands_on(runs):

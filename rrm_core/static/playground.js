@@ -26,6 +26,9 @@
 
   const log = (x) => Math.log(Math.max(Math.abs(x), FLOOR));
 
+  // The unit vector at an angle from 0 to 180 degrees; the axes are met exactly, which the cosine of 90 degrees in floating point misses.
+  const direction = (angle) => [Math.sin(((90 - angle) * Math.PI) / 180), Math.sin(((angle > 90 ? 180 - angle : angle) * Math.PI) / 180)];
+
   // One QR step of the frame [v, w] (columns cos, sin; w at right angles): [frame after, log |R_11|, log |R_22|].
   function push(J, v) {
     const x = J[0] * v[0] + J[1] * v[1], y = J[2] * v[0] + J[3] * v[1], length = Math.hypot(x, y);
@@ -37,7 +40,7 @@
   // {orbit: [z_0..z_T], history: [[first, second] for T = 1..steps], directions: [v_0..v_T], captured: step or null, away: bool}
   function exponents(name, p, start, angle, steps) {
     const map = maps[name], sums = new Array(map.size).fill(0), history = [], orbit = [start];
-    let z = start, v = [Math.cos((angle * Math.PI) / 180), Math.sin((angle * Math.PI) / 180)], captured = null, away = false;
+    let z = start, v = direction(angle), captured = null, away = false;
     const directions = [v];
     for (let t = 0; t < steps; t++) {
       if (name === "toy" && captured === null && Math.abs(z[0] - p.s) < p.eps) captured = t;
@@ -124,7 +127,7 @@
 
   // The exact finite-time value of a linear map: ln(|A^T v| / |v|) / T, by multiplying v without ever normalising it.
   function linearExact(p, angle, steps) {
-    let v = [Math.cos((angle * Math.PI) / 180), Math.sin((angle * Math.PI) / 180)];
+    let v = direction(angle);
     for (let t = 0; t < steps; t++) v = maps.linear.next(p, v);
     return Math.log(Math.hypot(v[0], v[1])) / steps;
   }

@@ -23,7 +23,7 @@ from rrm_core import measure, paths, sudoku, tables
 from rrm_core.files import read_json, sha256, write_json
 from rrm_core.models import RecursiveModel, load_model, on_device
 
-NAMES = ("evolution", "long", "fates", "restarts", "pruning", "probes", "numerics", "multi4")
+NAMES = ("evolution", "long", "fates", "restarts", "pruning", "probes", "numerics", "recurrence", "multi4")
 
 Units = dict[str, Callable[[], pd.DataFrame]]
 
