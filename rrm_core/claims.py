@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from rrm_core import cells, findings, paths, stats, tables
+from rrm_core import cells, findings, motion, paths, stats, tables
 from rrm_core.findings import SMALLEST
 from rrm_core.stats import Estimate, proportion, unmeasured
 from rrm_core.tables import Run
@@ -162,6 +162,7 @@ MEASURES: dict[str, Callable[[Run], Estimate]] = {
     "lingering": findings.lingering,
     "long_solved": lambda run: findings.fate_at_end(run, "solved later"),
     "long_settled_wrong": lambda run: findings.fate_at_end(run, "settled in a wrong place"),
+    "moving_parts": motion.parting,
     "selection_gain": findings.selection_gain,
     "selection_gain_stored": lambda run: findings.selection_gain(run, stored=True),
     "pruned_lambda_1": lambda run: findings.pruned_successes(run, "lambda1"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from rrm_core import cells, findings, report, tables
+from rrm_core import cells, findings, motion, report, stats, tables
 from rrm_core.report import HERE, PAPER
 from rrm_core.stats import proportion
 from rrm_core.study_report import Made, joined, with_study
@@ -95,6 +95,37 @@ def later(runs: list[Run]) -> str:
         sign += " As all HRMs among them have one sign and all TRMs the other, the architecture tells it as well: these runs cannot separate the two."
     paragraphs = [f"Run on to segment {end}, {'; '.join(parts)} ([section 4](../notebooks/4_prior_accounts.md)). {sign}", f"{ranges_sentence(runs)} {changes_sentence(runs)}".strip()]
     return "\n\n".join(filter(None, paragraphs))
+
+
+# --- what moves in the end ---------------------------------------------------------------------------------------------
+
+
+def motions_table(made: Made) -> pd.DataFrame:
+    """Shares of each motion with exact intervals, the median length of the cycles, and the median growth of the regular and of the parting."""
+    rows = []
+    for run, table in made:
+        for outcome, part in motion.motions(run, table).groupby("outcome", sort=False):
+            of = {name: part[part.motion == name] for name in motion.MOTIONS}
+            row = {"run": run.name, "source": HERE, "at 16": outcome, "n": len(part)} | {name: f"{proportion(len(found), len(part)):.0%}" for name, found in of.items()}
+            row |= {"segments a cycle": of["on a cycle"][f"lag_{motion.END}"].median()}
+            rows.append(row | {f"growth, {name}": of[name][f"growth_{motion.END}"].median() for name in ("regular", "parting")})
+    return pd.DataFrame(rows) if rows else joined([])
+
+
+def motion_sentence(run: Run, table: pd.DataFrame) -> str:
+    """How many of a run's failures still move, in which way, and whether their growth over 16 segments had told; Markdown."""
+    failed = motion.motions(run, table).query("outcome == 'wrong'")
+    moving = failed[failed.motion != "at rest"]
+    if moving.empty:
+        return f"**{run.name}**: none of {len(failed)} failures still moves."
+    n = {name: int((moving.motion == name).sum()) for name in motion.MOTIONS[1:]}
+    text = f"**{run.name}**: of {len(failed)} failures {len(moving)} still move ({int(moving.correct_256.sum())} of them with the right answer by then): {n['on a cycle']} on a cycle, {n['regular']} regular, {n['parting']} parting from their neighbours ({proportion(n['parting'], len(moving)):.0%} of those that move)."
+    parting = failed.motion == "parting"
+    calm, told = failed[~parting], stats.auc(failed.growth_016, parting)
+    if calm.empty:
+        return text
+    text += f" Of the {len(calm)} that do not part in the end, {int((calm.growth_016 > 0).sum())} had tangents that grew over the first 16 segments."
+    return text if np.isnan(told.value) else text + f" AUC of that early growth for parting in the end: {told:.2f}."
 
 
 # --- from one seed to the next ---------------------------------------------------------------------------------------

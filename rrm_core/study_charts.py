@@ -67,7 +67,7 @@ def fates(table: pd.DataFrame, source: str) -> alt.Chart:
 
 
 def motions(table: pd.DataFrame, source: str) -> alt.Chart:
-    """What states do after a long rollout: a bar a run and outcome at 16, by motion; `table`: motion_report.counted."""
+    """What states do after a long rollout: a bar a run and outcome at 16, by motion; `table`: motion.counted."""
     names = ["at rest", "on a cycle", "regular", "parting"]
     rows = table.assign(puzzles=table.outcome.map({"correct": "solved", "wrong": "failed"}), order=table.motion.map(names.index))
     bars = alt.Chart(rows).mark_bar(height=13).encode(

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from rrm_core import cells, cli, fate_report, findings, measure, motion_report, paths, puzzles, studies, tables
+from rrm_core import cells, cli, fate_report, findings, measure, motion, paths, puzzles, studies, tables
 from rrm_core.studies import fates, long, multi4, numerics, probes, recurrence, restarts
 
 
@@ -204,18 +204,18 @@ def test_every_motion_is_told_by_its_rule(runs):
         table = findings.study(run, "recurrence")
         if table is None:
             continue
-        told, otsu = motion_report.motions(run, table), cells.band_of(run).otsu
+        told, otsu = motion.motions(run, table), cells.band_of(run).otsu
         seen += 1
         assert (told.motion == "at rest").equals(table.late_256 < otsu) and not (table.return_256[told.motion == "regular"] < otsu).any()
         assert (told.growth_256[told.motion == "parting"] > 0.025).all() and not (told.growth_256[told.motion == "regular"] > 0.025).any()
         assert (table.return_256[told.motion == "on a cycle"] < otsu).all() and (table.late_256[told.motion == "on a cycle"] >= otsu).all()
-        shown = motion_report.motions_table([(run, table)])
-        counts = motion_report.counted([(run, table)])
+        shown = fate_report.motions_table([(run, table)])
+        counts = motion.counted([(run, table)])
         assert (counts.groupby("outcome").n.sum() == counts.groupby("outcome")["of"].first()).all() and shown.n.sum() == len(table)
         failed = told[~told.correct_in_table]
-        assert f"of {len(failed)} failures {(failed.motion != 'at rest').sum()} still move" in motion_report.motion_sentence(run, table) or (failed.motion == "at rest").all()
+        assert f"of {len(failed)} failures {(failed.motion != 'at rest').sum()} still move (" in fate_report.motion_sentence(run, table) or (failed.motion == "at rest").all()
     assert seen
-    assert not len(motion_report.motions_table([]))
+    assert not len(fate_report.motions_table([]))
 
 
 def test_classes_cover_every_puzzle_once(runs):

@@ -1,0 +1,49 @@
+"""What the states of long rollouts do in the end: rest, go round a cycle, part from their neighbours, or move in another way.
+
+From the study `recurrence` alone (256 segments, its last 64 kept); like :mod:`rrm_core.findings`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from rrm_core import cells, findings
+from rrm_core.stats import Estimate, proportion, unmeasured
+from rrm_core.tables import Run
+
+END = "256"  # segments run
+PARTING = 0.025  # nats a segment: above it a distance between neighbours more than quadruples in the 64 segments that are counted
+MOTIONS = ("at rest", "on a cycle", "regular", "parting")
+
+
+def motions(run: Run, table: pd.DataFrame) -> pd.DataFrame:
+    """`table` (study `recurrence`) with ``motion``, one of :data:`MOTIONS`, and ``growth_016``, the run's growth over 16 segments, nats per segment.
+
+    At rest: late drift below the run's Otsu threshold. On a cycle: it moves, and comes back to within that threshold after 2 to 64 segments.
+    Parting: neither, and a tangent grows by more than :data:`PARTING`. Regular: none of these, so longer cycles and quasi-periodic motion.
+    """
+    otsu, end = cells.band_of(run).otsu, {name: table[f"{name}_{END}"] for name in ("late", "return", "growth")}
+    motion = np.select([end["late"] < otsu, end["return"] < otsu, end["growth"] > PARTING], ["at rest", "on a cycle", "parting"], "regular")
+    early = run.table.set_index("idx").lambda_1.loc[table.idx].to_numpy("float64") * run.updates_per_segment
+    return table.assign(motion=motion, growth_016=early, outcome=cells.outcomes(table.correct_in_table))
+
+
+def counted(made: list[tuple[Run, pd.DataFrame]]) -> pd.DataFrame:
+    """One row a run, outcome at 16 and motion: run, outcome, motion, n, of, share; `made`: each run with its study."""
+    rows = []
+    for run, table in made:
+        for outcome, part in motions(run, table).groupby("outcome"):
+            n = part.motion.value_counts()
+            rows += [{"run": run.name, "outcome": outcome, "motion": name, "n": int(n.get(name, 0)), "of": len(part), "share": n.get(name, 0) / len(part)} for name in MOTIONS]
+    return pd.DataFrame(rows)
+
+
+def parting(run: Run) -> Estimate:
+    """Share of the failures that still move whose neighbours part."""
+    table = findings.study(run, "recurrence")
+    if table is None:
+        return findings.missing("recurrence")
+    moving = motions(run, table).query("outcome == 'wrong' and motion != 'at rest'").motion
+    few = len(moving) < findings.SMALLEST
+    return unmeasured(len(moving), "Clopper-Pearson", f"n < {findings.SMALLEST} failures that still move ({len(moving)})") if few else proportion(int((moving == "parting").sum()), len(moving))
