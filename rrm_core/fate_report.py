@@ -101,15 +101,28 @@ def later(runs: list[Run]) -> str:
 
 
 def motions_table(made: Made) -> pd.DataFrame:
-    """Shares of each motion with exact intervals, the median length of the cycles, and the median growth of the regular and of the parting."""
+    """Shares of each motion with exact intervals, how many at rest are right, the median length of the cycles, and the median growth of the regular and of the parting."""
     rows = []
     for run, table in made:
         for outcome, part in motion.motions(run, table).groupby("outcome", sort=False):
             of = {name: part[part.motion == name] for name in motion.MOTIONS}
             row = {"run": run.name, "source": HERE, "at 16": outcome, "n": len(part)} | {name: f"{proportion(len(found), len(part)):.0%}" for name, found in of.items()}
-            row |= {"segments a cycle": of["on a cycle"][f"lag_{motion.END}"].median()}
+            rest = of["at rest"][f"correct_{motion.END}"]
+            row |= {"right, of those at rest": f"{rest.mean():.0%}" if len(rest) else "–", "segments in a cycle": of["on a cycle"][f"lag_{motion.END}"].median()}
             rows.append(row | {f"growth, {name}": of[name][f"growth_{motion.END}"].median() for name in ("regular", "parting")})
     return pd.DataFrame(rows) if rows else joined([])
+
+
+def motions_sentence(runs: list[Run]) -> str:
+    """In which of `runs` what still moves after the long rollout wanders, neighbours parting, and in which it goes round regularly; Markdown, empty where none can tell."""
+    found = {run.name: motion.parting(run) for run in runs}
+    told = [f"{e.value:.0%} {report.interval(e.low, e.high, '.0%')} in `{name}` ({e.n})" for name, e in found.items() if not np.isnan(e.value)]
+    if not told:
+        return ""
+    return (
+        f"And to move is not yet to wander. Of the failures that still move after {motion.END} segments, counted where at least {findings.SMALLEST} of those followed do, neighbours part in "
+        f"{', '.join(told)}; the others go round cycles, or move in a regular way that lets no neighbours part ([section 4](../notebooks/4_prior_accounts.md))."
+    )
 
 
 def motion_sentence(run: Run, table: pd.DataFrame) -> str:

@@ -215,6 +215,14 @@ def test_every_motion_is_told_by_its_rule(runs):
         failed = told[~told.correct_in_table]
         assert f"of {len(failed)} failures {(failed.motion != 'at rest').sum()} still move (" in fate_report.motion_sentence(run, table) or (failed.motion == "at rest").all()
     assert seen
+    said = fate_report.motions_sentence(list(runs.values()))
+    for run in runs.values():
+        told = motion.motions(run, findings.study(run, "recurrence"))
+        moving = told[~told.correct_in_table & (told.late_256 >= cells.band_of(run).otsu)]
+        assert (f"in `{run.name}` ({len(moving)})" in said) == (len(moving) >= findings.SMALLEST)
+        if len(moving) >= findings.SMALLEST:
+            assert f"{(moving.motion == 'parting').mean():.0%} [" in said
+    assert fate_report.motions_sentence([runs["hrm-6x6"]]) == ""
     assert not len(fate_report.motions_table([]))
 
 
