@@ -114,8 +114,8 @@ def motions_table(made: Made) -> pd.DataFrame:
 
 
 def motions_sentence(runs: list[Run]) -> str:
-    """In which of `runs` what still moves after the long rollout wanders, neighbours parting, and in which it goes round regularly; Markdown, empty where none can tell."""
-    found = {run.name: motion.parting(run) for run in runs}
+    """In which of `runs` and their repeats what still moves after the long rollout wanders, neighbours parting, and in which it goes round regularly; Markdown, empty where none can tell."""
+    found = {run.name: motion.parting(run) for run in all_trained(runs)}
     told = [f"{e.value:.0%} {report.interval(e.low, e.high, '.0%')} in `{name}` ({e.n})" for name, e in found.items() if not np.isnan(e.value)]
     if not told:
         return ""

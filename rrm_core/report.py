@@ -164,9 +164,9 @@ def cells_table(runs: list[Run], strict_percentile: float = 0) -> pd.DataFrame:
         rows.append(cells_row(model, PAPER, name, {c: paper.get((model, f"{name}_{c}"), np.nan) for c in CELLS}))
     for run in runs:
         values, band = cells.late_drift(run.table), cells.band_of(run, strict_percentile)
+        note = "" if band.exists else f"cannot be measured: {band.reason}"
         for name, threshold in (("otsu", band.otsu), ("strict", band.strict)):
             if np.isfinite(threshold):
-                note = "" if band.exists else f"cannot be measured: {band.reason}"
                 rows.append(cells_row(run.name, HERE, f"{name} {threshold:.3f}", cells.count(cells.assign(values, run.table.correct, threshold)), note))
     return pd.DataFrame(rows)
 
@@ -319,8 +319,7 @@ def ceiling_table(runs: list[Run], strict_percentile: float = 0) -> pd.DataFrame
         rows.append({"run": model, "source": PAPER, "failures": wrong, "settled (B)": k, "share of failures": f"{stats.proportion(k, wrong):.2%}", "settled and would halt": k,
                      "wrong, of the settled": shown(k, p[model, f"{which}_A"] + k), "right, turned away": shown(p[model, f"{which}_C"], p[model, f"{which}_A"] + p[model, f"{which}_C"]), "band": "yes"})  # fmt: skip
     for run in runs:
-        band = cells.band_of(run, strict_percentile)
-        wrong = int((~run.table.correct).sum())
+        band, wrong = cells.band_of(run, strict_percentile), int((~run.table.correct).sum())
         if np.isfinite(band.strict) and wrong:
             table = cells.settled_failures(run.table, band.strict)
             k, n = int((table.cell == "B").sum()), cells.count(cells.assign(cells.late_drift(run.table), run.table.correct, band.strict))
