@@ -194,8 +194,10 @@ def fates(table: pd.DataFrame, threshold: float) -> pd.DataFrame:
 
 def fate_at_end(run: Run, fate: str) -> Estimate:
     """Share of the failures at 16 with a fate at the end of the long rollout."""
-    table = study(run, "long")
-    return missing("long") if table is None else share_at_end(fates(table, cells.band_of(run).otsu), fate)
+    table, otsu = study(run, "long"), cells.band_of(run).otsu
+    if table is None or (np.isnan(otsu) and fate != "solved later"):  # without a threshold nothing settles, and nothing moves
+        return missing("long") if table is None else unmeasured(len(table), "", "no threshold on late drift")
+    return share_at_end(fates(table, otsu), fate)
 
 
 def share_at_end(counted: pd.DataFrame, fate: str) -> Estimate:

@@ -175,6 +175,15 @@ def test_fates_follow_the_failures_of_each_checkpoint(small):
     assert fate_report.fates_along(run).step.tolist() == sorted(found.step.unique())
 
 
+def test_without_a_threshold_no_failure_is_said_to_move(runs, monkeypatch):
+    run = runs["trm-6x6"]
+    before = findings.fate_at_end(run, "solved later")
+    monkeypatch.setattr(cells, "band_of", lambda *_: cells.band(np.zeros(8)))
+    for fate in ("still moving", "settled in a wrong place"):
+        assert np.isnan(findings.fate_at_end(run, fate).value) and findings.fate_at_end(run, fate).reason == "no threshold on late drift"
+    assert findings.fate_at_end(run, "solved later") == before
+
+
 def test_a_state_on_a_cycle_returns_and_one_that_wanders_does_not():
     rng = np.random.default_rng(0)
     states = rng.normal(size=(3, 20, 2, 5))  # puzzle, segment, position, channel
