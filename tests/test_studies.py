@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from rrm_core import cells, cli, fate_report, findings, measure, motion, paths, puzzles, studies, tables
+from rrm_core.models import load_model, tokens
+from rrm_core.rollout import unroll
 from rrm_core.studies import fates, long, multi4, numerics, probes, recurrence, restarts
 
 
@@ -205,6 +207,19 @@ def test_recurrence_begins_as_the_run_did(small):
         assert found[f"lag_{t:03d}"].between(2, longest).all() and (found[f"return_{t:03d}"] <= found[f"spread_{t:03d}"]).all()
     resting = found[found.late_256 < -4]
     assert len(resting) == 0 or (resting.growth_256 < 0).all(), "what comes to rest draws its neighbours in"
+
+
+def test_a_closed_cycle_is_no_artefact_of_float32(runs):
+    """Three failures of trm-6x6 whose state repeats to the last digits of float32 repeat to those of float64 too, after as many segments."""
+    run = runs["trm-6x6"]
+    told = motion.motions(run, findings.study(run, "recurrence"))
+    closed = told[~told.correct_in_table & (told.motion == "on a cycle") & (told.return_256 < -4.4)].head(3)
+    assert len(closed) == 3
+    boards, _ = puzzles.boards(run.table.set_index("idx").loc[closed.idx].reset_index())
+    out = unroll(load_model(paths.run_dir("trm-6x6")).double(), tokens(boards), segments=256, k=0, keep=68)
+    gaps = recurrence.return_distances(out.recent, 64)
+    at = np.arange(3), closed.lag_256.to_numpy() - 1
+    assert (gaps[at] < -9).all() and (gaps[:, 0] > cells.band_of(run).otsu).all(), "still moving, and back where they were"
 
 
 def test_every_motion_is_told_by_its_rule(runs):
