@@ -189,7 +189,7 @@ def training_log(log: pd.DataFrame, step: int | None, source: str) -> alt.Chart:
         tooltip=["step", "accuracy", alt.Tooltip("value:Q", format=".1%")],
     )  # fmt: skip
     rule = [] if step is None else [alt.Chart(NO_DATA).mark_rule(size=2, color="#009e73").encode(x=alt.datum(step))]
-    return titled(alt.layer(line, *rule).properties(width=WIDTH, height=190), "Accuracy during training", source, "Lines: validation accuracy. The solid vertical rule is the step that was measured.")
+    return titled(alt.layer(line, *rule).properties(width=WIDTH, height=190), "Accuracy during training", source, "Lines: validation accuracy." + (" The solid vertical rule is the step that was measured." if rule else ""))
 
 
 def halting(table: pd.DataFrame, source: str) -> alt.Chart:

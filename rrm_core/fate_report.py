@@ -108,7 +108,7 @@ def motions_table(made: Made) -> pd.DataFrame:
             of = {name: part[part.motion == name] for name in motion.MOTIONS}
             row = {"run": run.name, "source": HERE, "at 16": outcome, "n": len(part)} | {name: f"{proportion(len(found), len(part)):.0%}" for name, found in of.items()}
             rest = of["at rest"][f"correct_{motion.END}"]
-            row |= {"right, of those at rest": f"{rest.mean():.0%}" if len(rest) else "–", "segments in a cycle": of["on a cycle"][f"lag_{motion.END}"].median()}
+            row |= {"right, of those at rest": f"{rest.mean():.0%}" if len(rest) else "–", "segments in a cycle": of["on a cycle"][f"lag_{motion.END}"].quantile(0.5, "lower")}
             rows.append(row | {f"growth, {name}": of[name][f"growth_{motion.END}"].median() for name in ("regular", "parting")})
     return pd.DataFrame(rows) if rows else joined([])
 
