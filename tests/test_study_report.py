@@ -155,7 +155,7 @@ def test_what_becomes_of_failures_is_counted_and_named(runs):
 
 def test_other_seeds_stand_beside_the_run_they_repeat(runs):
     assert tables.repeats() == {"hrm-6x6-late": ["hrm-6x6-seed1", "hrm-6x6-seed2"], "trm-6x6": ["trm-6x6-seed1", "trm-6x6-seed2"],
-                                "trm-6x6-attention": ["trm-6x6-attention-seed1", "trm-6x6-attention-seed2"]}  # fmt: skip
+                                "trm-6x6-attention": ["trm-6x6-attention-seed1", "trm-6x6-attention-seed2"], "trm-9x9-small": ["trm-9x9-small-seed1"]}  # fmt: skip
     assert not set(runs) & {name for names in tables.repeats().values() for name in names}
     shown = [runs["trm-6x6"], runs["hrm-6x6"], runs["hrm-6x6-late"]]
     table = fate_report.seeds_table(shown)
