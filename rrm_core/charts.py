@@ -244,18 +244,20 @@ def picture(spec: dict) -> bytes:
 
 
 def told(part: object) -> Iterator[tuple[str, list[str]]]:
-    """(description, sentences on its marks) of every panel of a specification that :func:`titled` has described."""
-    if isinstance(part, dict) and "description" in part:
-        title = part["title"]
-        yield part["description"], re.split(r"(?<=\.) ", part["description"].removeprefix(f"{title['text']}. {title['subtitle']}. "))
-    for child in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+    """(description, sentences on its marks) of every described panel of a specification, without the title and source that :func:`titled` put before them."""
+    if isinstance(part, dict) and isinstance(part.get("description"), str):
+        title = part.get("title")
+        known = f"{title.get('text')}. {title.get('subtitle')}. " if isinstance(title, dict) else ""
+        yield part["description"], re.split(r"(?<=\.) ", part["description"].removeprefix(known))
+    children = [v for key, v in part.items() if key not in ("data", "datasets")] if isinstance(part, dict) else part
+    for child in children:
         if isinstance(child, dict | list):
             yield from told(child)
 
 
 def figure(spec: dict) -> str:
     """HTML of one chart: its still picture, replaced by the live chart where scripts run, and below it what its marks mean, said once for all panels."""
-    still, panels = base64.b64encode(picture(spec)).decode(), list(told({k: v for k, v in spec.items() if k != "datasets"}))
+    still, panels = base64.b64encode(picture(spec)).decode(), list(told(spec))
     text = escape(" ".join(description for description, _ in panels), quote=True)
     caption = escape(" ".join(dict.fromkeys(sentence for _, sentences in panels for sentence in sentences)))
     return (

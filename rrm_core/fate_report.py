@@ -132,7 +132,7 @@ def motion_sentence(run: Run, table: pd.DataFrame) -> str:
     if moving.empty:
         return f"**{run.name}**: none of {len(failed)} failures still moves."
     n = {name: int((moving.motion == name).sum()) for name in motion.MOTIONS[1:]}
-    text = f"**{run.name}**: of {len(failed)} failures {len(moving)} still move ({int(moving.correct_256.sum())} of them with the right answer by then): {n['on a cycle']} on a cycle, {n['regular']} regular, {n['parting']} parting from their neighbours ({proportion(n['parting'], len(moving)):.0%} of those that move)."
+    text = f"**{run.name}**: of {len(failed)} failures {len(moving)} still move ({int(moving[f'correct_{motion.END}'].sum())} of them with the right answer by then): {n['on a cycle']} on a cycle, {n['regular']} regular, {n['parting']} parting from their neighbours ({proportion(n['parting'], len(moving)):.0%} of those that move)."
     parting = failed.motion == "parting"
     calm, told = failed[~parting], stats.auc(failed.growth_016, parting)
     if calm.empty:

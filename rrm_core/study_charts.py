@@ -8,6 +8,7 @@ import pandas as pd
 
 from rrm_core.cells import CELLS
 from rrm_core.charts import CELL, NO_DATA, OUTCOME, WIDTH, level, titled
+from rrm_core.motion import MOTIONS
 
 GROUPS = {"growth A": "A", "growth D": "D", "growth correct": "correct", "growth wrong": "wrong"}
 SWATCHES = alt.Legend(orient="bottom", columns=3, symbolType="stroke", symbolOpacity=1, symbolStrokeWidth=3)
@@ -68,7 +69,7 @@ def fates(table: pd.DataFrame, source: str) -> alt.Chart:
 
 def motions(table: pd.DataFrame, source: str) -> alt.Chart:
     """What states do after a long rollout: a bar a run and outcome at 16, by motion; `table`: motion.counted."""
-    names = ["at rest", "on a cycle", "regular", "parting"]
+    names = list(MOTIONS)
     rows = table.assign(puzzles=table.outcome.map({"correct": "solved", "wrong": "failed"}), order=table.motion.map(names.index))
     bars = alt.Chart(rows).mark_bar(height=13).encode(
         y=alt.Y("puzzles:N", title=None, sort=["solved", "failed"]), x=alt.X("share:Q", title="share of the puzzles", axis=alt.Axis(format="%"), scale=alt.Scale(domain=[0, 1])), order="order:Q",

@@ -66,6 +66,13 @@ def test_a_figure_tells_its_panels_and_says_each_mark_once(run):
     assert "hollow ones hold fewer than five of an outcome" in caption
 
 
+def test_a_readers_own_chart_is_shown_as_well():
+    chart = alt.Chart(pd.DataFrame({"description": ["a row"], "x": [1]})).mark_point().encode(x="x:Q").properties(description="My own. Twice.", title="plain")
+    html = charts.figure(chart.to_dict())
+    assert '<img alt="My own. Twice."' in html and "<figcaption>My own. Twice.</figcaption>" in html
+    assert "<figcaption></figcaption>" in charts.figure(alt.Chart(pd.DataFrame({"x": [1]})).mark_point().encode(x="x:Q").to_dict())
+
+
 def test_false_stays_false_in_a_large_table():
     table = pd.DataFrame({"x": range(250), "ok": [i % 5 > 0 for i in range(250)]})
     sent = charts.compact(alt.Chart(table).mark_tick().encode(x="x:Q").to_dict())
