@@ -258,11 +258,11 @@ def told(part: object) -> Iterator[tuple[str, list[str]]]:
 def figure(spec: dict) -> str:
     """HTML of one chart: its still picture, replaced by the live chart where scripts run, and below it what its marks mean, said once for all panels."""
     still, panels = base64.b64encode(picture(spec)).decode(), list(told(spec))
-    text = escape(" ".join(description for description, _ in panels), quote=True)
+    text = " ".join(description for description, _ in panels)
     caption = escape(" ".join(dict.fromkeys(sentence for _, sentences in panels for sentence in sentences)))
     return (
-        f'{once("charts.css", "vega.js", "charts.js")}<figure class="rrm-chart" tabindex="0"><div class="rrm-view"><img alt="{text}" src="data:image/png;base64,{still}"></div>'
-        f'<figcaption>{caption}</figcaption><script type="application/json">{as_json(compact(spec))}</script></figure><script>window.rrm && rrm.drawAll()</script>'
+        f'{once("charts.css", "vega.js", "charts.js")}<figure class="rrm-chart" tabindex="0"><div class="rrm-view"><img alt="{escape(text, quote=True)}" src="data:image/png;base64,{still}"></div>'
+        f'<figcaption>{caption}</figcaption><script type="application/json">{as_json(compact({"description": text} | spec))}</script></figure><script>window.rrm && rrm.drawAll()</script>'
     )
 
 

@@ -7,7 +7,7 @@ overlap. "Cannot be measured" always has a cause that a machine checked.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cache
 
 import numpy as np
@@ -246,21 +246,11 @@ def verdict(row: dict, here: Estimate, paper: Estimate) -> str:
     return "undecided"
 
 
-def making(study: str, run: Run) -> str:
-    """The command that makes a study of a run; where it needs checkpoints that the run does not keep, what to do instead."""
-    keeper = tables.keeper(run) if study in findings.ALONG else run.name
-    if keeper is None:
-        return f"rrm checkpoints TRAINING --run {run.name}, then rrm study {study} --run {run.name}"
-    if keeper != run.name and (paths.run_dir(keeper) / "studies" / f"{study}.parquet").exists():
-        return f"nothing: it is about a training, so see {keeper}, another checkpoint of this one"
-    return f"rrm study {study} --run {keeper}" + ("" if keeper == run.name else ", another checkpoint of the same training")
-
-
 def would_change(row: dict, found: str, here: Estimate, paper: Estimate, run: Run) -> str:
     """What would change a verdict, in words."""
     if found == "cannot be measured":
         if here.reason.startswith("missing table"):
-            return making(here.reason.split("/")[-1].removesuffix(".parquet"), run)
+            return findings.making(here.reason.split("/")[-1].removesuffix(".parquet"), run)
         mends = {"no band": "a checkpoint whose late drift has two humps", "tied to": f"a run on {row.get('tied')}x{row.get('tied')}", "about": f"a run of {str(row.get('only')).upper()}",
                  "n <": "more puzzles of that kind", "one bin": "a finer measure of difficulty", "few bins": "more puzzles of the rarer outcome", "at the ceiling": "a run on which late drift and q_halt leave something to tell", "missing column": "measure the run again"}  # fmt: skip
         if "checkpoint" in here.reason:
@@ -285,11 +275,11 @@ def as_printed(paper: Estimate) -> str:
     return text + (" (in words)" if paper.method == "in words" else " (value rounded)" if rounded else "")
 
 
-def ledger(run: Run, claims: str | None = None) -> pd.DataFrame:
-    """One row a claim (those whose claim begins with `claims`): id, says, paper's figure, this run's, n, verdict, reason, what would change it."""
+def ledger(run: Run, claims: Collection[str] | None = None) -> pd.DataFrame:
+    """One row a claim (of those in `claims`, such as C1 or "contribution ii"; by default all): id, says, paper's figure, this run's, n, verdict, reason, what would change it."""
     out = []
     for row in rows():
-        if claims is not None and not row["claim"].startswith(claims):
+        if claims is not None and row["claim"] not in claims:
             continue
         here, paper = measure(row, run), published(row, run.meta["model"])
         found = verdict(row, here, paper)

@@ -33,6 +33,28 @@ def missing(name: str) -> Estimate:
     return unmeasured(0, "", f"missing table studies/{name}.parquet")
 
 
+def training_of(name: str, run: Run) -> str | None:
+    """The run that study `name` of `run` belongs to: itself; for studies of a training the run that keeps its checkpoints, None where none does."""
+    return tables.keeper(run) if name in ALONG else run.name
+
+
+def made_elsewhere(name: str, run: Run) -> str | None:
+    """Another checkpoint of the training of `run` that has study `name`, where the study is about the training; else None."""
+    keeper = training_of(name, run)
+    return keeper if keeper not in (None, run.name) and (paths.run_dir(keeper) / "studies" / f"{name}.parquet").exists() else None
+
+
+def making(name: str, run: Run, mark: str = "") -> str:
+    """The command that makes study `name` of a run, between `mark`s; where it needs checkpoints that the run does not keep, what to do instead."""
+    keeper = training_of(name, run)
+    command = f"{mark}rrm study {name} --run {keeper or run.name}{mark}"
+    if keeper is None:
+        return f"{mark}rrm checkpoints TRAINING --run {run.name}{mark}, then {command}"
+    if made_elsewhere(name, run):
+        return f"nothing: it is about a training, so see {keeper}, another checkpoint of this one"
+    return command + ("" if keeper == run.name else ", another checkpoint of the same training")
+
+
 @lru_cache(maxsize=8)
 def counts(sizes: tuple[int, ...]) -> np.ndarray:
     """(10,000, sum of sizes) how often each puzzle stands in each bootstrap sample, drawn within groups of these sizes; seed 0."""

@@ -30,9 +30,11 @@ def motions(run: Run, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def counted(made: list[tuple[Run, pd.DataFrame]]) -> pd.DataFrame:
-    """One row a run, outcome at 16 and motion: run, outcome, motion, n, of, share; `made`: each run with its study."""
+    """One row a run, outcome at 16 and motion: run, outcome, motion, n, of, share; `made`: each run with its study; a run without a threshold has none."""
     rows = []
     for run, table in made:
+        if np.isnan(cells.band_of(run).otsu):
+            continue
         for outcome, part in motions(run, table).groupby("outcome"):
             n = part.motion.value_counts()
             rows += [{"run": run.name, "outcome": outcome, "motion": name, "n": int(n.get(name, 0)), "of": len(part), "share": n.get(name, 0) / len(part)} for name in MOTIONS]
@@ -44,6 +46,8 @@ def parting(run: Run) -> Estimate:
     table = findings.study(run, "recurrence")
     if table is None:
         return findings.missing("recurrence")
+    if np.isnan(cells.band_of(run).otsu):  # nothing rests, so nothing moves
+        return unmeasured(len(table), "", "no threshold on late drift")
     moving = motions(run, table).query("outcome == 'wrong' and motion != 'at rest'").motion
     few = len(moving) < findings.SMALLEST
     return unmeasured(len(moving), "Clopper-Pearson", f"n < {findings.SMALLEST} failures that still move ({len(moving)})") if few else proportion(int((moving == "parting").sum()), len(moving))

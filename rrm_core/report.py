@@ -333,12 +333,12 @@ def halting_table(run: Run) -> pd.DataFrame:
     return pd.concat([stats.halting_curve(run.table, rule) for rule in ("q_halt", "drift_h")], ignore_index=True)
 
 
-def ledger_table(runs: list[Run], prefixes: list[str]) -> pd.DataFrame:
+def ledger_table(runs: list[Run], of: list[str]) -> pd.DataFrame:
     """The ledger's rows of some claims: what the paper prints, and a column a run with verdict and figure.
 
     A row about the other architecture has a dash there; a row about none of the runs' is left out.
     """
-    found = pd.concat([claims.ledger(run, prefix).assign(model=run.meta["model"].upper()) for prefix in prefixes for run in runs])
+    found = pd.concat([claims.ledger(run, of).assign(model=run.meta["model"].upper()) for run in runs])
     found = found[~found.reason.str.startswith("about ")]
     figure = np.where(found.reason == "", ": " + found["measured here"], ": " + found.reason.str.replace("/", "/\u200b"))  # a path may break there
     found = found.assign(shown=found.verdict + figure)

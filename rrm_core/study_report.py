@@ -19,15 +19,14 @@ def with_study(runs: list[Run], name: str) -> Made:
 
 
 def lacking(runs: list[Run], name: str) -> object:
-    """A sentence that names the runs without study `name` and the command that makes it; nothing where all have it.
-
-    A run that is another checkpoint of a training whose checkpoints were measured needs none of its own, and the sentence says so.
-    """
-    made = {tables.training(run.meta): run.name for run, _ in with_study(runs, name)} if name in findings.ALONG else {}
-    without = [(run.name, tables.training(run.meta)) for run in runs if findings.study(run, name) is None]
-    text = " ".join(f"{run} is a checkpoint of the training of {made[training]}, whose others stand here." for run, training in without if training in made)
-    names = [run for run, training in without if training not in made]
-    return report.say(text + (f" Not made for {', '.join(names)}: `rrm study {name} --run {names[0]}` makes it." if names else ""))
+    """A sentence on each run without study `name`: the command that makes it, or the checkpoint of the same training that has it; nothing where all have it."""
+    shown, said = {run.name for run in runs}, []
+    for run in runs:
+        if findings.study(run, name) is None:
+            other = findings.made_elsewhere(name, run)
+            where = "here" if other in shown else f"in the chapter with `run={other}`"
+            said.append(f"{run.name} is a checkpoint of the training of {other}, whose others stand {where}." if other else f"Not made for {run.name}; to make it: {findings.making(name, run, '`')}.")
+    return report.say(" ".join(said))
 
 
 def strict(run: Run) -> float:

@@ -111,7 +111,11 @@ def test_a_run_that_solved_no_validation_puzzle_says_so_and_names_its_givens(run
 def test_a_checkpoint_of_a_training_that_was_followed_needs_no_study_of_its_own(runs):
     text = study_report.lacking([runs["hrm-6x6"], runs["hrm-6x6-late"]], "evolution").data
     assert "hrm-6x6-late is a checkpoint of the training of hrm-6x6" in text and "rrm study" not in text
-    assert "`rrm study evolution --run hrm-6x6-late` makes it" in study_report.lacking([runs["trm-6x6"], runs["hrm-6x6-late"]], "evolution").data
+    alone = study_report.lacking([runs["trm-6x6"], runs["hrm-6x6-late"]], "evolution").data  # which keeps no checkpoints, so a study of them could not be made
+    assert "hrm-6x6-late is a checkpoint of the training of hrm-6x6, whose others stand in the chapter with `run=hrm-6x6`" in alone and "rrm study" not in alone
+    repeat = tables.load_run("trm-6x6-seed1")
+    assert "`rrm checkpoints TRAINING --run trm-6x6-seed1`, then `rrm study evolution --run trm-6x6-seed1`" in study_report.lacking([repeat], "evolution").data
+    assert study_report.lacking([repeat], "numerics").data == "Not made for trm-6x6-seed1; to make it: `rrm study numerics --run trm-6x6-seed1`."
 
 
 def test_what_becomes_of_failures_is_counted_and_named(runs):
