@@ -15,8 +15,7 @@ import pandas as pd
 import yaml
 
 from rrm_core import cells, findings, motion, paths, stats, tables
-from rrm_core.findings import SMALLEST
-from rrm_core.stats import Estimate, proportion, unmeasured
+from rrm_core.stats import SMALLEST, Estimate, proportion, unmeasured
 from rrm_core.tables import Run
 
 VERDICTS = ("holds", "fails", "undecided", "agrees", "differs", "cannot be measured")

@@ -13,11 +13,10 @@ import numpy as np
 import pandas as pd
 
 from rrm_core import cells, paths, stats, tables
-from rrm_core.stats import RESAMPLES, Estimate, proportion, unmeasured
+from rrm_core.stats import RESAMPLES, SMALLEST, Estimate, proportion, unmeasured
 from rrm_core.tables import SEGMENTS, Run, columns, log_drift, signals_at
 
 ALONG = ("evolution", "fates", "multi4")  # studies of the checkpoints that a run keeps
-SMALLEST = 20  # puzzles that a median or share of one group needs
 RANDOM_ORDERS = 200  # orders of the restarts that are averaged over
 PICKS = {"q_halt": ("q_halt", 1), "late drift": ("late", -1), "λ1": ("lambda_1", -1)}  # column, direction
 

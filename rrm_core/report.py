@@ -288,10 +288,15 @@ def early_table(runs: list[Run], h: int) -> pd.DataFrame:
 
 
 def horizons_table(run: Run, last: int = SEGMENTS - 1, restricted: bool = True) -> pd.DataFrame:
-    """The AUC of every signal after 1..`last` segments: h, signal, auc, low, high, ...; among puzzles still wrong there, or all."""
+    """The AUC of every signal after 1..`last` segments: h, signal, auc, low, high, ...; among puzzles still wrong there, or all.
+
+    Where fewer than :data:`rrm_core.stats.SMALLEST` of an outcome are left the AUC is NaN: an interval that takes it for normal is too narrow there.
+    """
     which = "subset != 'all'" if restricted else "subset == 'all'"
     parts = [stats.early_window(run.table, run.updates_per_segment, h).query(which) for h in range(1, last + 1)]
-    return pd.concat(parts, ignore_index=True)
+    table = pd.concat(parts, ignore_index=True)
+    table.loc[table[["n_correct", "n_wrong"]].min(axis=1) < stats.SMALLEST, ["auc", "low", "high"]] = np.nan
+    return table
 
 
 def outcome_table(runs: list[Run]) -> pd.DataFrame:

@@ -19,6 +19,7 @@ from rrm_core.tables import K, columns, exponents, log_drift, signals_at
 RESAMPLES = 10_000
 LEVEL = 0.95
 MINIMUM = 5  # of each outcome, for a bin to count
+SMALLEST = 20  # puzzles that a group needs for its AUC, share or median to be told
 NAN = float("nan")
 
 

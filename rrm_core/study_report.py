@@ -190,12 +190,12 @@ def horizons_numbers(run: Run) -> pd.DataFrame:
 
 
 def drift_sign_table(runs: list[Run], horizons: tuple[int, ...] = (1, 2, 4, 6, 8, 10, 12, 15)) -> pd.DataFrame:
-    """Which way drift points at each horizon among puzzles still wrong there: + more drift, later solved; - the other way."""
+    """Which way drift points at each horizon among puzzles still wrong there: + more drift, later solved; - the other way; a dash where too few are left."""
     rows = []
     for run in runs:
-        found = {}
+        found, drift = {}, report.horizons_table(run).query("signal == 'drift_h'").set_index("h")
         for h in horizons:
-            t = stats.early_window(run.table, run.updates_per_segment, h).query("subset != 'all' and signal == 'drift_h'").iloc[0]
+            t = drift.loc[h]
             found[f"h = {h}"] = "–" if np.isnan(t.auc) else f"{'+' if t.low > 0.5 else '−' if t.high < 0.5 else '0'} ({t.auc:.2f})"
         rows.append({"run": run.name, "source": HERE} | found)
     return pd.DataFrame(rows)

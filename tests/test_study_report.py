@@ -68,6 +68,9 @@ def test_the_sign_of_drift_is_that_of_its_interval(runs):
     wrong = ~run.table.correct_04
     later, never = (run.table.drift_h_04[wrong & (run.table.correct == good)] for good in (True, False))
     assert (later.median() > never.median()) == row["h = 4"].startswith("+")
+    few = runs["trm-9x9-small"]  # three of its puzzles are solved at 16 and not at 15
+    assert few.table.correct[~few.table.correct_15].sum() == 3 and study_report.drift_sign_table([few], (15,)).iloc[0]["h = 15"] == "–"
+    assert np.isnan(report.horizons_table(few).set_index("h").auc[15]).all()
 
 
 def test_a_run_without_a_threshold_has_no_matched_bin(runs):
