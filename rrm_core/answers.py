@@ -99,7 +99,7 @@ def log(run: Run) -> pd.DataFrame:
     """The rows of the training log that hold an evaluation; a run without one has no answer."""
     found = tables.evaluations(run.name)
     if run.meta.get("step") is None or found.empty:
-        raise NoAnswer("it ships no training log" if run.meta.get("step") is None or not tables.has_log(run.name) else "its training log holds no evaluation")
+        raise NoAnswer("it ships no training log" if run.meta.get("step") is None or tables.read_log(run.name).empty else "its training log holds no evaluation")
     return found
 
 

@@ -7,6 +7,7 @@ overlap. "Cannot be measured" always has a cause that a machine checked.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection
 from functools import cache
 
@@ -34,11 +35,6 @@ class ClaimError(ValueError):
 def late(run: Run) -> np.ndarray:
     """(B,) late drift of z_H."""
     return cells.late_drift(run.table)
-
-
-def band(run: Run) -> cells.Band:
-    """The run's settled band."""
-    return cells.band_of(run)
 
 
 def auc(score: np.ndarray, good: np.ndarray) -> Estimate:
@@ -87,14 +83,14 @@ def settled_failures(run: Run, threshold: float) -> Estimate:
 
 def blind_share(run: Run) -> Estimate:
     """Share of cell B (strict) that would halt."""
-    inside = (late(run) < band(run).strict) & ~run.table.correct.to_numpy()
+    inside = (late(run) < cells.band_of(run).strict) & ~run.table.correct.to_numpy()
     return share(run.table.halted_at.to_numpy()[inside] > 0)
 
 
 def auc_settled_failures(run: Run) -> Estimate:
     """P(a settled failure has a lower largest exponent than an unsettled one)."""
     wrong = ~run.table.correct.to_numpy()
-    return auc(-run.table.lambda_1.to_numpy("float64")[wrong], late(run)[wrong] < band(run).strict)
+    return auc(-run.table.lambda_1.to_numpy("float64")[wrong], late(run)[wrong] < cells.band_of(run).strict)
 
 
 def below_every_failure(run: Run) -> Estimate:
@@ -106,7 +102,7 @@ def below_every_failure(run: Run) -> Estimate:
 
 def matched(run: Run) -> Estimate:
     """The AUC matched on late drift among unsettled puzzles, refused where fewer than three bins carry it: wide bins match nothing."""
-    table, found = stats.matched_auc(run.table, late(run), band(run).strict)
+    table, found = stats.matched_auc(run.table, late(run), cells.band_of(run).strict)
     used = int(table.used.sum()) if len(table) else 0
     return found if used >= BINS_NEEDED or np.isnan(found.value) else unmeasured(found.n, found.method, f"few bins: {used} of late drift hold {stats.MINIMUM} of each outcome, {BINS_NEEDED} are needed")
 
@@ -119,7 +115,7 @@ def controls(run: Run) -> list[Estimate]:
 def blind_failures(run: Run) -> Estimate:
     """Share of the failures that are settled (strict) and would halt: what no selector by settling and halting can see."""
     wrong = ~run.table.correct.to_numpy()
-    return share((late(run)[wrong] < band(run).strict) & (run.table.halted_at.to_numpy()[wrong] > 0))
+    return share((late(run)[wrong] < cells.band_of(run).strict) & (run.table.halted_at.to_numpy()[wrong] > 0))
 
 
 def beyond(run: Run) -> Estimate:
@@ -137,9 +133,9 @@ MEASURES: dict[str, Callable[[Run], Estimate]] = {
     "auc_late_drift": lambda run: auc(-late(run), run.table.correct),
     "median_growth_correct": lambda run: median_growth(run, True),
     "median_growth_wrong": lambda run: median_growth(run, False),
-    "settled_failures": lambda run: settled_failures(run, band(run).strict),
-    "settled_failures_otsu": lambda run: settled_failures(run, band(run).otsu),
-    "settled_successes_otsu": lambda run: share(late(run)[run.table.correct] < band(run).otsu),
+    "settled_failures": lambda run: settled_failures(run, cells.band_of(run).strict),
+    "settled_failures_otsu": lambda run: settled_failures(run, cells.band_of(run).otsu),
+    "settled_successes_otsu": lambda run: share(late(run)[run.table.correct] < cells.band_of(run).otsu),
     "successes_below_every_failure": below_every_failure,
     "blind_share": blind_share,
     "auc_settled_failures": auc_settled_failures,
@@ -211,8 +207,8 @@ def cause(row: dict, run: Run) -> str:
         return f"about {row['only'].upper()} only"
     if row.get("tied") not in (None, run.meta["side"]):
         return f"tied to {row['tied']}x{row['tied']}"
-    if row.get("needs") == "band" and not band(run).exists:
-        return f"no band: {band(run).reason}"
+    if row.get("needs") == "band" and not cells.band_of(run).exists:
+        return f"no band: {cells.band_of(run).reason}"
     return ""
 
 
@@ -222,12 +218,12 @@ def measure(row: dict, run: Run) -> Estimate:
         reason = cause(row, run)
         if not reason:
             return MEASURES[row["measure"]](run)
-    except KeyError as error:
-        reason = f"missing column {error.args[0]}"
-    except AttributeError as error:  # table.column where there is no such column
-        if not isinstance(error.obj, pd.DataFrame):
+    except (KeyError, AttributeError) as error:  # table["column"], table.column
+        text = error.name if isinstance(error, AttributeError) else str(error.args[0])
+        missing = [name for name in (*tables.schema(tables.K), *tables.columns("q_continue")) if name not in run.table and re.search(rf"\b{name}\b", text or "")]
+        if not missing:
             raise
-        reason = f"missing column {error.name}"
+        reason = f"missing column {missing[0]}"
     return unmeasured(len(run.table), "", reason)
 
 

@@ -216,7 +216,7 @@ def checkpoints(training: Path, run: str, count: int, to: int | None) -> None:
 
 
 @app.command()
-@click.argument("name", metavar="{evolution|long|fates|restarts|pruning|probes|numerics|multi4}")
+@click.argument("name", metavar="{evolution|long|fates|restarts|pruning|probes|numerics|recurrence|multi4}")
 @click.option("--run", required=True, help="a measured run in data/runs")
 @click.option("--device", default="cpu")
 def study(name: str, run: str, device: str) -> None:

@@ -16,9 +16,9 @@ import pandas as pd
 import torch
 
 from rrm_core import boards as drawn
-from rrm_core import cells, charts, embed, measure, paths, playground, rollout, stats, sudoku, train
+from rrm_core import cells, charts, embed, measure, pagedata, paths, playground, rollout, stats, sudoku, train
 from rrm_core.models import RecursiveModel, digits, load_model, tokens
-from rrm_core.tables import LATE, SEGMENTS, Run, columns, lambda_at, load_run, log_drift
+from rrm_core.tables import LATE, SEGMENTS, Run, columns, load_run, log_drift
 
 
 class DemoError(ValueError):
@@ -187,15 +187,8 @@ def restart_table(restarts: pd.DataFrame, threshold: float) -> pd.DataFrame:
 
 
 def growing_window(run: Run) -> pd.DataFrame:
-    """One row a horizon and outcome: h, outcome, low, median, high of λ1 over segments 1..h (10 %, 50 %, 90 %), per update."""
-    rows = []
-    for h in range(1, SEGMENTS + 1):
-        values = lambda_at(run.table, h, run.updates_per_segment)
-        for outcome in ("correct", "wrong"):
-            part = values[cells.outcomes(run.table.correct) == outcome]
-            if len(part):
-                rows.append(dict(zip(("low", "median", "high"), np.quantile(part, [0.1, 0.5, 0.9]), strict=True)) | {"h": h, "outcome": outcome})
-    return pd.DataFrame(rows)
+    """One row an outcome and segment: outcome, segment, low, median, high of λ1 over segments 1..segment (10 %, 50 %, 90 %), per update."""
+    return cells.quantile_bands(pagedata.growth(run), cells.outcomes(run.table.correct), ("correct", "wrong")).rename(columns={"cell": "outcome"})
 
 
 def frames_table(run: Run, n: int, frames: int) -> pd.DataFrame:
@@ -254,7 +247,7 @@ def lines(table: pd.DataFrame, x: str, y: str, y_title: str, color: str, title: 
 
 def window(table: pd.DataFrame, source: str) -> alt.Chart:
     """λ1 as the window grows: median and 10-90 % of each outcome; `table` from :func:`growing_window`."""
-    base = alt.Chart(table).encode(x=alt.X("h:Q", title="segments in the window"), color=alt.Color("outcome:N", **charts.OUTCOME))
+    base = alt.Chart(table).encode(x=alt.X("segment:Q", title="segments in the window"), color=alt.Color("outcome:N", **charts.OUTCOME))
     area = base.mark_area(opacity=0.18).encode(y=alt.Y("low:Q", title=charts.LAMBDA, scale=alt.Scale(zero=False)), y2="high:Q")
     middle = base.mark_line(strokeWidth=2).encode(y="median:Q", strokeDash=alt.StrokeDash("outcome:N", title=charts.OUTCOME["title"]))
     return charts.titled((area + middle + charts.level(0.0)).properties(width=420, height=220), "λ1 as the window grows", source, "Lines: median of each outcome; bands: 10-90 %.")

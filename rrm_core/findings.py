@@ -22,9 +22,10 @@ PICKS = {"q_halt": ("q_halt", 1), "late drift": ("late", -1), "λ1": ("lambda_1"
 
 
 def study(run: Run, name: str) -> pd.DataFrame | None:
-    """The table of study `name` of a run, None where it was not made."""
+    """The table of study `name` of a run, None where it was not made, or of puzzles that are not the run's."""
     path = paths.run_dir(run.name) / "studies" / f"{name}.parquet"
-    return tables.read(path) if path.exists() else None
+    table = tables.read(path) if path.exists() else None
+    return table if table is not None and table.idx.isin(run.table.idx).all() else None
 
 
 def missing(name: str) -> Estimate:

@@ -43,6 +43,8 @@ def component(kind: str, runs: list[Run]) -> object:
     import anywidget
     import traitlets
 
+    if not runs:
+        raise ValueError(f"no runs for the {kind}; expected at least one, as from tables.load_run")
     known = {run.name: run for run in runs}
     blocks = cache(lambda name: pagedata.blocks(known[name]))
     first = cells.band(cells.late_drift(runs[0].table))

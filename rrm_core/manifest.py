@@ -34,9 +34,9 @@ def entries(root: Path) -> dict[str, dict]:
     return {row["path"]: row for row in reader}
 
 
-def record(files: list[Path], command: str, root: Path | None = None) -> None:
+def record(files: list[Path], command: str) -> None:
     """Enter `files`, made by `command`, into the MANIFEST; lines of files that no longer exist are dropped."""
-    root = root or paths.data_dir()
+    root = paths.data_dir()
     lines = {}
     for file in files:
         name = Path(file).resolve().relative_to(root.resolve()).as_posix()
@@ -57,9 +57,9 @@ def unrecorded(files: list[Path]) -> list[Path]:
     return [f for f in files if known.get(f.resolve().relative_to(root.resolve()).as_posix(), {}).get("sha256") != sha256(f)]
 
 
-def verify(root: Path | None = None) -> list[str]:
+def verify() -> list[str]:
     """Everything that is wrong with data/, as sentences; an empty list means every file is the one that was shipped."""
-    root = root or paths.data_dir()
+    root = paths.data_dir()
     known = entries(root)
     present = {p.relative_to(root) for p in root.rglob("*") if p.is_file() and not passing(p)}
     present = {p.as_posix() for p in present if "parts" not in p.parts} - {"MANIFEST"}

@@ -17,9 +17,12 @@ from torch import Tensor
 
 from rrm_core import paths
 from rrm_core.files import passing, sha256, write_json
-from rrm_core.models import Config, ModelError, RecursiveModel, check_names, layers, save_model
+from rrm_core.models import ROPE_THETA, Config, ModelError, RecursiveModel, check_names, layers, save_model
+from rrm_core.ops import RMS_EPS
 
 PUBLISHED = {"trm": {"H_cycles": 3, "L_cycles": 6, "heads": 8, "prefix": 16}, "hrm": {"H_cycles": 2, "L_cycles": 2, "heads": 8, "prefix": 1}}
+
+FIXED = {"rms_norm_eps": RMS_EPS, "rope_theta": ROPE_THETA}  # as published
 
 
 def read_tensors(path: Path | str) -> dict[str, Tensor]:
@@ -91,22 +94,28 @@ def infer(tensors: dict[str, Tensor], arch: dict | None = None) -> tuple[Config,
 
     if arch.get("pos_encodings", "rope") not in ("rope", "none"):
         raise ModelError(f"pos_encodings={arch['pos_encodings']!r}: expected rope (or none for mlp_t); learned positions are not part of the Sudoku models")
+    if arch.get("pos_encodings") == "none" and mixer is None:
+        raise ModelError("pos_encodings='none' with attention: expected rope; attention that knows no positions is not one of the published Sudoku models, and would be measured wrongly")
     cycles = {name: setting(name, name) for name in ("H_cycles", "L_cycles")}
     heads = setting("heads", "num_heads") if mixer is None else number("num_heads") if "num_heads" in arch else PUBLISHED[model]["heads"]
     if mixer is not None:
         prefix = mixer.shape[1] - (vocabulary - 2) ** 2
     elif arch.get("puzzle_emb_len"):
         prefix = number("puzzle_emb_len")
-    elif "puzzle_emb_ndim" in arch:
+    elif "puzzle_emb_ndim" in arch and (model == "hrm" or "puzzle_emb_len" in arch):  # a TRM whose config leaves the length out has 16
         prefix = math.ceil(number("puzzle_emb_ndim") / width)
     else:
         prefix = setting("prefix", "puzzle_emb_len")
     config = Config(model, "attention" if mixer is None else "mlp", vocabulary - 2, width, layers(tensors, "L_level"), layers(tensors, "H_level"),
                     cycles["H_cycles"], cycles["L_cycles"], heads, prefix, number("expansion", float) if "expansion" in arch else 4.0)  # fmt: skip
     said = {"hidden_size": config.width, "L_layers": config.L_layers, "H_layers": config.H_layers, "mlp_t": config.mixing == "mlp"}
+    said |= {"puzzle_emb_len": prefix} if mixer is not None and arch.get("puzzle_emb_len") else {}
     wrong = [f"{key}: config says {arch[key]}, the tensors {mine}" for key, mine in said.items() if key in arch and arch[key] != mine]
     if wrong:
         raise ModelError(f"the config does not belong to this checkpoint: {'; '.join(wrong)}")
+    other = [f"{key}: {arch[key]}, expected {mine:g}" for key, mine in FIXED.items() if key in arch and number(key, float) != mine]
+    if other:
+        raise ModelError(f"the config asks for what is fixed here: {'; '.join(other)}")
     return config, assumed
 
 

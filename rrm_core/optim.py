@@ -10,10 +10,10 @@ from torch import Tensor
 
 
 class AdamAtan2(torch.optim.Optimizer):
-    """Adam whose step is lr * atan2(m, sqrt(v)) of the bias-corrected moments: no epsilon, and bounded by lr pi/2.
+    """Adam whose step at time t is lr / (1 - b1^t) * atan2(m, sqrt(v / (1 - b2^t))): no epsilon, and bounded by lr pi/2 / (1 - b1^t).
 
-    Weight decay is decoupled, as in AdamW. Source: Everett et al. 2024 (arXiv 2407.05872) without its two extra constants
-    (both one), our reading of what the published runs use.
+    The first moment is corrected outside the angle, as in the kernel (imoneoi/adam-atan2) that the published runs use. Weight decay is
+    decoupled, as in AdamW. Source: Everett et al. 2024 (arXiv 2407.05872), whose two extra constants are one here.
     """
 
     def __init__(self, params: Iterable[Tensor], lr: float = 1e-4, betas: tuple[float, float] = (0.9, 0.95), weight_decay: float = 1.0) -> None:
@@ -38,7 +38,7 @@ class AdamAtan2(torch.optim.Optimizer):
             for p, s in zip(params, slots, strict=True):
                 s["step"] += 1
                 t = s["step"].item()
-                p.add_(torch.atan2(s["exp_avg"] / (1 - b1**t), (s["exp_avg_sq"] / (1 - b2**t)).sqrt()), alpha=-group["lr"])
+                p.add_(torch.atan2(s["exp_avg"], (s["exp_avg_sq"] / (1 - b2**t)).sqrt()), alpha=-group["lr"] / (1 - b1**t))
 
 
 OPTIMISERS = {"adamw": partial(torch.optim.AdamW, fused=True), "adam-atan2": AdamAtan2}

@@ -200,12 +200,6 @@ def capture(n: int, steps: int, eps: float = 0.04) -> np.ndarray:
     return found
 
 
-def toy_formula(captured: np.ndarray, steps: int) -> np.ndarray:
-    """The paper's exponents of the toy: (t_search ln 2 + (T - t_search) ln 1/2) / T; -1 in `captured` means never."""
-    search = np.where(np.asarray(captured) < 0, steps, captured)
-    return (search * math.log(2) + (steps - search) * math.log(0.5)) / steps
-
-
 def transient_table(horizons: list[int], n: int = 1000, eps: float = 0.04) -> list[dict]:
     """One row a horizon T: share captured, median exponents of captured and searching starts, their gap, AUC of the lower for captured."""
     rows = []

@@ -23,8 +23,21 @@ def make(side: int, n_train: int, n_test: int, seed: int) -> dict[str, pd.DataFr
 
     4x4 has only 36 essentially different minimal puzzles, so its sets are distinct as texts only and claim nothing.
     """
-    train, held_out = sudoku.make_split(side, n_train, n_test + VALIDATION, seed, distinct=side > 4)
-    return {"train": train, "test": held_out[:n_test], "validation": held_out[n_test:].reset_index(drop=True)}
+    wanted, found, solutions = n_train + n_test + VALIDATION, {}, []
+    for attempt in range(1000):
+        missing = wanted - len(found)
+        if missing <= 0:
+            break
+        batch, solved = sudoku.generate(side, missing + missing // 10 + 16, [seed, attempt])
+        for puzzle, solution, form in zip(batch, solved, sudoku.canonical(batch) if side > 4 else batch, strict=True):
+            if form.tobytes() not in found and len(found) < wanted:
+                found[form.tobytes()] = puzzle
+                solutions.append(solution)
+    if len(found) < wanted:
+        raise sudoku.SudokuError(f"{wanted} different puzzles of side {side} were asked for ({VALIDATION} of them for validation), {len(found)} found; ask for fewer")
+    table = sudoku.described(np.array(list(found.values())), np.array(solutions))
+    cuts = {"train": table[:n_train], "test": table[n_train : n_train + n_test], "validation": table[n_train + n_test :]}
+    return {name: part.reset_index(drop=True) for name, part in cuts.items()}
 
 
 def write(sets: dict[str, pd.DataFrame], replace: bool = False) -> list[Path]:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from rrm_core import cells, claims, stats, tables
-from rrm_core.cells import CELLS, Band
+from rrm_core.cells import CELLS
 from rrm_core.embed import HTML, say  # noqa: F401 (say: for the chapters)
 from rrm_core.stats import Estimate
 from rrm_core.tables import SEGMENTS, Run
@@ -58,14 +58,14 @@ def interval(low: float, high: float, spec: str = ".3f") -> str:
     return "–" if np.isnan(low) or np.isnan(high) else f"[{low:{spec}}, {high:{spec}}]"
 
 
+def failures_printed(model: str) -> int:
+    """How many puzzles the paper's "TRM" or "HRM" failed on."""
+    return int(tables.published("runs").query("model == @model and quantity == 'n_wrong'").value.iloc[0])
+
+
 def paper_value(row: pd.Series, spec: str = ".3f") -> str:
     """A published figure with its interval, where one is printed."""
     return f"{row.value:{spec}}" + ("" if np.isnan(row.low) else f" {interval(row.low, row.high, spec)}")
-
-
-def bands(runs: list[Run], strict_percentile: float = 0) -> dict[str, Band]:
-    """{run: settled band} on late drift of z_H; a `strict_percentile` of 0 leaves the strict threshold to our rule."""
-    return {run.name: cells.band_of(run, strict_percentile) for run in runs}
 
 
 # --- section 2 ---------------------------------------------------------------------------------------------------
@@ -73,12 +73,13 @@ def bands(runs: list[Run], strict_percentile: float = 0) -> dict[str, Band]:
 
 def runs_table(runs: list[Run]) -> pd.DataFrame:
     """T1: model, size, task, puzzles, accuracy and steps of the paper's two models and of the runs."""
-    paper = tables.published("runs").set_index(["model", "quantity"]).value
+    printed = tables.published("runs").set_index(["model", "quantity"])
+    paper = printed.value
     rows = [
-        {"run": model, "source": PAPER, "parameters": f"{paper[model, 'parameters']:,.0f}", "task": "9x9", "puzzles": n,
+        {"run": model, "source": PAPER, "parameters": f"{paper[model, 'parameters']:,.0f}", "task": "9x9", "puzzles": int(printed.n[model, "accuracy"]),
          "accuracy": paper[model, "accuracy"], "exponents per": "QR step", "steps a segment": int(paper[model, "qr_steps_per_segment"]),
          "trained to step": int(paper[model, "checkpoint_step"])}
-        for model, n in (("TRM", 2048), ("HRM", 8192))
+        for model in ("TRM", "HRM")
     ]  # fmt: skip
     for run in runs:
         side, meta = run.meta["side"], run.meta
@@ -135,8 +136,9 @@ def band_table(runs: list[Run], strict_percentile: float = 0) -> pd.DataFrame:
     rows = [{"run": m, "source": PAPER, "Otsu": paper[m, "otsu_threshold"], "strict": paper.get((m, "strict_threshold"), np.nan),
              "strict percentile": paper[m, "strict_percentile"], "separability": np.nan, "dip p": np.nan, "settled band": "yes", "by": "–"}
             for m in ("TRM", "HRM")]  # fmt: skip
-    for name, band in bands(runs, strict_percentile).items():
-        rows.append({"run": name, "source": HERE, "Otsu": band.otsu, "strict": band.strict, "strict percentile": band.strict_percentile,
+    for run in runs:
+        band = cells.band_of(run, strict_percentile)
+        rows.append({"run": run.name, "source": HERE, "Otsu": band.otsu, "strict": band.strict, "strict percentile": band.strict_percentile,
                      "separability": band.separability, "dip p": band.dip_p, "settled band": "yes" if band.exists else f"no: {band.reason}", "by": band.by})  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -237,7 +239,7 @@ def examples_line(run: Run, threshold: float) -> str:
 def threshold_free_table(runs: list[Run]) -> pd.DataFrame:
     """The statement without a threshold: the share of successes whose late drift is below that of every failure."""
     p = tables.published("cells").query("quantity == 'successes_below_smallest_failure'").iloc[0]
-    rows = [{"run": "TRM", "source": PAPER, "failures": 254, "smallest late drift of a failure": np.nan, "successes below it": f"{p.value:.1%}"}]
+    rows = [{"run": p.model, "source": PAPER, "failures": failures_printed(p.model), "smallest late drift of a failure": np.nan, "successes below it": f"{p.value:.1%}"}]
     for run in runs:
         t = cells.threshold_free(cells.late_drift(run.table), run.table.correct)
         share = stats.below_smallest(cells.late_drift(run.table), run.table.correct)
@@ -287,18 +289,6 @@ def early_table(runs: list[Run], h: int) -> pd.DataFrame:
     return pd.DataFrame(rows).rename(columns={"lambda1": f"-λ1 over 1..{h}", "drift_h": f"+drift of segment {h}", "q_halt": f"+q_halt at {h}"})
 
 
-def horizons_table(run: Run, last: int = SEGMENTS - 1, restricted: bool = True) -> pd.DataFrame:
-    """The AUC of every signal after 1..`last` segments: h, signal, auc, low, high, ...; among puzzles still wrong there, or all.
-
-    Where fewer than :data:`rrm_core.stats.SMALLEST` of an outcome are left the AUC is NaN: an interval that takes it for normal is too narrow there.
-    """
-    which = "subset != 'all'" if restricted else "subset == 'all'"
-    parts = [stats.early_window(run.table, run.updates_per_segment, h).query(which) for h in range(1, last + 1)]
-    table = pd.concat(parts, ignore_index=True)
-    table.loc[table[["n_correct", "n_wrong"]].min(axis=1) < stats.SMALLEST, ["auc", "low", "high"]] = np.nan
-    return table
-
-
 def outcome_table(runs: list[Run]) -> pd.DataFrame:
     """What one number a model hides: mean λ1 over all puzzles beside the means of those solved and not, per update and segment."""
     rows = []
@@ -319,7 +309,8 @@ def ceiling_table(runs: list[Run], strict_percentile: float = 0) -> pd.DataFrame
 
     p = tables.published("cells").set_index(["model", "quantity"]).value
     rows = []
-    for model, which, wrong in (("TRM", "otsu", 254), ("HRM", "strict", 3894)):
+    for model, which in (("TRM", "otsu"), ("HRM", "strict")):
+        wrong = failures_printed(model)
         k = int(p[model, f"{which}_B"])
         rows.append({"run": model, "source": PAPER, "failures": wrong, "settled (B)": k, "share of failures": f"{stats.proportion(k, wrong):.2%}", "settled and would halt": k,
                      "wrong, of the settled": shown(k, p[model, f"{which}_A"] + k), "right, turned away": shown(p[model, f"{which}_C"], p[model, f"{which}_A"] + p[model, f"{which}_C"]), "band": "yes"})  # fmt: skip

@@ -134,10 +134,7 @@ def auc_row(score: np.ndarray, correct: np.ndarray, **labels: object) -> dict:
 
 
 def median(values: np.ndarray, resamples: int = RESAMPLES, seed: int = 0) -> Estimate:
-    """The median with a percentile bootstrap interval (10,000 resamples, seed 0), drawn through order statistics.
-
-    The median of a resample of size n is an order statistic of the data, so resampling the ranks is enough.
-    """
+    """The median with a percentile bootstrap interval (10,000 resamples, seed 0)."""
     values = np.sort(np.asarray(values, dtype="float64"))
     n = len(values)
     if n < 2:

@@ -81,7 +81,7 @@ def motions(table: pd.DataFrame, source: str) -> alt.Chart:
 
 
 def settling(table: pd.DataFrame, source: str) -> alt.Chart:
-    """Share of failures that settle in a wrong place against their growth, a point a checkpoint, a line a training; `table`: findings.settling."""
+    """Share of failures that settle in a wrong place against their growth, a point a checkpoint, a line a training; `table`: fate_report.settling."""
     table = table.assign(network=table.model + ", " + table.mixing.str.replace("mlp", "MLP"))
     domain, shades, shapes = ["HRM, attention", "TRM, attention", "TRM, MLP"], ["#0072b2", "#cc79a7", "#d55e00"], ["circle", "diamond", "cross"]
     base = alt.Chart(table).encode(

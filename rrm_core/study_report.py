@@ -29,11 +29,6 @@ def lacking(runs: list[Run], name: str) -> object:
     return report.say(" ".join(said))
 
 
-def strict(run: Run) -> float:
-    """The run's strict threshold on log10 late drift."""
-    return cells.band_of(run).strict
-
-
 def horizon(h: int) -> int:
     """`h`, the number of segments seen, refused unless something is left to be seen."""
     if isinstance(h, bool) or h not in range(1, SEGMENTS):
@@ -79,9 +74,11 @@ def changes_table(runs: list[Run]) -> pd.DataFrame:
 
 def arms_table(made: Made) -> pd.DataFrame:
     """multi4 beside plain training: the paper's three checkpoints, then both arms of each run, growth per segment."""
-    p = tables.published("evolution").pivot(index="model", columns="quantity", values="value")
-    rows = [pd.DataFrame([{"run": model, "source": PAPER, "n": 512, "accuracy": r.accuracy, **{c: r[f"otsu_{c}"] for c in cells.CELLS},
-                           "growth A": 21 * r.median_lambda_1_A, "growth D": 21 * r.median_lambda_1_D} for model, r in p.iterrows()])]  # fmt: skip
+    printed = tables.published("evolution")
+    p, n = printed.pivot(index="model", columns="quantity", values="value"), printed.groupby("model").n.first()
+    steps = tables.published("runs").query("model == 'TRM' and quantity == 'qr_steps_per_segment'").value.iloc[0]
+    rows = [pd.DataFrame([{"run": model, "source": PAPER, "n": n[model], "accuracy": r.accuracy, **{c: r[f"otsu_{c}"] for c in cells.CELLS},
+                           "growth A": steps * r.median_lambda_1_A, "growth D": steps * r.median_lambda_1_D} for model, r in p.iterrows()])]  # fmt: skip
     for run, table in made:
         t = findings.evolution(table, run.updates_per_segment, by=("arm", "step"))
         t["arm"] = [f"{a}, +{s} steps" if s else "shared checkpoint" for a, s in zip(t.arm, t.step, strict=True)]
@@ -125,7 +122,7 @@ def floor_sentence(made: Made) -> str:
 
 def probes_table(made: Made) -> pd.DataFrame:
     """Ren & Liu's two probes: one blank, and one row masked."""
-    rows = [labelled(run, findings.probes(table, strict(run))) for run, table in made]
+    rows = [labelled(run, findings.probes(table, cells.band_of(run).strict)) for run, table in made]
     out = joined(rows)
     for column in ("right at 16", "ever right", "stays right, once right"):
         if column in out:
@@ -177,11 +174,23 @@ def horizon_marks(run: Run) -> pd.DataFrame:
     return pd.DataFrame({"h": parts.h.astype(int), "signal": parts.signal, "auc": mine.value, "source": f"paper, {run.meta['model'].upper()} on 9x9"})
 
 
+def horizons_table(run: Run, last: int = SEGMENTS - 1, restricted: bool = True) -> pd.DataFrame:
+    """The AUC of every signal after 1..`last` segments: h, signal, auc, low, high, ...; among puzzles still wrong there, or all.
+
+    Where fewer than :data:`rrm_core.stats.SMALLEST` of an outcome are left the AUC is NaN: an interval that takes it for normal is too narrow there.
+    """
+    which = "subset != 'all'" if restricted else "subset == 'all'"
+    parts = [stats.early_window(run.table, run.updates_per_segment, h).query(which) for h in range(1, last + 1)]
+    table = pd.concat(parts, ignore_index=True)
+    table.loc[table[["n_correct", "n_wrong"]].min(axis=1) < stats.SMALLEST, ["auc", "low", "high"]] = np.nan
+    return table
+
+
 def horizons_numbers(run: Run) -> pd.DataFrame:
     """The horizon sweep in numbers: one row a horizon and set of puzzles, AUC with interval of each signal."""
     rows = []
     for restricted in (True, False):
-        table = report.horizons_table(run, restricted=restricted)
+        table = horizons_table(run, restricted=restricted)
         for h, part in table.groupby("h"):
             first = part.iloc[0]
             cells_ = {r.signal: f"{r.auc:.3f} {report.interval(r.low, r.high)}" if np.isfinite(r.auc) else "–" for r in part.itertuples()}
@@ -193,7 +202,7 @@ def drift_sign_table(runs: list[Run], horizons: tuple[int, ...] = (1, 2, 4, 6, 8
     """Which way drift points at each horizon among puzzles still wrong there: + more drift, later solved; - the other way; a dash where too few are left."""
     rows = []
     for run in runs:
-        found, drift = {}, report.horizons_table(run).query("signal == 'drift_h'").set_index("h")
+        found, drift = {}, horizons_table(run).query("signal == 'drift_h'").set_index("h")
         for h in horizons:
             t = drift.loc[h]
             found[f"h = {h}"] = "–" if np.isnan(t.auc) else f"{'+' if t.low > 0.5 else '−' if t.high < 0.5 else '0'} ({t.auc:.2f})"

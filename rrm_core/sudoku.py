@@ -138,19 +138,17 @@ def count_solutions(board: np.ndarray, limit: int = 2) -> int:
 # --- making ------------------------------------------------------------------------------------------------------
 
 
-def generate(side: int, n: int, seed: int, extra_givens: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def generate(side: int, n: int, seed: int | list[int]) -> tuple[np.ndarray, np.ndarray]:
     """(puzzles, solutions), each (n, cells): minimal puzzles with one solution, the same for the same seed everywhere.
 
     Each starts from a random full grid; givens are removed in random order while the solution stays unique, so that in
-    the end none can be removed. `extra_givens` solution digits are then put back. About 1 ms each at 9x9.
+    the end none can be removed; :func:`add_givens` puts some back. About 1 ms each at 9x9.
     """
     box_shape(side)
-    if n < 1 or not 0 <= extra_givens <= side * side:
-        raise SudokuError(f"n={n}, extra_givens={extra_givens}: expected n >= 1 and extra_givens in 0..{side * side}")
-    rng = np.random.default_rng(seed)
-    seeds = rng.integers(0, 2**63, size=n, dtype=np.uint64)
-    puzzles, solutions = kernels.generate_all(seeds, *geometry(side))
-    return (add_givens(puzzles, solutions, np.full(n, extra_givens), rng) if extra_givens else puzzles), solutions
+    if n < 1:
+        raise SudokuError(f"n={n}: expected n >= 1")
+    seeds = np.random.default_rng(seed).integers(0, 2**63, size=n, dtype=np.uint64)
+    return kernels.generate_all(seeds, *geometry(side))
 
 
 def add_givens(puzzles: np.ndarray, solutions: np.ndarray, extra: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -218,30 +216,3 @@ def described(puzzles: np.ndarray, solutions: np.ndarray, found: dict[str, np.nd
     found = solve_many(puzzles) if found is None else found
     values = ([to_text(b) for b in puzzles], [to_text(b) for b in solutions], (puzzles > 0).sum(1), found["backtracks"], found["naked_backtracks"])
     return pd.DataFrame(dict(zip(COLUMNS, values, strict=True)))
-
-
-def make_split(side: int, n_train: int, n_test: int, seed: int, distinct: bool = True) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """(train, test) tables of minimal puzzles whose canonical forms are distinct within and across the two.
-
-    4x4 has only 36 essentially different minimal puzzles; ``distinct=False`` asks for distinct texts instead, for smoke
-    tests and demonstrations that claim nothing.
-    """
-    wanted, puzzles, solutions, seen = n_train + n_test, [], [], set()
-    for attempt in range(1000):
-        missing = wanted - len(puzzles)
-        if missing <= 0:
-            break
-        batch, solved = generate(side, missing + missing // 10 + 16, [seed, attempt])
-        for puzzle, solution, key in zip(batch, solved, canonical(batch) if distinct else batch, strict=True):
-            if key.tobytes() not in seen and len(puzzles) < wanted:
-                seen.add(key.tobytes())
-                puzzles.append(puzzle)
-                solutions.append(solution)
-        if distinct and side == 4 and len(puzzles) < wanted and attempt > 20:
-            break
-    if len(puzzles) < wanted:
-        raise SudokuError(
-            f"{wanted} essentially different puzzles of side {side} were asked for, {len(puzzles)} found; ask for fewer, or distinct=False"
-        )
-    table = described(np.array(puzzles), np.array(solutions))
-    return table[:n_train].reset_index(drop=True), table[n_train:].reset_index(drop=True)

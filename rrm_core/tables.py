@@ -212,22 +212,15 @@ def keeper(run: Run) -> str | None:
     return next((name for name in keeps if training(read_meta(name)) == training(run.meta)), None)
 
 
-def has_log(name: str) -> bool:
-    """Whether run `name` ships a training log; an imported checkpoint does not."""
-    return (paths.run_dir(name) / "log.csv").exists()
-
-
 def read_log(name: str) -> pd.DataFrame:
-    """The training log of run `name`: step, examples, elapsed_s, lr, loss, exact, token_acc, ..., eval_exact, eval_token_acc."""
+    """The training log of run `name`: step, examples, elapsed_s, lr, loss, exact, token_acc, ..., eval_exact, eval_token_acc; empty where it ships none, as an imported checkpoint."""
     path = paths.run_dir(name) / "log.csv"
-    if not path.exists():
-        raise TableError(f"run {name!r} ships no training log ({path})")
-    return pd.read_csv(path)
+    return pd.read_csv(path) if path.exists() else pd.DataFrame(columns=["step"])
 
 
 def evaluations(name: str) -> pd.DataFrame:
     """The rows of run `name`'s log that hold an evaluation; none where it ships no log, or stopped before the first."""
-    log = read_log(name) if has_log(name) else pd.DataFrame(columns=["step"])
+    log = read_log(name)
     return log.reindex(columns=list(dict.fromkeys([*log, "eval_exact", "eval_token_acc"]))).dropna(subset=["eval_exact"])
 
 

@@ -7,7 +7,6 @@ are replaced by fresh puzzles. Sources: Wang et al. 2025, Jolicoeur-Martineau 20
 from __future__ import annotations
 
 import copy
-import csv
 import json
 import time
 from dataclasses import asdict
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.csv
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
@@ -25,7 +25,7 @@ from rrm_core import puzzles, sudoku
 from rrm_core.config import SEGMENTS, Config
 from rrm_core.files import write_bytes, write_json
 from rrm_core.losses import answer_loss, halting_loss
-from rrm_core.models import RecursiveModel, load_model, on_device, save_model, tokens
+from rrm_core.models import RecursiveModel, on_device, save_model, tokens
 from rrm_core.optim import OPTIMISERS
 from rrm_core.recipes import Recipe, TrainingError, preset  # noqa: F401 (preset: for the command line)
 from rrm_core.rollout import unroll
@@ -129,7 +129,11 @@ class Trainer:
         self.note(loss, right, solved)
 
     def learn(self) -> None:
-        """AdamW on the parameters, sign-SGD on the puzzle embedding, then the moving average."""
+        """The recipe's optimiser on the parameters, sign-SGD on the puzzle embedding, then the moving average.
+
+        Two differences from the published code: there the average has its full weight from the first step (here it warms up, which matters
+        for some 9 / (1 - ema) steps), and it leaves the puzzle embedding out.
+        """
         rate = self.recipe.lr * min(1.0, (self.step + 1) / self.recipe.warmup)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
@@ -270,7 +274,7 @@ class Trainer:
             self.restore(load_file(path, device=str(self.device)))
             self.step, self.elapsed, self.window = int(progress["step"]), float(progress["elapsed_s"]), progress["window"]
             self.rng.bit_generator.state = progress["rng"]
-            rows = log_rows(log) if log.exists() else []
+            rows = pyarrow.csv.read_csv(log).to_pylist() if log.exists() else []  # it keeps every digit, so that they are written back as they were
             self.rows = [row for row in rows if row["step"] <= self.step]  # the log may be newer than the state: it is written first
         except TrainingError:
             raise
@@ -306,22 +310,7 @@ class Trainer:
         self.tokens, self.labels, self.used, self.done = (carry[k] for k in ("tokens", "labels", "used", "done"))
 
 
-def log_rows(path: Path) -> list[dict]:
-    """The rows of a log.csv with every digit kept (pandas' reader may lose the last one), so that it is written back as it was."""
-    with open(path, newline="") as file:
-        rows = [{k: float(v) if v else np.nan for k, v in row.items()} for row in csv.DictReader(file)]
-    return [row | {name: int(row[name]) for name in ("step", "examples")} for row in rows]
-
-
 def checkpoints(folder: Path | str) -> dict[int, Path]:
     """{step: folder} of the checkpoints below a training or run folder, ascending."""
     found = sorted(Path(folder).glob("checkpoints/step_*"))
     return {int(p.name.removeprefix("step_")): p for p in found if (p / "model.safetensors").exists()}
-
-
-def load_checkpoint(folder: Path | str, step: int) -> RecursiveModel:
-    """The averaged model of one step; an absent step is refused with the list of those there."""
-    known = checkpoints(folder)
-    if step not in known:
-        raise TrainingError(f"{folder}: no checkpoint at step {step}; there are {list(known)}")
-    return load_model(known[step])

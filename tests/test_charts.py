@@ -11,7 +11,7 @@ import pytest
 import vl_convert
 from PIL import Image
 
-from rrm_core import cells, charts, embed, report, stats, tables, widgets
+from rrm_core import cells, charts, embed, report, stats, study_report, tables, widgets
 from rrm_core.tables import Run
 
 
@@ -30,7 +30,7 @@ def every_chart(run):
         "sweep": charts.sweep(cells.sweep(late, df.correct).assign(run=run.label), run.label),
         "matched": charts.auc_by_bin(matched, "bin", "bin", mean.value, run.label),
         "early": charts.early_window(stats.early_window(df, run.updates_per_segment), run.label),
-        "horizons": charts.horizons(report.horizons_table(run, 4), run.label),
+        "horizons": charts.horizons(study_report.horizons_table(run, 4), run.label),
         "training": charts.training_log(tables.read_log(run.name), run.meta["step"], run.label),
         "halting": charts.halting(report.halting_table(run), run.label),
     }

@@ -1,13 +1,14 @@
 """The commands as a stranger types them: one-line errors with exit status 2, nothing lost."""
 
 import json
+import re
 import subprocess
 import sys
 
 import pandas as pd
 import pytest
 
-from rrm_core import cli, exercises, manifest, puzzles, report, tables
+from rrm_core import cli, exercises, manifest, puzzles, report, studies, tables
 
 
 def rrm(*arguments, capsys):
@@ -33,6 +34,11 @@ def test_solve(capsys):
 def test_bad_boards_end_in_one_line(board, message, capsys):
     status, _, err = rrm("puzzles", "solve", board, capsys=capsys)
     assert status == 2 and message in err and err.count("\n") == 1
+
+
+def test_the_help_of_study_names_every_study(capsys):
+    status, out, _ = rrm("study", "--help", capsys=capsys)
+    assert status == 0 and f"{{{'|'.join(sorted(studies.NAMES))}}}" == "{" + "|".join(sorted(re.search(r"\{([a-z0-9|\s]+)\}", out)[1].replace("\n", "").replace(" ", "").split("|"))) + "}"
 
 
 def test_from_training_to_a_verified_run(data_copy, tmp_path, capsys):

@@ -94,7 +94,8 @@ def test_missing_unexpected_and_misshapen_names_are_listed(tmp_path):
 def test_a_wrong_config_is_refused(tmp_path):
     torch.save(official_state("hrm"), tmp_path / "x")
     for change, message in (({"hidden_size": 256}, "hidden_size: config says 256, the tensors 512"), ({"H_layers": 2}, "H_layers: config says 2"),
-                            ({"pos_encodings": "learned"}, "pos_encodings='learned'")):  # fmt: skip
+                            ({"pos_encodings": "learned"}, "pos_encodings='learned'"), ({"pos_encodings": "none"}, "pos_encodings='none' with attention"),
+                            ({"rms_norm_eps": 1e-6}, "rms_norm_eps: 1e-06, expected 1e-05"), ({"rope_theta": 5e5}, "rope_theta: 500000.0, expected 10000")):  # fmt: skip
         (tmp_path / "c.yaml").write_text(yaml.safe_dump({"arch": ARCH["hrm"] | change}))
         with pytest.raises(ModelError, match=message):
             official.read_checkpoint(tmp_path / "x", tmp_path / "c.yaml")
@@ -107,6 +108,17 @@ def test_a_wrong_config_is_refused(tmp_path):
     (tmp_path / "c.yaml").write_text("lr: 1\n")
     with pytest.raises(ModelError, match="no 'arch' block"):
         official.read_checkpoint(tmp_path / "x", tmp_path / "c.yaml")
+
+
+def test_the_length_of_the_puzzle_embedding_is_the_published_one_where_a_config_leaves_it_out(tmp_path):
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump({"arch": {k: v for k, v in ARCH["trm-attention"].items() if k != "puzzle_emb_len"}}))
+    torch.save(official_state("trm-attention"), tmp_path / "x")
+    model, assumed = official.read_checkpoint(tmp_path / "x", tmp_path / "c.yaml")
+    assert model.config.prefix == 16 and assumed == ["prefix=16"]
+    torch.save(official_state("trm-mlp"), tmp_path / "y")
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump({"arch": ARCH["trm-mlp"] | {"puzzle_emb_len": 1}}))
+    with pytest.raises(ModelError, match="puzzle_emb_len: config says 1, the tensors 16"):
+        official.read_checkpoint(tmp_path / "y", tmp_path / "c.yaml")
 
 
 class Evil:

@@ -44,7 +44,7 @@ def test_charts_of_the_studies_are_valid_and_described(runs):
             charts.append(study_charts.fates(findings.fates(found["long"], otsu), run.label))
         if found["restarts"] is not None:
             charts += [study_charts.restarts(findings.restart_curve(run, found["restarts"]), run.table.correct.mean(), run.label),
-                       study_charts.blind(findings.blind_curve(run, found["restarts"], study_report.strict(run)), run.label)]  # fmt: skip
+                       study_charts.blind(findings.blind_curve(run, found["restarts"], cells.band_of(run).strict), run.label)]  # fmt: skip
         if found["pruning"] is not None:
             charts.append(study_charts.pruning(found["pruning"].query("h == 4"), run.label))
         if found["numerics"] is not None:
@@ -70,7 +70,7 @@ def test_the_sign_of_drift_is_that_of_its_interval(runs):
     assert (later.median() > never.median()) == row["h = 4"].startswith("+")
     few = runs["trm-9x9-small"]  # three of its puzzles are solved at 16 and not at 15
     assert few.table.correct[~few.table.correct_15].sum() == 3 and study_report.drift_sign_table([few], (15,)).iloc[0]["h = 15"] == "–"
-    assert np.isnan(report.horizons_table(few).set_index("h").auc[15]).all()
+    assert np.isnan(study_report.horizons_table(few).set_index("h").auc[15]).all()
 
 
 def test_a_run_without_a_threshold_has_no_matched_bin(runs):

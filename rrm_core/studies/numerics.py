@@ -18,8 +18,8 @@ PUZZLES, K = 64, 2
 SETTINGS = {"puzzles": PUZZLES, "k": K}
 
 
-def autocast(model: RecursiveModel, boards: np.ndarray, **options: object) -> dict[str, np.ndarray]:
-    """A rollout in the training's arithmetic: bfloat16 products, float32 weights; without exponents."""
+def autocast(model: RecursiveModel, boards: np.ndarray, **_: object) -> dict[str, np.ndarray]:
+    """A rollout in the training's arithmetic: bfloat16 products, float32 weights; without exponents, so their seed and intervals say nothing."""
     device = next(model.parameters()).device.type
     with torch.autocast(device, torch.bfloat16):
         return rolled(model, boards, k=0)
