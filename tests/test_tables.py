@@ -1,12 +1,18 @@
 """The measurement table, run folders, files: the contract and every way to break it."""
 
+import ast
 import json
 import os
+import re
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import rrm_core
 from rrm_core import files, paths, tables
 from rrm_core.tables import TableError
 
@@ -215,3 +221,32 @@ def test_run_json_lists_every_file(run):
     listed = json.loads((folder / "run.json").read_text())["files"]
     assert set(listed) == {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()} - {"run.json"}
     assert all(files.sha256(folder / name) == digest for name, digest in listed.items())
+
+
+def imported(path):
+    """Names of the modules of rrm_core that a file imports, wherever in it, those of its own folder as the folder."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module == "rrm_core":
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("rrm_core."):
+            found.add(node.module.split(".")[1])
+    return found
+
+
+def test_every_module_stands_on_the_map_and_imports_only_what_stands_before_it():
+    rooms = re.findall(r"^[a-z]+: (.+)$", rrm_core.__doc__, re.M)
+    order = [name for room in rooms for name in room.split(", ")]
+    folder = Path(rrm_core.__file__).parent
+    files = {path.stem: [path] for path in folder.glob("*.py") if path.stem != "__init__"} | {"studies": list((folder / "studies").glob("*.py"))}
+    assert sorted(order) == sorted(files)
+    for name, paths in files.items():
+        later = {other for path in paths for other in imported(path)} - set(order[: order.index(name)]) - {name}
+        assert not later, f"{name} imports {later}, which the map has after it"
+
+
+def test_what_needs_only_tables_never_imports_torch():
+    names = re.search(r"^statistics: .+?(?=^command)", rrm_core.__doc__, re.M | re.S)[0]
+    modules = {name for room in re.findall(r": (.+)$", names, re.M) for name in room.split(", ")} - {"playground", "inpage", "demos"}
+    code = f"import sys\n{chr(10).join(f'import rrm_core.{m}' for m in sorted(modules))}\nassert 'torch' not in sys.modules, 'torch'"
+    assert len(modules) > 15 and subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stderr == ""
