@@ -151,7 +151,7 @@ MEASURES: dict[str, Callable[[Run], Estimate]] = {
     "blind_failures": blind_failures,
     "lambda_1_beyond": beyond,
     "growth_D_change": findings.training_change,
-    "gap_change": lambda run: findings.training_change(run, gap=True),
+    "gap_change": lambda run: findings.training_change(run, "D - A"),
     "multi4_D": findings.multi4_d_mass,
     "multi4_growth_A": findings.multi4_growth_a,
     "lingering": findings.lingering,

@@ -228,7 +228,7 @@ def change_along(run: Run) -> tuple[str, pd.Series, pd.Series] | None:
 
 def changes_sentence(runs: list[Run]) -> str:
     """In which trainings the share that settles in a wrong place falls again; Markdown, empty where no checkpoint was followed."""
-    found = {run.name: change_along(run) for run in runs}
+    found = {run.name: change_along(run) for run in all_trained(runs)}
     parts = [f"{how} in {', '.join(f'`{name}`' for name, change in found.items() if change and change[0] == how)}" for how in dict.fromkeys(c[0] for c in found.values() if c)]
     return f"But a run is one moment of its training: from its highest value to the last checkpoint that could be followed, that share {'; it '.join(parts)}." if parts else ""
 
@@ -290,7 +290,8 @@ def in_short(runs: list[Run]) -> str:
     It is said only where the rank correlation of growth and settling is at most :data:`CLEAR`, the median share that settles is above one half for
     checkpoints whose failures shrink, and below one half for every checkpoint whose failures grow.
     """
-    table, changes = settling(all_trained(runs)), [change for run in runs if (change := change_along(run))]
+    every = all_trained(runs)
+    table, changes = settling(every), [change for run in every if (change := change_along(run))]
     if len(table) < 3 or not changes:
         return ""
     shrink, grow = table.settled[table.growth < 0].median(), table.settled[table.growth > 0].max()

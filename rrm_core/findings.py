@@ -25,7 +25,7 @@ def study(run: Run, name: str) -> pd.DataFrame | None:
     """The table of study `name` of a run, None where it was not made, or of puzzles that are not the run's."""
     path = paths.run_dir(run.name) / "studies" / f"{name}.parquet"
     table = tables.read(path) if path.exists() else None
-    return table if table is not None and table.idx.isin(run.table.idx).all() else None
+    return None if table is None or ("idx" in table and not table.idx.isin(run.table.idx).all()) else table
 
 
 def missing(name: str) -> Estimate:
@@ -100,8 +100,8 @@ def evolution(table: pd.DataFrame, updates: int, by: tuple[str, ...] = ("step",)
     return pd.DataFrame(rows)
 
 
-def training_change(run: Run, gap: bool = False) -> Estimate:
-    """Change of the median growth of cell D (or of its `gap` to cell A) between the first and last checkpoint that can carry it.
+def training_change(run: Run, of: str = "D") -> Estimate:
+    """Change of the median growth of a cell, or of the gap between both (`of`: "A", "D" or "D - A"), between the first and last checkpoint that can carry it.
 
     A checkpoint can where it has a band and at least 20 puzzles in each of A and D.
     """
@@ -115,17 +115,17 @@ def training_change(run: Run, gap: bool = False) -> Estimate:
             able.append({c: part.lambda_1[part.cell == c].to_numpy("float64") * run.updates_per_segment for c in "AD"})
     if len(able) < 2:
         return unmeasured(0, "bootstrap", f"{len(able)} checkpoint{'' if len(able) == 1 else 's'} with a band and {SMALLEST} puzzles in A and in D; two are needed")
-    rng = np.random.default_rng(0)
+    rng, signs = np.random.default_rng(0), {"D": {"D": 1}, "A": {"A": 1}, "D - A": {"D": 1, "A": -1}}[of]
 
     def drawn(x: np.ndarray) -> np.ndarray:
         return np.median(rng.choice(x, (RESAMPLES, len(x))), axis=1)
 
     def level(group: dict, median) -> np.ndarray:
-        return median(group["D"]) - (median(group["A"]) if gap else 0)
+        return sum(sign * median(group[cell]) for cell, sign in signs.items())
 
     low, high = np.percentile(level(able[-1], drawn) - level(able[0], drawn), [2.5, 97.5])
     value = level(able[-1], np.median) - level(able[0], np.median)
-    return Estimate(float(value), float(low), float(high), sum(len(g["D"]) for g in (able[0], able[-1])), "bootstrap")
+    return Estimate(float(value), float(low), float(high), sum(len(g[cell]) for g in (able[0], able[-1]) for cell in signs), "bootstrap")
 
 
 def multi4_last(run: Run, arms: tuple[str, ...]) -> dict[str, pd.DataFrame] | Estimate:

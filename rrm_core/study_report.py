@@ -67,8 +67,8 @@ def evolution_table(made: Made) -> pd.DataFrame:
 
 
 def changes_table(runs: list[Run]) -> pd.DataFrame:
-    """How the growth of cell D, and its gap to cell A, changed along each training."""
-    rows = [{"run": run.name, "source": HERE, "change of D": findings.training_change(run), "change of the gap D - A": findings.training_change(run, gap=True)} for run in runs]
+    """How the growth of cells D and A, and the gap between them, changed along each training."""
+    rows = [{"run": run.name, "source": HERE} | {f"change of {of}": findings.training_change(run, of) for of in ("D", "A", "D - A")} for run in runs]
     return pd.DataFrame(rows)
 
 
