@@ -20,14 +20,14 @@ def headline(runs: list[Run]) -> pd.DataFrame:
     settled = report.cells_table(runs)
     settled = settled[settled.threshold.str.startswith("otsu")].set_index("run")["failures that settle"]
     growth = report.growth_table(runs).set_index("run")["growth wrong, per segment"]
-    auc = report.separation_table(runs).set_index("run")["AUC of -λ1"]
+    printed = tables.published("separation").query("quantity == 'auc_lambda_1'").set_index("model")
     paper = tables.published("runs").query("quantity == 'accuracy'").set_index("model")
-    rows = [{"run": name, "source": PAPER, "solved": f"{paper.value[name]:.1%} of {paper.n[name]:,.0f}", "band": "yes", "AUC of -λ1": auc[name], "growth of failures": growth[name], "failures settled at 16": settled[name]}
+    rows = [{"run": name, "source": PAPER, "solved": f"{paper.value[name]:.1%} of {paper.n[name]:,.0f}", "band": "yes", "AUC of -λ1": report.paper_value(printed.loc[name]), "growth of failures": growth[name], "failures settled at 16": settled[name]}
             for name in ("TRM", "HRM")]  # fmt: skip
     for run in runs:
         fates = {name: findings.fate_at_end(run, fate) for name, fate in (("later solved", "solved later"), ("later settled, wrong", "settled in a wrong place"))}
         row = {"run": run.name, "source": HERE, "solved": f"{run.table.correct.mean():.1%} of {len(run.table):,}", "band": "yes" if cells.band_of(run).exists else "no",
-               "AUC of -λ1": auc[run.name], "growth of failures": growth[run.name]}  # fmt: skip
+               "AUC of -λ1": str(stats.auc(-run.table.lambda_1, run.table.correct)), "growth of failures": growth[run.name]}  # fmt: skip
         rows.append(row | {"failures settled at 16": settled.get(run.name, "–")} | {k: "–" if np.isnan(e.value) else f"{e:.1%}" for k, e in fates.items()})
     columns = ["run", "source", "solved", "band", "AUC of -λ1", "growth of failures", "failures settled at 16", "later solved", "later settled, wrong"]
     table = pd.DataFrame(rows, columns=columns).astype(object)

@@ -2,7 +2,8 @@
 
 The small presets use AdamW, not the published Adam-atan2: at these sizes both train, and AdamW is fused and resumes exactly.
 ``lr x weight_decay`` = 1e-4 is the published product; ``lr`` is ten times the published one because they take thousands, not
-tens of thousands, of steps. ``trm-9x9`` and ``hrm-9x9`` follow the published recipes (Jolicoeur-Martineau 2025, Wang et al. 2025).
+tens of thousands, of steps. Puzzles are drawn with replacement, each time under a fresh symmetry; the published loader goes through 1,001
+stored variants of each in turn. ``trm-9x9`` and ``hrm-9x9`` follow the published recipes (Jolicoeur-Martineau 2025, Wang et al. 2025).
 """
 
 from __future__ import annotations
