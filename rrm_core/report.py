@@ -19,6 +19,7 @@ from rrm_core.stats import Estimate
 from rrm_core.tables import SEGMENTS, Run
 
 PAPER, HERE = "paper", "measured here"
+LONG = 24  # rows
 NAMES = {"idx": "puzzle", "lambda_1": "λ1", "lambda_8": "λ8", "q_halt_16": "q_halt", "token_acc": "cells right", "halted_at": "halts at",
          "naked_backtracks": "guesses", "late_drift": "late drift", "drift_slope": "drift slope"}  # fmt: skip
 
@@ -35,17 +36,20 @@ def open_runs(run: str, compare: list[str]) -> list[Run]:
     return [tables.load_run(name) for name in dict.fromkeys([run, *compare])]
 
 
-def show(table: pd.DataFrame, caption: str) -> HTML:
+def show(table: pd.DataFrame, caption: str, whole: bool = False) -> HTML:
     """A table as HTML with a caption above; floats to three decimals, none in a column of whole numbers, NaN as a dash.
 
-    A table without rows becomes its caption and a word that nothing was measured.
+    A table without rows becomes its caption and a word that nothing was measured; one of more than :data:`LONG` scrolls in a box of its own unless it
+    is asked for `whole`.
     """
     if not len(table):
         return HTML(f'<p class="rrm-empty">{escape(caption)} <em>Not measured yet.</em></p>')
-    whole = [c for c in table.select_dtypes("number") if (table[c].dropna() % 1 == 0).all()]
-    table = table.assign(**{c: [f"{v:,.0f}" if np.isfinite(v) else "–" for v in table[c]] for c in whole})
+    counts = [c for c in table.select_dtypes("number") if (table[c].dropna() % 1 == 0).all()]
+    table = table.assign(**{c: [f"{v:,.0f}" if np.isfinite(v) else "–" for v in table[c]] for c in counts})
     body = table.to_html(index=False, border=0, na_rep="–", float_format="{:.3f}".format, classes="rrm-table", justify="left")
-    return HTML(f'<div class="rrm-scroll" tabindex="0" role="region" aria-label="{escape(caption, quote=True)}">{body.replace("<thead>", f"<caption>{escape(caption)}</caption><thead>", 1)}</div>')
+    long = len(table) > LONG and not whole
+    box, caption = ("rrm-scroll rrm-long", f"{caption} {len(table)} rows; scroll for more.") if long else ("rrm-scroll", caption)
+    return HTML(f'<div class="{box}" tabindex="0" role="region" aria-label="{escape(caption, quote=True)}">{body.replace("<thead>", f"<caption>{escape(caption)}</caption><thead>", 1)}</div>')
 
 
 def plain(text: object) -> str:

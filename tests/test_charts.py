@@ -155,3 +155,10 @@ def test_the_kernel_version_recomputes(run, monkeypatch):
 def test_no_dead_slider_in_the_book(run, monkeypatch):
     monkeypatch.setenv("RRM_PUBLISH", "1")
     assert "With a kernel" in widgets.live([run]).data
+
+
+def test_a_long_table_scrolls_and_says_so_and_a_short_one_does_not():
+    rows = pd.DataFrame({"n": range(report.LONG + 1)})
+    assert "rrm-long" in report.show(rows, "Many.").html and f"Many. {report.LONG + 1} rows; scroll for more." in report.show(rows, "Many.").html
+    for html in (report.show(rows.head(report.LONG), "Few.").html, report.show(rows, "All.", whole=True).html):
+        assert "rrm-long" not in html and "scroll for more" not in html
