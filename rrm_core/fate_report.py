@@ -125,6 +125,13 @@ def motions_sentence(runs: list[Run]) -> str:
     )
 
 
+def parting_sentence(runs: list[Run]) -> str:
+    """How far the share that parts depends on where the threshold on growth stands; Markdown, empty where no run can tell."""
+    shares = {run.name: [motion.parting(run, factor * motion.PARTING).value for factor in (0.5, 1, 2)] for run in runs}
+    told = [f"{low:.0%}, {here:.0%}, {high:.0%} in `{name}`" for name, (low, here, high) in shares.items() if not np.isnan(here)]
+    return f"With the threshold on growth halved, as it is, and doubled, the share that parts of the failures that still move is {'; '.join(told)}." if told else ""
+
+
 def motion_sentence(run: Run, table: pd.DataFrame) -> str:
     """How many of a run's failures still move, in which way, and whether their growth over 16 segments had told; Markdown."""
     failed = motion.motions(run, table).query("outcome == 'wrong'")

@@ -17,14 +17,14 @@ PARTING = 0.025  # nats a segment: above it a distance between neighbours more t
 MOTIONS = ("at rest", "on a cycle", "regular", "parting")
 
 
-def motions(run: Run, table: pd.DataFrame) -> pd.DataFrame:
+def motions(run: Run, table: pd.DataFrame, above: float = PARTING) -> pd.DataFrame:
     """`table` (study `recurrence`) with ``motion``, one of :data:`MOTIONS`, and ``growth_016``, the run's growth over 16 segments, nats per segment.
 
     At rest: late drift below the run's Otsu threshold. On a cycle: it moves, and comes back to within that threshold after 2 to 64 segments.
-    Parting: neither, and a tangent grows by more than :data:`PARTING`. Regular: none of these, so longer cycles and quasi-periodic motion.
+    Parting: neither, and a tangent grows by more than `above`. Regular: none of these, so longer cycles and quasi-periodic motion.
     """
     otsu, end = cells.band_of(run).otsu, {name: table[f"{name}_{END}"] for name in ("late", "return", "growth")}
-    motion = np.select([end["late"] < otsu, end["return"] < otsu, end["growth"] > PARTING], ["at rest", "on a cycle", "parting"], "regular")
+    motion = np.select([end["late"] < otsu, end["return"] < otsu, end["growth"] > above], ["at rest", "on a cycle", "parting"], "regular")
     early = run.table.set_index("idx").lambda_1.loc[table.idx].to_numpy("float64") * run.updates_per_segment
     return table.assign(motion=motion, growth_016=early, outcome=cells.outcomes(table.correct_in_table))
 
@@ -41,13 +41,13 @@ def counted(made: list[tuple[Run, pd.DataFrame]]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def parting(run: Run) -> Estimate:
-    """Share of the failures that still move whose neighbours part."""
+def parting(run: Run, above: float = PARTING) -> Estimate:
+    """Share of the failures that still move whose neighbours part: a tangent grows by more than `above` nats a segment."""
     table = findings.study(run, "recurrence")
     if table is None:
         return findings.missing("recurrence")
     if np.isnan(cells.band_of(run).otsu):  # nothing rests, so nothing moves
         return unmeasured(len(table), "", "no threshold on late drift")
-    moving = motions(run, table).query("outcome == 'wrong' and motion != 'at rest'").motion
+    moving = motions(run, table, above).query("outcome == 'wrong' and motion != 'at rest'").motion
     few = len(moving) < findings.SMALLEST
     return unmeasured(len(moving), "Clopper-Pearson", f"n < {findings.SMALLEST} failures that still move ({len(moving)})") if few else proportion(int((moving == "parting").sum()), len(moving))

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rrm_core import cells, fate_report, findings, report, stats, study_charts, study_report, tables
+from rrm_core import cells, fate_report, findings, motion, report, stats, study_charts, study_report, tables
 from rrm_core.report import HERE, PAPER
 
 TABLES = {"evolution": study_report.evolution_table, "multi4": study_report.arms_table, "long": fate_report.fates_table, "probes": study_report.probes_table,
@@ -95,6 +95,14 @@ def test_difficulty_and_lingering_have_a_row_a_run(runs):
     assert len(study_report.difficulty_table(list(runs.values()))) == 3 * len(runs)
     lingering = study_report.lingering_table(list(runs.values()))
     assert isinstance(lingering, pd.DataFrame) and list(lingering.run) == list(runs)
+
+
+def test_the_share_that_parts_is_told_at_three_thresholds(runs):
+    run = runs["trm-6x6"]
+    assert motion.parting(run, 0.0).value >= motion.parting(run).value >= motion.parting(run, 1.0).value and motion.parting(run, np.inf).value == 0
+    said = fate_report.parting_sentence([run, runs["hrm-6x6"]])
+    assert "in `trm-6x6`" in said and f", {motion.parting(run).value:.0%}, " in said and "hrm-6x6" not in said
+    assert fate_report.parting_sentence([runs["hrm-6x6"]]) == ""
 
 
 def test_the_horizon_sweep_counts_who_is_still_wrong(runs):
