@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+from collections.abc import Iterable
 from importlib.resources import files
 
 STATIC = files("rrm_core") / "static"
@@ -54,11 +56,16 @@ def inline(*names: str) -> str:
 _sent: set[str] = set()
 
 
-def once(*names: str) -> str:
-    """:func:`inline` of those files that this process has not sent yet: a notebook carries Vega once, not once a chart."""
-    new = [name for name in names if name not in _sent]
+def unsent(names: Iterable[str]) -> list[str]:
+    """Those of `names` that this process has not sent yet; all of them in Colab, where every output is a page of its own."""
+    new = [name for name in names if name not in _sent or "google.colab" in sys.modules]
     _sent.update(new)
-    return inline(*new)
+    return new
+
+
+def once(*names: str) -> str:
+    """:func:`inline` of the :func:`unsent` of those files: a notebook carries Vega once, not once a chart."""
+    return inline(*unsent(names))
 
 
 def as_json(value: object) -> str:

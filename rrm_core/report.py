@@ -16,7 +16,7 @@ from rrm_core import cells, claims, stats, tables
 from rrm_core.cells import CELLS
 from rrm_core.embed import HTML, say  # noqa: F401 (say: for the chapters)
 from rrm_core.stats import Estimate
-from rrm_core.tables import SEGMENTS, Run
+from rrm_core.tables import Run
 
 PAPER, HERE = "paper", "measured here"
 LONG = 24  # rows

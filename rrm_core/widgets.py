@@ -33,19 +33,15 @@ def write_static(out: Path, runs: list[Run]) -> None:
             write_bytes(pagedata.block_script(run, number, block).encode(), out / "boards" / run.name / f"{number}.js")
 
 
-_sent: set[str] = set()
-
-
 def travelling(runs: list[Run]) -> str:
     """Scripts, styles, rows and boards for an output of a notebook; empty while the book is built.
 
-    Boards are large (about 1 MB a run), so they travel with the first output of a process that needs them.
+    Boards are large (about 1 MB a run), so they travel with the first output that needs them.
     """
     if embed.publishing():
         return ""
-    new = [run for run in runs if run.name not in _sent]
-    _sent.update(run.name for run in new)
-    boards_ = [pagedata.block_script(run, i, block) for run in new for i, block in enumerate(pagedata.blocks(run))]
+    new = embed.unsent(f"boards of {run.name}" for run in runs)
+    boards_ = [pagedata.block_script(run, i, block) for run in runs if f"boards of {run.name}" in new for i, block in enumerate(pagedata.blocks(run))]
     return f"<script>{''.join([*map(pagedata.rows_script, runs), *boards_])}</script>" + embed.inline(*STYLES, *COMPONENTS)
 
 

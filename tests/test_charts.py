@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import sys
 
 import altair as alt
 import numpy as np
@@ -102,6 +103,9 @@ def test_bins_count_every_puzzle(run):
 def test_scripts_are_sent_once_a_notebook_and_not_at_all_in_the_book(monkeypatch):
     monkeypatch.setattr(embed, "_sent", set())
     assert "rrm.drawAll" in embed.once("charts.js") and embed.once("charts.js") == ""
+    monkeypatch.setitem(sys.modules, "google.colab", None)  # each output of Colab is a page of its own
+    assert "rrm.drawAll" in embed.once("charts.js") and "rrm.drawAll" in embed.once("charts.js")
+    monkeypatch.delitem(sys.modules, "google.colab")
     monkeypatch.setattr(embed, "_sent", set())
     monkeypatch.setenv("RRM_PUBLISH", "1")
     assert embed.once("charts.js", "vega.js") == ""

@@ -240,8 +240,8 @@ def test_every_module_stands_on_the_map_and_imports_only_what_stands_before_it()
     folder = Path(rrm_core.__file__).parent
     files = {path.stem: [path] for path in folder.glob("*.py") if path.stem != "__init__"} | {"studies": list((folder / "studies").glob("*.py"))}
     assert sorted(order) == sorted(files)
-    for name, paths in files.items():
-        later = {other for path in paths for other in imported(path)} - set(order[: order.index(name)]) - {name}
+    for name, sources in files.items():
+        later = {other for path in sources for other in imported(path)} - set(order[: order.index(name)]) - {name}
         assert not later, f"{name} imports {later}, which the map has after it"
 
 
