@@ -135,13 +135,12 @@ def train(preset: str, out: Path, resume: bool, start: Path | None, steps: int |
     if (out / training.STATE_FILE).exists() and not resume:
         raise training.TrainingError(f"{out} already holds a training; add --resume to go on, or choose another folder")
     trainer = training.Trainer(*training.preset(preset, **changes), out, device)
+    if start:
+        trainer.start_from(load_model(start))
     if resume and (out / training.STATE_FILE).exists():
         trainer.resume()
-    else:
-        if start:
-            trainer.start_from(load_model(start))
-        if resume:
-            print(f"{out} holds no save yet: starting at step 0")
+    elif resume:
+        print(f"{out} holds no save yet: starting at step 0")
     trainer.run(minutes, progress)
 
 

@@ -42,6 +42,7 @@ class Recipe:
     checkpoint_every: int = 100
     log_every: int = 20
     seed: int = 0
+    start: str = ""  # SHA-256 of the weights it began with, as a float32 model.safetensors; empty: fresh ones
 
 
 INCIDENTAL = ("seed", "steps", "compile", "eval_every", "eval_puzzles", "checkpoint_every", "log_every")

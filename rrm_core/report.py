@@ -117,7 +117,7 @@ def checkpoint_note(run: Run) -> str:
     if run.meta["step"] is None or not run.meta.get("recipe"):
         origin = plain(run.meta.get("import", {}).get("checkpoint", "a checkpoint without a training log"))
         return f"**{run.name}** was imported ({origin}): {solved}"
-    start = f"**{run.name}** is the checkpoint at step {run.meta['step']:,} of a training of {run.meta['training_steps']:,} steps. "
+    start = f"**{run.name}** is the checkpoint at step {run.meta['step']:,} of a training of {run.meta['training_steps']:,} steps{', which began with the weights of another' if run.meta['recipe'].get('start') else ''}. "
     log = tables.evaluations(run.name)
     if log.empty:
         return f"{start}Its log holds no evaluation on validation puzzles; {solved}"

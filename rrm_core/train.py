@@ -7,9 +7,10 @@ are replaced by fresh puzzles. Sources: Wang et al. 2025, Jolicoeur-Martineau 20
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from rrm_core import puzzles, sudoku
 from rrm_core.config import SEGMENTS, Config
 from rrm_core.files import write_bytes, write_json
 from rrm_core.losses import answer_loss, halting_loss
-from rrm_core.models import RecursiveModel, on_device, save_model, tokens
+from rrm_core.models import RecursiveModel, on_device, save_model, tokens, weights_bytes
 from rrm_core.optim import OPTIMISERS
 from rrm_core.recipes import Recipe, TrainingError, preset  # noqa: F401 (preset: for the command line)
 from rrm_core.rollout import unroll
@@ -224,11 +225,12 @@ class Trainer:
         self.save()
 
     def start_from(self, model: RecursiveModel) -> None:
-        """Begin with the weights of `model` instead of fresh ones; the optimiser starts anew. Another config is refused."""
+        """Begin with the weights of `model` instead of fresh ones, which the recipe records; the optimiser starts anew. Another config is refused."""
         if model.config != self.config:
             raise TrainingError(f"cannot start from a model with {asdict(model.config)}; this training has {asdict(self.config)}")
         self.model.load_state_dict(model.state_dict())
         self.average.load_state_dict(model.state_dict())
+        self.recipe = replace(self.recipe, start=hashlib.sha256(weights_bytes(model, torch.float32)).hexdigest())
 
     # --- saving and resuming ---
 
@@ -270,6 +272,7 @@ class Trainer:
         try:
             with safe_open(path, "pt") as file:
                 progress = json.loads(file.metadata()["progress"])
+            self.recipe = replace(self.recipe, start=self.recipe.start or progress["recipe"].get("start", ""))
             self.refuse_other(progress)
             self.restore(load_file(path, device=str(self.device)))
             self.step, self.elapsed, self.window = int(progress["step"]), float(progress["elapsed_s"]), progress["window"]

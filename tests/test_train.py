@@ -4,13 +4,14 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from rrm_core import losses, train
+from rrm_core import files, losses, recipes, train
 from rrm_core.models import HRM, TRM, Config, load_model
 
 
@@ -218,6 +219,24 @@ def test_starting_from_a_checkpoint_takes_its_weights_and_refuses_another_model(
     assert all(torch.equal(a, b) for a, b in zip(second.model.state_dict().values(), first.average.state_dict().values(), strict=True))
     with pytest.raises(train.TrainingError, match="cannot start from a model with"):
         small_hrm(tmp_path / "c").start_from(first.average)
+
+
+def test_a_training_says_what_it_began_with_and_repeats_nothing_else(tmp_path):
+    first, fresh = smoke(tmp_path / "a", steps=3), smoke(tmp_path / "b", steps=3, seed=1)
+    first.run(progress=False)
+    second = smoke(tmp_path / "c", steps=3, seed=1)
+    second.start_from(first.average)
+    second.run(progress=False)
+    digest = files.sha256(train.checkpoints(tmp_path / "a")[3] / "model.safetensors")
+    assert files.read_json(tmp_path / "c" / "progress.json")["recipe"]["start"] == digest and fresh.recipe.start == ""
+    assert recipes.essentials(asdict(second.recipe)) != recipes.essentials(asdict(fresh.recipe)) == recipes.essentials(asdict(first.recipe))
+    again = smoke(tmp_path / "c", steps=5, seed=1)
+    again.resume()  # without naming the start again
+    assert again.recipe.start == digest and again.step == 3
+    other = smoke(tmp_path / "c", steps=5, seed=1)
+    other.start_from(fresh.average)
+    with pytest.raises(train.TrainingError, match="another recipe: {'start'"):
+        other.resume()
 
 
 @pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler on a CPU")
