@@ -16,7 +16,7 @@ import pandas as pd
 import yaml
 
 from rrm_core import cells, findings, motion, paths, stats, tables
-from rrm_core.stats import SMALLEST, Estimate, proportion, unmeasured
+from rrm_core.stats import Estimate, few, proportion, unmeasured
 from rrm_core.tables import Run
 
 VERDICTS = ("holds", "fails", "undecided", "agrees", "differs", "cannot be measured")
@@ -40,19 +40,18 @@ def late(run: Run) -> np.ndarray:
 def auc(score: np.ndarray, good: np.ndarray) -> Estimate:
     """AUC, refused where a class holds fewer than 20 puzzles."""
     good = np.asarray(good, dtype=bool)
-    few = min(int(good.sum()), int((~good).sum()))
-    return unmeasured(len(good), "DeLong", f"n < {SMALLEST} in a class ({few})") if few < SMALLEST else stats.auc(score, good)
+    return few(min(int(good.sum()), int((~good).sum())), "DeLong", "in a class", len(good)) or stats.auc(score, good)
 
 
 def share(hits: np.ndarray) -> Estimate:
     """Share of a group, refused where the group holds fewer than 20 puzzles."""
-    return unmeasured(len(hits), "Clopper-Pearson", f"n < {SMALLEST} ({len(hits)})") if len(hits) < SMALLEST else stats.proportion(int(hits.sum()), len(hits))
+    return few(len(hits), "Clopper-Pearson") or proportion(int(hits.sum()), len(hits))
 
 
 def median_growth(run: Run, correct: bool) -> Estimate:
     """Median growth of the largest exponent of one outcome, nats per segment."""
     values = run.table.lambda_1[run.table.correct == correct].to_numpy("float64") * run.updates_per_segment
-    return unmeasured(len(values), "bootstrap", f"n < {SMALLEST} in a class ({len(values)})") if len(values) < SMALLEST else stats.median(values)
+    return few(len(values), "bootstrap", "in a class") or stats.median(values)
 
 
 def weakest(estimates: list[Estimate]) -> Estimate:
@@ -96,8 +95,7 @@ def auc_settled_failures(run: Run) -> Estimate:
 def below_every_failure(run: Run) -> Estimate:
     """Share of the successes whose late drift is below that of every failure."""
     correct, values = run.table.correct.to_numpy(), late(run)
-    few = min(int(correct.sum()), int((~correct).sum()))
-    return unmeasured(len(correct), "bootstrap", f"n < {SMALLEST} in a class ({few})") if few < SMALLEST else stats.below_smallest(values, correct)
+    return few(min(int(correct.sum()), int((~correct).sum())), "bootstrap", "in a class", len(correct)) or stats.below_smallest(values, correct)
 
 
 def matched(run: Run) -> Estimate:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from rrm_core import cells, paths, stats, tables
-from rrm_core.stats import RESAMPLES, SMALLEST, Estimate, proportion, unmeasured
+from rrm_core.stats import RESAMPLES, SMALLEST, Estimate, few, proportion, unmeasured
 from rrm_core.tables import SEGMENTS, Run, columns, log_drift, signals_at
 
 ALONG = ("evolution", "fates", "multi4")  # studies of the checkpoints that a run keeps
@@ -67,8 +67,8 @@ def mean(values: np.ndarray, weights: np.ndarray | None = None) -> Estimate:
 
     Puzzles of one weight are one stratum, and are resampled within it: how many of each a sample holds was decided, not drawn.
     """
-    if len(values) < SMALLEST:
-        return unmeasured(len(values), "bootstrap", f"n < {SMALLEST} ({len(values)})")
+    if refused := few(len(values), "bootstrap"):
+        return refused
     w = np.ones(len(values)) if weights is None else weights
     order, sizes = np.argsort(w, kind="stable"), tuple(np.unique(w, return_counts=True)[1].tolist())
     draws = counts(sizes)
@@ -155,7 +155,7 @@ def multi4_growth_a(run: Run) -> Estimate:
     if isinstance(arms, Estimate):
         return arms
     values = arms["multi4"].lambda_1[arms["multi4"].cell == "A"].to_numpy("float64") * run.updates_per_segment
-    return stats.median(values) if len(values) >= SMALLEST else unmeasured(len(values), "bootstrap", f"n < {SMALLEST} in cell A ({len(values)})")
+    return few(len(values), "bootstrap", "in cell A") or stats.median(values)
 
 
 # --- section 4: classes of other accounts ------------------------------------------------------------------------
@@ -225,7 +225,7 @@ def fate_at_end(run: Run, fate: str) -> Estimate:
 def share_at_end(counted: pd.DataFrame, fate: str) -> Estimate:
     """The share of one fate at the last horizon of :func:`fates`."""
     row = counted[(counted.segment == counted.segment.max()) & (counted.fate == fate)].iloc[0]
-    return proportion(int(row.n), int(row.of)) if row.of >= SMALLEST else unmeasured(int(row.of), "", f"n < {SMALLEST} ({row.of})")
+    return few(int(row.of), "Clopper-Pearson") or proportion(int(row.n), int(row.of))
 
 
 def probes(table: pd.DataFrame, strict: float) -> pd.DataFrame:
@@ -311,8 +311,8 @@ def pruned_successes(run: Run, signal: str, h: int = 4) -> Estimate:
     """Of the puzzles wrong at h and solved at 16, the share in the worse half by a signal: one half if it knows nothing."""
     wrong = ~run.table[f"correct_{h:02d}"].to_numpy()
     score, later = signals_at(run.table, h, run.updates_per_segment)[signal][wrong], run.table.correct.to_numpy()[wrong]
-    if later.sum() < SMALLEST:
-        return unmeasured(int(later.sum()), "Clopper-Pearson", f"n < {SMALLEST} ({int(later.sum())})")
+    if refused := few(int(later.sum()), "Clopper-Pearson"):
+        return refused
     worse = np.argsort(np.argsort(score, kind="stable"), kind="stable") < len(score) / 2
     return proportion(int((worse & later).sum()), int(later.sum()))
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from rrm_core import cells, findings
-from rrm_core.stats import Estimate, proportion, unmeasured
+from rrm_core.stats import Estimate, few, proportion, unmeasured
 from rrm_core.tables import Run
 
 END = "256"  # segments run
@@ -49,5 +49,4 @@ def parting(run: Run, above: float = PARTING) -> Estimate:
     if np.isnan(cells.band_of(run).otsu):  # nothing rests, so nothing moves
         return unmeasured(len(table), "", "no threshold on late drift")
     moving = motions(run, table, above).query("outcome == 'wrong' and motion != 'at rest'").motion
-    few = len(moving) < findings.SMALLEST
-    return unmeasured(len(moving), "Clopper-Pearson", f"n < {findings.SMALLEST} failures that still move ({len(moving)})") if few else proportion(int((moving == "parting").sum()), len(moving))
+    return few(len(moving), "Clopper-Pearson", "failures that still move") or proportion(int((moving == "parting").sum()), len(moving))

@@ -50,6 +50,11 @@ def unmeasured(n: int, method: str, reason: str) -> Estimate:
     return Estimate(NAN, NAN, NAN, n, method, reason)
 
 
+def few(smallest: int, method: str, where: str = "", n: int | None = None) -> Estimate | None:
+    """The estimate that is not told because a group holds fewer than :data:`SMALLEST` puzzles, naming the group (`where`); None where it holds enough."""
+    return unmeasured(smallest if n is None else n, method, f"n < {SMALLEST}{where and f' {where}'} ({smallest})") if smallest < SMALLEST else None
+
+
 # --- proportions -------------------------------------------------------------------------------------------------
 
 

@@ -277,7 +277,7 @@ def test_the_summary_is_said_only_where_the_checkpoints_show_it(runs, monkeypatc
     shown = list(runs.values())
     table = fate_report.settling(fate_report.all_trained(shown))
     rule = table.growth.corr(table.settled, method="spearman") <= -0.7 and table.settled[table.growth < 0].median() > 0.5 > table.settled[table.growth > 0].max()
-    changes = [change[0] for run in shown if (change := fate_report.change_along(run))]
+    changes = [change[0] for run in fate_report.all_trained(shown) if (change := fate_report.change_along(run))]
     said = fate_report.in_short(shown)
     assert bool(said) == rule and (not rule or f"In {changes.count('falls')} of {len(changes)} trainings" in said)
     assert fate_report.in_short([runs["hrm-6x6-late"]]) == ""
