@@ -158,8 +158,9 @@ def with_repeats(runs: list[Run]) -> list[list[Run]]:
 
 
 def all_trained(runs: list[Run]) -> list[Run]:
-    """`runs`, and the repeats of those that were trained again."""
-    return [*runs, *(repeat for _, *rest in with_repeats(runs) for repeat in rest)]
+    """`runs`, and the repeats of those that were trained again, each run once."""
+    every = [*runs, *(repeat for _, *rest in with_repeats(runs) for repeat in rest)]
+    return list({run.name: run for run in every}.values())
 
 
 def seeds_table(runs: list[Run]) -> pd.DataFrame:

@@ -273,6 +273,11 @@ def test_a_band_says_what_it_stands_on(runs):
     assert cells.band(spike).by == "separability"
 
 
+def test_a_repeat_that_is_compared_with_its_original_counts_once(runs):
+    both = [tables.load_run("trm-9x9-small-seed1"), runs["trm-9x9-small"]]
+    assert [run.name for run in fate_report.all_trained(both)] == ["trm-9x9-small-seed1", "trm-9x9-small"]
+
+
 def test_the_summary_is_said_only_where_the_checkpoints_show_it(runs, monkeypatch):
     shown = list(runs.values())
     table = fate_report.settling(fate_report.all_trained(shown))
