@@ -194,7 +194,7 @@ def published(row: dict, architecture: str) -> Estimate:
     found = table[table.quantity.str.startswith(source["least"])].sort_values("value").iloc[0] if "least" in source else table.loc[source["quantity"]]
     scale = 1.0
     if row["measure"].startswith("median_growth"):
-        scale = float(tables.published("runs").query("model == @model and quantity == 'qr_steps_per_segment'").value.iloc[0])
+        scale = tables.printed(model, "qr_steps_per_segment")
     low, high = (found.value if np.isnan(x) else x for x in (found.low, found.high))
     return Estimate(found.value * scale, low * scale, high * scale, 0 if np.isnan(found.n) else int(found.n), found.source)
 

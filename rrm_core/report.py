@@ -62,11 +62,6 @@ def interval(low: float, high: float, spec: str = ".3f") -> str:
     return "–" if np.isnan(low) or np.isnan(high) else f"[{low:{spec}}, {high:{spec}}]"
 
 
-def failures_printed(model: str) -> int:
-    """How many puzzles the paper's "TRM" or "HRM" failed on."""
-    return int(tables.published("runs").query("model == @model and quantity == 'n_wrong'").value.iloc[0])
-
-
 def paper_value(row: pd.Series, spec: str = ".3f") -> str:
     """A published figure with its interval, where one is printed."""
     return f"{row.value:{spec}}" + ("" if np.isnan(row.low) else f" {interval(row.low, row.high, spec)}")
@@ -243,7 +238,7 @@ def examples_line(run: Run, threshold: float) -> str:
 def threshold_free_table(runs: list[Run]) -> pd.DataFrame:
     """The statement without a threshold: the share of successes whose late drift is below that of every failure."""
     p = tables.published("cells").query("quantity == 'successes_below_smallest_failure'").iloc[0]
-    rows = [{"run": p.model, "source": PAPER, "failures": failures_printed(p.model), "smallest late drift of a failure": np.nan, "successes below it": f"{p.value:.1%}"}]
+    rows = [{"run": p.model, "source": PAPER, "failures": int(tables.printed(p.model, "n_wrong")), "smallest late drift of a failure": np.nan, "successes below it": f"{p.value:.1%}"}]
     for run in runs:
         t = cells.threshold_free(cells.late_drift(run.table), run.table.correct)
         share = stats.below_smallest(cells.late_drift(run.table), run.table.correct)
@@ -314,7 +309,7 @@ def ceiling_table(runs: list[Run], strict_percentile: float = 0) -> pd.DataFrame
     p = tables.published("cells").set_index(["model", "quantity"]).value
     rows = []
     for model, which in (("TRM", "otsu"), ("HRM", "strict")):
-        wrong = failures_printed(model)
+        wrong = int(tables.printed(model, "n_wrong"))
         k = int(p[model, f"{which}_B"])
         rows.append({"run": model, "source": PAPER, "failures": wrong, "settled (B)": k, "share of failures": f"{stats.proportion(k, wrong):.2%}", "settled and would halt": k,
                      "wrong, of the settled": shown(k, p[model, f"{which}_A"] + k), "right, turned away": shown(p[model, f"{which}_C"], p[model, f"{which}_A"] + p[model, f"{which}_C"]), "band": "yes"})  # fmt: skip

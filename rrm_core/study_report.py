@@ -76,7 +76,7 @@ def arms_table(made: Made) -> pd.DataFrame:
     """multi4 beside plain training: the paper's three checkpoints, then both arms of each run, growth per segment."""
     printed = tables.published("evolution")
     p, n = printed.pivot(index="model", columns="quantity", values="value"), printed.groupby("model").n.first()
-    steps = tables.published("runs").query("model == 'TRM' and quantity == 'qr_steps_per_segment'").value.iloc[0]
+    steps = tables.printed("TRM", "qr_steps_per_segment")
     rows = [pd.DataFrame([{"run": model, "source": PAPER, "n": n[model], "accuracy": r.accuracy, **{c: r[f"otsu_{c}"] for c in cells.CELLS},
                            "growth A": steps * r.median_lambda_1_A, "growth D": steps * r.median_lambda_1_D} for model, r in p.iterrows()])]  # fmt: skip
     for run, table in made:

@@ -249,6 +249,11 @@ def published(name: str) -> pd.DataFrame:
     return pd.read_csv(path)
 
 
+def printed(model: str, quantity: str) -> float:
+    """One figure of the paper about a whole model, "TRM" or "HRM": a row of the published table `runs`."""
+    return float(published("runs").query("model == @model and quantity == @quantity").value.iloc[0])
+
+
 def growth_after(df: pd.DataFrame, h: int) -> np.ndarray:
     """(B,) float64: the largest growth of a tangent over segments h + 1..16, nats per segment."""
     sums = [df[columns(f"growth_{i}")[h:]].to_numpy("float64").sum(1) for i in range(1, exponents(df) + 1)]
