@@ -49,7 +49,7 @@ def component(kind: str, runs: list[Run], still: str) -> HTML:
     """The component `kind` of `runs`, the first one chosen; `still` stands there until, or unless, scripts run."""
     if not runs:
         raise ValueError(f"no runs for the {kind}; expected at least one, as from tables.load_run")
-    options = embed.as_json({"runs": [run.name for run in runs], "labels": {run.name: run.label for run in runs}})
+    options = embed.as_json({"runs": [run.name for run in runs], "labels": {run.name: run.label for run in runs}, "address": embed.publishing()})
     return HTML(f'{travelling(runs)}<div class="rrm-{kind}"><script type="application/json">{options}</script>{still}</div>'
                 f"<script>window.rrm && rrm.{kind}s && rrm.{kind}s()</script>")  # fmt: skip
 

@@ -16,7 +16,7 @@ from axe_playwright_python.sync_playwright import Axe
 from docutils import nodes
 from PIL import Image
 
-from rrm_core import cells, widgets
+from rrm_core import cells, tables, widgets
 
 TOC = yaml.safe_load((Path(__file__).parents[1] / "_toc.yml").read_text())
 PAGES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]
@@ -47,6 +47,13 @@ def test_internal_links_lead_somewhere(book):
         html = (book / f"{name}.html").read_text()
         for target in re.findall(r'href="([^"#:?]+\.html)', html):
             assert ((book / name).parent / target).resolve().exists(), f"{name}: {target}"
+
+
+def test_the_data_dictionary_hands_out_the_table_of_every_run(book, root):
+    page = book / "book/data_dictionary.html"
+    offered = {(page.parent / unquote(target)).resolve().read_bytes() for target in re.findall(r'class="reference download internal"[^>]* href="([^"]+)"', page.read_text())}
+    wanted = {(root / "data/runs" / run / file).read_bytes() for run in tables.original_names() for file in ("measurements.parquet", "run.json")}
+    assert wanted and offered == wanted
 
 
 def test_pages_are_complete_without_scripts(book, browser):

@@ -94,6 +94,20 @@ def test_a_chart_follows_the_theme_of_the_book_and_of_jupyterlab(change, page, m
     assert page.complaints == []
 
 
+@pytest.mark.parametrize("kind", ["PNG", "SVG"])
+def test_a_chart_can_be_saved_as_a_picture(kind, page, monkeypatch):
+    monkeypatch.setattr(embed, "_sent", set())
+    figure = charts.figure(charts.titled(alt.Chart(pd.DataFrame({"x": [1, 2]})).mark_tick().encode(x="x:Q"), "λ1 by cell", "made up", "For a test.").to_dict())
+    page.set_content(f"<!doctype html><html><body>{figure}</body></html>")
+    page.wait_for_selector("figure.rrm-chart[data-live='yes'] canvas")
+    page.get_by_label("save this chart as a picture").click()
+    with page.expect_download() as waiting:
+        page.locator(".rrm-chart .vega-actions a", has_text=kind).click()
+    assert waiting.value.suggested_filename == f"λ1-by-cell.{kind.lower()}"
+    assert waiting.value.path().read_bytes().startswith({"PNG": b"\x89PNG", "SVG": b"<svg"}[kind])
+    assert page.complaints == []
+
+
 def test_bins_count_every_puzzle(run):
     late = cells.late_drift(run.table)
     table = charts.bins(late, run.table.correct)

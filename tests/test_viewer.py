@@ -4,6 +4,7 @@ import json
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from rrm_core import cells, pagedata, stats, tables, widgets
@@ -405,6 +406,68 @@ def to(page, name, within=".rrm-explorer"):
     raise AssertionError(f"Tab does not reach {name!r}")
 
 
+def saved(page):
+    """The table that the save button gives, and the name of its file."""
+    with page.expect_download() as waiting:
+        page.locator(".rrm-explorer button", has_text="as CSV").click()
+    return pd.read_csv(waiting.value.path()), waiting.value.suggested_filename
+
+
+def test_the_saved_table_holds_every_puzzle_and_its_cell(live, runs):
+    df = runs["trm-6x6"].table
+    late = cells.late_drift(df)
+    tau = float(np.quantile(late, 0.4))
+    move(live, tau)
+    table, name = saved(live)
+    assert name == "trm-6x6-cells.csv" and (table.run == "trm-6x6").all() and (table.drift_of == "h").all() and (table.threshold == tau).all()
+    assert table.idx.tolist() == df.idx.tolist() and table.cell.tolist() == list(cells.assign(late, df.correct, tau))
+    assert (table.late_drift.to_numpy() == late).all() and (table.correct.to_numpy() == df.correct.to_numpy()).all()
+    assert (table.lambda_1.astype("float32").to_numpy() == df.lambda_1.to_numpy()).all()
+    for column in ("halted_at", "givens", "backtracks", "naked_backtracks"):
+        assert table[column].tolist() == df[column].tolist()
+    assert table.token_acc.to_numpy() == pytest.approx(df.token_acc.to_numpy(), rel=1e-4)
+    assert table.halting_margin.to_numpy() == pytest.approx(tables.halting_margin(df)[:, -1], rel=1e-4)
+    box = {"x": [-3, 1], "y": [-0.2, 0.05]}
+    live.evaluate("b => document.querySelector('.rrm-explorer').explorer.setBrush(b)", box)
+    inside = (late >= -3) & (late <= 1) & (df.lambda_1 >= -0.2) & (df.lambda_1 <= 0.05)
+    assert 0 < inside.sum() < len(df) and live.locator(".rrm-explorer button", has_text=f"save the {inside.sum()} brushed puzzles as CSV").is_visible()
+    assert saved(live)[0].idx.tolist() == df.idx[inside].tolist()
+    assert live.complaints == []
+
+
+def test_a_link_leads_to_the_view_that_it_was_taken_from(live, site, runs):
+    def view(page):
+        return page.evaluate("(({run, state, tau}) => [run, state, tau])(document.querySelector('.rrm-explorer').explorer)")
+
+    live.locator(".rrm-explorer select").first.select_option("hrm-6x6-late")
+    live.wait_for_function("document.querySelector('.rrm-explorer').explorer.run === 'hrm-6x6-late'")
+    live.locator(".rrm-explorer select").nth(1).select_option("l")
+    tau = float(np.quantile(cells.late_drift(runs["hrm-6x6-late"].table, "l"), 0.3))
+    move(live, tau)
+    link = live.locator(".rrm-explorer a", has_text="link to this view").get_attribute("href")
+    assert view(live) == ["hrm-6x6-late", "l", tau]
+    live.goto(site.as_uri() + link)
+    live.wait_for_function("tau => document.querySelector('.rrm-explorer').explorer?.tau === tau", arg=tau)
+    assert view(live) == ["hrm-6x6-late", "l", tau] and live.locator(".rrm-explorer select").first.input_value() == "hrm-6x6-late"
+    live.goto(site.as_uri() + "?explorer=hrm-6x6-late")  # no threshold: Otsu's
+    live.wait_for_function("document.querySelector('.rrm-explorer').explorer?.run === 'hrm-6x6-late'")
+    assert view(live) == ["hrm-6x6-late", "h", pytest.approx(cells.band(cells.late_drift(runs["hrm-6x6-late"].table)).otsu)]
+    assert live.complaints == []
+
+
+@pytest.mark.parametrize("part, said", [("explorer=nobody", "the run “nobody”; there are "), ("explorer=trm-6x6&drift=x", "the drift of “x”; there are h, l, both"),
+                                        ("explorer=trm-6x6&below=1e999", "the threshold “1e999”; expected a number"), ("explorer=<img src=x onerror=alert(1)>", "the run “<img src=x")])  # fmt: skip
+def test_a_link_to_nowhere_says_so_and_leaves_the_view(part, said, live, site):
+    before = live.locator(".rrm-status").inner_text()
+    live.goto(f"{site.as_uri()}?{part}")
+    live.wait_for_function("document.querySelector('.rrm-explorer [role=alert]').textContent")
+    assert said in live.locator(".rrm-explorer [role=alert]").inner_text() and live.locator(".rrm-status").inner_text() == before
+    assert live.locator(".rrm-explorer img").count() == 0
+    live.locator(".rrm-explorer a", has_text="link to this view").click()
+    live.wait_for_function("document.querySelector('.rrm-explorer [role=alert]')?.textContent === ''")
+    assert live.complaints == []
+
+
 HEADS = ["puzzle", "cell", "late drift", "cells right", "λ1", "halting margin", "halted at", "givens", "backtracks*", "naked*", "selector-blind"]
 
 
@@ -413,11 +476,11 @@ def test_tab_reaches_every_control_of_the_explorer_in_order(live, runs):
     move(live, 99.0)  # every failure is listed, so that there is something to show all of
     live.locator(".rrm-explorer select").first.focus()
     seen = walk(live, ".rrm-explorer")
-    rows = [f"show puzzle {idx}" for idx in listed(live)]
+    rows, total = [f"show puzzle {idx}" for idx in listed(live)], len(runs["trm-6x6"].table)
     names = [re.sub(r" -?−?[\d.]+( \([\d.]+ %\))?$", "", name) for name, _ in seen]
     assert len(rows) == 12
-    assert names == ["run", "drift of", "threshold, typed", "Otsu", "strict", "threshold on log10 late drift", "brush by numbers", "table of examples", *HEADS, *(re.sub(r" \d+$", "", r) for r in rows), "show all"]
-    assert [name for name, _ in seen][19:] == [*rows, f"show all {failures}"]
+    assert names == ["run", "drift of", "threshold, typed", "Otsu", "strict", "threshold on log10 late drift", "brush by numbers", "table of examples", *HEADS, *(re.sub(r" \d+$", "", r) for r in rows), "show all", f"save all {total} puzzles as CSV", "link to this view"]
+    assert [name for name, _ in seen][19:] == [*rows, f"show all {failures}", f"save all {total} puzzles as CSV", "link to this view"]
     assert [name for name, visible in seen if not visible] == []
     back = []
     for _ in seen:

@@ -38,11 +38,18 @@
     };
   }
 
+  // What a saved picture is called: the title of its chart, or of the first one in a grid.
+  function name(spec) {
+    const titled = [spec, ...(spec.concat || spec.hconcat || spec.vconcat || [])].find((part) => part.title);
+    return titled ? [titled.title.text || titled.title].flat().join(" ").replace(/[^\p{L}\p{N}]+/gu, "-").toLowerCase() : "chart";
+  }
+
   // Draw `spec` in `container`; a promise of the Vega view.
   rrm.draw = async function (container, spec) {
     if (!window.vegaEmbed) await rrm.load("vega.js");
     if (drawn.has(container)) drawn.get(container).view.finalize();
-    const result = await window.vegaEmbed(container, spec, { actions: false, renderer: "canvas", config: config(), tooltip: { theme: rrm.dark() ? "dark" : "light" } });
+    const result = await window.vegaEmbed(container, spec, { actions: { export: true, source: false, compiled: false, editor: false }, scaleFactor: 2, downloadFileName: name(spec), renderer: "canvas", config: config(), tooltip: { theme: rrm.dark() ? "dark" : "light" } });
+    container.querySelector("summary").setAttribute("aria-label", "save this chart as a picture");
     drawn.set(container, { spec, view: result.view });
     await result.view.runAsync();
     return result.view;

@@ -45,6 +45,13 @@
     return el("figure", {}, el("figcaption", {}, caption), el("table", { class: "rrm-board rrm-side-" + side, "aria-label": caption }, body));
   };
 
+  // Give the reader `text` as a file of that name.
+  rrm.save = function (name, text) {
+    const url = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+    rrm.el("a", { href: url, download: name }).click();
+    setTimeout(() => URL.revokeObjectURL(url), 10_000); // some browsers read it after the click
+  };
+
   // Call `redraw` whenever the page's theme changes (the book's, or JupyterLab's), for as long as `node` is in the page.
   rrm.onTheme = function (node, redraw) {
     const watch = new MutationObserver(() => (node.isConnected ? redraw() : watch.disconnect()));
@@ -61,8 +68,9 @@
   rrm.runPicker = function (options, chosen) {
     const label = (name) => (options.labels || {})[name] || rrm.rows[name].label;
     let shown = options.runs[0];
-    const pick = rrm.el("select", { "aria-label": "run", onchange: async () => {
-      const name = pick.value;
+    const pick = rrm.el("select", { "aria-label": "run", onchange: () => pick.choose(pick.value) }, ...options.runs.map((name) => rrm.el("option", { value: name }, label(name))));
+    pick.choose = async function (name) {
+      pick.value = name;
       try {
         await rrm.rowsFor(name);
       } catch (error) { // a file that is not there: what was shown stays
@@ -71,7 +79,7 @@
         return;
       }
       if (pick.value === name) chosen((shown = name)); // another may have been chosen meanwhile
-    } }, ...options.runs.map((name) => rrm.el("option", { value: name }, label(name))));
+    };
     return pick;
   };
 

@@ -138,11 +138,41 @@
     return [...list].sort((a, b) => { const x = value(a), y = value(b); return x < y ? -sign : x > y ? sign : 0; });
   }
 
+  // What a saved table holds of a puzzle; names as in the data dictionary.
+  const SAVED = {
+    idx: (r, i) => r.idx[i],
+    correct: (r, i) => Boolean(r.correct[i]),
+    cell: (r, i, s, tau) => cellOf(r, s, tau, i),
+    late_drift: (r, i, s) => r.states[s].late[i],
+    lambda_1: (r, i) => r.lambda_1[i],
+    token_acc: (r, i) => r.token_acc[i],
+    halting_margin: (r, i) => r.margin[i],
+    halted_at: (r, i) => r.halted_at[i],
+    givens: (r, i) => r.givens[i],
+    backtracks: (r, i) => r.backtracks[i],
+    naked_backtracks: (r, i) => r.naked_backtracks[i],
+  };
+
+  // Puzzles as comma-separated text, a line each, with the run, the state whose drift it is and the threshold behind their cells.
+  function asCsv(run, rows, state, tau, list) {
+    const view = [run, state, tau], head = ["run", "drift_of", "threshold", ...Object.keys(SAVED)];
+    return [head, ...list.map((i) => [...view, ...Object.values(SAVED).map((value) => value(rows, i, state, tau))])].map((line) => line.join()).join("\n") + "\n";
+  }
+
+  // The query of an address that leads to a view of the explorer, and what such a query asks for (null: nothing of the explorer).
+  // Not the part behind #: the book's theme takes that for a selector.
+  const asLink = ({ run, state, tau }) => "?" + new URLSearchParams({ explorer: run, drift: state, below: tau });
+  function asked(query) {
+    const said = new URLSearchParams(query);
+    return said.has("explorer") ? { run: said.get("explorer"), state: said.get("drift") || "h", below: said.get("below") } : null;
+  }
+
   Object.assign(rrm, { count, auc, cellOf, inCell, sweepAt, brushed, STATES, WHAT });
 
   // --- the component ---
 
-  // Build the explorer in `container`. options: {runs: [names], labels: {name: label} | absent, onChange({run, state, tau}) | absent, ask(run, block) | absent}.
+  // Build the explorer in `container`. options: {runs: [names], labels: {name: label} | absent, onChange({run, state, tau}) | absent, ask(run, block) | absent,
+  // address: whether the page's address may name a view | absent}.
   rrm.explorer = function (container, options) {
     let run = options.runs[0], state = "h", tau = 0, all = false, brush = null, sort = BY_DRIFT, drawnRows = "", opened = 0;
     const rows = () => rrm.rows[run], part = () => rows().states[state];
@@ -177,6 +207,8 @@
     const heads = COLUMNS.map((column, k) => el("th", { scope: "col" }, el("button", { type: "button", class: "rrm-sort", onclick: () => { sort = { column: k, down: sort.column === k && !sort.down }; examplesTable(); } }, column.head)));
     const table = el("div", { class: "rrm-scroll", tabindex: "0", role: "region", "aria-label": "table of examples" }, el("table", { class: "rrm-examples" }, caption, el("thead", {}, el("tr", {}, ...heads)), body));
     const more = el("div", { class: "rrm-detail", "aria-live": "polite" });
+    const save = el("button", { type: "button", onclick: () => rrm.save(`${run}-cells.csv`, asCsv(run, rows(), state, tau, taken())) });
+    const link = el("a", { href: "?" }, "link to this view"), astray = el("p", { role: "alert" });
 
     // Another run or state: ranges, marks and plots anew, and the threshold at Otsu.
     function restart() {
@@ -209,6 +241,7 @@
       plots.scatter.move(tau);
       plots.sweep.move(sweepAt(rows(), state, tau));
       show();
+      link.href = asLink({ run, state, tau });
       if (options.onChange) options.onChange({ run, state, tau });
       document.dispatchEvent(new CustomEvent("rrm:moved", { detail: { run, state, tau } })); // a viewer on the same page follows
     }
@@ -229,6 +262,28 @@
         ? `AUC of −λ1 among the unsettled: cannot be measured, ${a.C} correct and ${a.D} wrong.`
         : `AUC of −λ1 among the unsettled (${a.C} C against ${a.D} D): ${number(a.value, 3)}${interval}.`;
       examplesTable();
+    }
+
+    // --- a view to take away ---
+
+    // The puzzles that a saved table holds: those brushed, else all, by their number.
+    const taken = () => (brush ? brushed(rows(), state, brush) : [...rows().idx.keys()]).sort((a, b) => rows().idx[a] - rows().idx[b]);
+
+    // Show the view that the page's address names; what it names wrongly is said, and what was shown stays.
+    async function follow() {
+      const wanted = asked(location.search);
+      if (!wanted) return;
+      const value = Number(wanted.below || NaN);
+      astray.textContent = !options.runs.includes(wanted.run) ? `The link asks for the run “${wanted.run}”; there are ${options.runs.join(", ")}.`
+        : !Object.hasOwn(STATES, wanted.state) ? `The link asks for the drift of “${wanted.state}”; there are ${Object.keys(STATES).join(", ")}.`
+        : wanted.below !== null && !Number.isFinite(value) ? `The link asks for the threshold “${wanted.below}”; expected a number, the log10 of late drift.` : "";
+      container.scrollIntoView();
+      if (astray.textContent) return;
+      if (wanted.run !== run || wanted.state !== state) {
+        statePick.value = state = wanted.state;
+        await runPick.choose(wanted.run);
+      }
+      move(value);
     }
 
     // --- brush ---
@@ -269,6 +324,7 @@
         : found.cell === "B" ? `Settled failures (cell B), ${order}: ${found.list.length}, of which ${blinds} selector-blind.`
         : `Cell B is empty. The ${found.list.length} failures nearest the band (cell D), ${order}:`;
       heads.forEach((th, k) => (k === sort.column ? th.setAttribute("aria-sort", sort.down ? "descending" : "ascending") : th.removeAttribute("aria-sort")));
+      save.textContent = brush ? `save the ${found.list.length} brushed puzzles as CSV` : `save all ${r.n} puzzles as CSV`;
       showAll.hidden = found.list.length <= shown.length;
       showAll.textContent = `show all ${found.list.length}`;
       clear.hidden = !brush;
@@ -319,10 +375,12 @@
       key,
       el("div", { class: "rrm-pair" }, cells, el("div", {}, status, separation)),
       el("div", { class: "rrm-pair" }, el("div", {}, hosts.scatter, hover, el("div", { class: "rrm-row" }, brushBox, clear)), el("div", {}, hosts.sweep)),
-      table, showAll,
+      table,
+      el("div", { class: "rrm-row rrm-take" }, showAll, save, ...(options.address ? [link] : [])), astray,
       el("p", { class: "rrm-note" }, "* wrong guesses of a solver: backtracks with naked and hidden singles, naked with naked singles only. Halting margin: after segment 16; the model would stop where it is above 0 (q_halt; HRM: q_halt − q_continue). Selector-blind: settled, wrong, and the halting head would stop before 16. Headings sort; a puzzle's number opens its boards and profiles."),
       more);
     restart();
+    if (options.address) follow();
     return { move, open, setBrush, count: () => count(rows(), state, tau), auc: () => auc(rows(), state, tau), get tau() { return tau; }, get run() { return run; }, get state() { return state; } };
   };
 
