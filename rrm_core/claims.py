@@ -1,7 +1,8 @@
 """The ledger: each claim of the paper beside what a run shows, with interval and verdict.
 
 Rows and rules stand in ``data/published/claims.yml``. A direction holds when the 95 % interval lies wholly on the
-claimed side of its null, fails when wholly on the other, and is undecided otherwise; a magnitude agrees when the intervals
+claimed side of its null, fails when wholly on the other, and is undecided otherwise; an equivalence (a signal that knows
+nothing) holds when the interval lies within 0.05 of one half, and else fails when it leaves one half out; a magnitude agrees when the intervals
 overlap. "Cannot be measured" always has a cause that a machine checked.
 """
 
@@ -15,13 +16,13 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from rrm_core import cells, findings, motion, paths, stats, tables
+from rrm_core import cells, findings, motion, paths, selection, stats, tables
 from rrm_core.stats import Estimate, few, proportion, unmeasured
 from rrm_core.tables import Run
 
 VERDICTS = ("holds", "fails", "undecided", "agrees", "differs", "cannot be measured")
 BINS_NEEDED = 3  # of late drift, for a matched AUC to be a claim's evidence
-CEILING = 0.999  # an AUC to which nothing can be added
+CEILING = 0.995  # an AUC to which the 0.005 of row X1 cannot be added
 FIELDS = {"id", "claim", "says", "measure", "rule", "side", "null", "published", "only", "needs", "tied"}
 
 
@@ -80,6 +81,12 @@ def settled_failures(run: Run, threshold: float) -> Estimate:
     return share(late(run)[~run.table.correct] < threshold)
 
 
+def blind_failures(run: Run) -> Estimate:
+    """Share of the failures that are settled (strict) and would halt: what no selector by settling and halting can see."""
+    wrong = ~run.table.correct.to_numpy()
+    return share((late(run)[wrong] < cells.band_of(run).strict) & (run.table.halted_at.to_numpy()[wrong] > 0))
+
+
 def blind_share(run: Run) -> Estimate:
     """Share of cell B (strict) that would halt."""
     inside = (late(run) < cells.band_of(run).strict) & ~run.table.correct.to_numpy()
@@ -93,9 +100,9 @@ def auc_settled_failures(run: Run) -> Estimate:
 
 
 def below_every_failure(run: Run) -> Estimate:
-    """Share of the successes whose late drift is below that of every failure."""
+    """Share of the successes whose late drift is below that of every failure seen; the interval is given these failures."""
     correct, values = run.table.correct.to_numpy(), late(run)
-    return few(min(int(correct.sum()), int((~correct).sum())), "bootstrap", "in a class", len(correct)) or stats.below_smallest(values, correct)
+    return few(min(int(correct.sum()), int((~correct).sum())), "Clopper-Pearson", "in a class", len(correct)) or stats.below_failures(values, correct)
 
 
 def matched(run: Run) -> Estimate:
@@ -108,12 +115,6 @@ def matched(run: Run) -> Estimate:
 def controls(run: Run) -> list[Estimate]:
     """Both controls: late drift and the solver's difficulty."""
     return [matched(run), stats.binned_auc(run.table, "naked_backtracks")[1]]
-
-
-def blind_failures(run: Run) -> Estimate:
-    """Share of the failures that are settled (strict) and would halt: what no selector by settling and halting can see."""
-    wrong = ~run.table.correct.to_numpy()
-    return share((late(run)[wrong] < cells.band_of(run).strict) & (run.table.halted_at.to_numpy()[wrong] > 0))
 
 
 def beyond(run: Run) -> Estimate:
@@ -150,16 +151,18 @@ MEASURES: dict[str, Callable[[Run], Estimate]] = {
     "lambda_1_beyond": beyond,
     "growth_D_change": findings.training_change,
     "gap_change": lambda run: findings.training_change(run, "D - A"),
+    "growth_D_beyond_A": lambda run: findings.training_change(run, "D + A"),
     "multi4_D": findings.multi4_d_mass,
     "multi4_growth_A": findings.multi4_growth_a,
     "lingering": findings.lingering,
-    "long_solved": lambda run: findings.fate_at_end(run, "solved later"),
-    "long_settled_wrong": lambda run: findings.fate_at_end(run, "settled in a wrong place"),
+    "long_solved": lambda run: findings.fate_at(run, "solved later"),
+    "long_settled_wrong": lambda run: findings.fate_at(run, "settled in a wrong place"),
+    "attracted_failures": motion.attracted,
     "moving_parts": motion.parting,
-    "selection_gain": findings.selection_gain,
-    "selection_gain_stored": lambda run: findings.selection_gain(run, stored=True),
-    "pruned_lambda_1": lambda run: findings.pruned_successes(run, "lambda1"),
-    "pruned_q_halt": lambda run: findings.pruned_successes(run, "q_halt"),
+    "selection_gain": selection.selection_gain,
+    "selection_gain_stored": lambda run: selection.selection_gain(run, stored=True),
+    "pruned_lambda_1": lambda run: selection.pruned_successes(run, "lambda1"),
+    "pruned_q_halt": lambda run: selection.pruned_successes(run, "q_halt"),
 }
 
 
@@ -172,10 +175,12 @@ def rows() -> tuple[dict, ...]:
     found = yaml.safe_load((paths.data_dir() / "published" / "claims.yml").read_text())
     for row in found:
         wrong = set(row) - FIELDS or {"id", "claim", "says", "measure", "rule", "published"} - set(row)
-        if wrong or row["measure"] not in MEASURES or row["rule"] not in ("direction", "magnitude"):
+        if wrong or row["measure"] not in MEASURES or row["rule"] not in ("direction", "equivalence", "magnitude"):
             raise ClaimError(f"claims.yml, row {row.get('id')}: wrong or missing {sorted(wrong) or [row['measure'], row['rule']]}")
         if row["rule"] == "direction" and (row.get("side") not in ("above", "below") or not isinstance(row.get("null"), int | float)):
             raise ClaimError(f"claims.yml, row {row['id']}: a direction needs side (above or below) and a null")
+        if row["rule"] == "equivalence" and not isinstance(row.get("null"), int | float):
+            raise ClaimError(f"claims.yml, row {row['id']}: an equivalence needs a null")
     return tuple(found)
 
 
@@ -225,12 +230,20 @@ def measure(row: dict, run: Run) -> Estimate:
     return unmeasured(len(run.table), "", reason)
 
 
+def nothing(row: dict) -> tuple[float, float]:
+    """The range of an equivalence: values that count as its null."""
+    return row["null"] - stats.EQUIVALENT, row["null"] + stats.EQUIVALENT
+
+
 def verdict(row: dict, here: Estimate, paper: Estimate) -> str:
     """One of :data:`VERDICTS`, by the row's rule."""
     if np.isnan(here.value):
         return "cannot be measured"
     if row["rule"] == "magnitude":
         return "agrees" if here.low <= paper.high and paper.low <= here.high else "differs"
+    if row["rule"] == "equivalence":
+        low, high = nothing(row)
+        return "holds" if low <= here.low and here.high <= high else "undecided" if here.low <= row["null"] <= here.high else "fails"
     above = row["side"] == "above"
     if here.low > row["null"]:
         return "holds" if above else "fails"
@@ -252,6 +265,10 @@ def would_change(row: dict, found: str, here: Estimate, paper: Estimate, run: Ru
     if row["rule"] == "magnitude":
         target = f"{paper.value:.3g}" if paper.low == paper.high else f"[{paper.low:.3f}, {paper.high:.3f}]"
         return f"an interval that {'misses' if found == 'agrees' else 'reaches'} {target}"
+    if row["rule"] == "equivalence":
+        low, high = nothing(row)
+        within, without = f"lies within [{low:g}, {high:g}]", f"leaves {row['null']:g} out"
+        return {"undecided": f"more puzzles, until the interval {within} or {without}", "holds": f"an interval that {without} and reaches beyond [{low:g}, {high:g}]", "fails": f"an interval that {within}, or holds {row['null']:g}"}[found]
     if found == "undecided":
         return f"more puzzles, until the interval leaves {row['null']:g}"
     side = "below" if (found == "holds") == (row["side"] == "above") else "above"
@@ -268,6 +285,11 @@ def as_printed(paper: Estimate) -> str:
     return text + (" (in words)" if paper.method == "in words" else " (value rounded)" if rounded else "")
 
 
+def as_measured(here: Estimate) -> str:
+    """The figure of a run as the ledger shows it: three decimals, four where a bound that is not zero would read 0.000."""
+    return format(here, ".4f" if any(0 < abs(bound) < 0.0005 for bound in (here.low, here.high)) else ".3f")
+
+
 def ledger(run: Run, claims: Collection[str] | None = None) -> pd.DataFrame:
     """One row a claim (of those in `claims`, such as C1 or "contribution ii"; by default all): id, says, paper's figure, this run's, n, verdict, reason, what would change it."""
     out = []
@@ -276,9 +298,10 @@ def ledger(run: Run, claims: Collection[str] | None = None) -> pd.DataFrame:
             continue
         here, paper = measure(row, run), published(row, run.meta["model"])
         found = verdict(row, here, paper)
+        weak = row.get("needs") == "band" and not np.isnan(here.value) and cells.band_of(run).by == "separability"
         out.append({"id": row["id"], "claim": row["claim"], "says": row["says"], "run": run.name,
                     "paper": as_printed(paper),
-                    "measured here": "–" if np.isnan(here.value) else format(here, ".3f"), "n": here.n, "verdict": found, "reason": here.reason, "would change it": would_change(row, found, here, paper, run)})  # fmt: skip
+                    "measured here": "–" if np.isnan(here.value) else as_measured(here), "n": here.n, "verdict": found, "reason": "band by separability alone" if weak else here.reason, "would change it": would_change(row, found, here, paper, run)})  # fmt: skip
     return pd.DataFrame(out)
 
 

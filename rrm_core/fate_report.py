@@ -8,11 +8,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from rrm_core import cells, findings, motion, report, stats, tables
+from rrm_core import cells, findings, report, stats, tables
 from rrm_core.report import HERE, PAPER
 from rrm_core.stats import proportion
 from rrm_core.study_report import Made, joined, with_study
 from rrm_core.tables import SEGMENTS, Run
+
+WRONG_PLACE = "settled in a wrong place"
 
 
 def headline(runs: list[Run]) -> pd.DataFrame:
@@ -25,7 +27,7 @@ def headline(runs: list[Run]) -> pd.DataFrame:
     rows = [{"run": name, "source": PAPER, "solved": f"{paper.value[name]:.1%} of {paper.n[name]:,.0f}", "band": "yes", "AUC of -λ1": report.paper_value(printed.loc[name]), "growth of failures": growth[name], "failures settled at 16": settled[name]}
             for name in ("TRM", "HRM")]  # fmt: skip
     for run in runs:
-        fates = {name: findings.fate_at_end(run, fate) for name, fate in (("later solved", "solved later"), ("later settled, wrong", "settled in a wrong place"))}
+        fates = {name: findings.fate_at(run, fate) for name, fate in (("later solved", "solved later"), ("later settled, wrong", "settled in a wrong place"))}
         row = {"run": run.name, "source": HERE, "solved": f"{run.table.correct.mean():.1%} of {len(run.table):,}", "band": "yes" if cells.band_of(run).exists else "no",
                "AUC of -λ1": str(stats.auc(-run.table.lambda_1, run.table.correct)), "growth of failures": growth[run.name]}  # fmt: skip
         rows.append(row | {"failures settled at 16": settled.get(run.name, "–")} | {k: "–" if np.isnan(e.value) else f"{e:.1%}" for k, e in fates.items()})
@@ -36,7 +38,7 @@ def headline(runs: list[Run]) -> pd.DataFrame:
 
 def rests(run: Run) -> bool | None:
     """Whether most failures end settled in a wrong place when run on; None: undecided, not measured, or no band to settle in."""
-    share = findings.fate_at_end(run, "settled in a wrong place")
+    share = findings.fate_at(run, "settled in a wrong place")
     unknown = np.isnan(share.value) or share.low <= 0.5 <= share.high or not cells.band_of(run).exists
     return None if unknown else bool(share.low > 0.5)
 
@@ -45,7 +47,7 @@ def fate_sentence(run: Run, table: pd.DataFrame) -> str:
     """How the share of failures settled in a wrong place grows with the horizon, and what that makes of their wandering; Markdown."""
     band = cells.band_of(run)
     t = findings.fates(table, band.otsu).query("fate == 'settled in a wrong place'").set_index("segment")
-    end, wrong = t.index.max(), table[~table[f"correct_{SEGMENTS:03d}"]]
+    end, wrong = t.index.max(), findings.failures(table)
     shares = [f"{proportion(int(t.n[at]), int(t.of[at])):.1%} at segment {at}" for at in sorted({SEGMENTS, 64, end} & set(t.index))]
     still = wrong[~wrong[f"correct_{end:03d}"]]
     drift = f"Median log10 late drift of the {len(still):,} still wrong at {end}: {still[f'late_{SEGMENTS:03d}'].median():.2f} at {SEGMENTS}, {still[f'late_{end:03d}'].median():.2f} at {end}, "
@@ -58,10 +60,10 @@ def fates_table(made: Made) -> pd.DataFrame:
     """What became of the puzzles wrong at 16 by the end of the long rollout, how many had been right earlier, and whether right answers were left."""
     rows = []
     for run, table in made:
-        failed = table[~table[f"correct_{SEGMENTS:03d}"]]
+        failed = findings.failures(table)
         solved, end = table[table.correct_in_table], max(findings.marks(table))
         row = {"run": run.name, "source": HERE, f"wrong at {SEGMENTS}": len(failed)}
-        row |= {f"{name} by {end}": f"{findings.fate_at_end(run, name):.1%}" for name in ("solved later", "settled in a wrong place", "still moving")}
+        row |= {f"{name} by {end}": f"{findings.fate_at(run, name):.1%}" for name in ("solved later", "settled in a wrong place", "still moving")}
         again = failed[failed[f"correct_{end:03d}"]]
         row["of those solved, for the first time"] = f"{proportion(int((again.solved_at > SEGMENTS).sum()), len(again)):.1%}" if len(again) else "–"
         row[f"right before {SEGMENTS}"] = f"{proportion(int((failed.solved_at > 0).sum() - (failed.solved_at > SEGMENTS).sum()), len(failed)):.1%}"
@@ -81,7 +83,9 @@ def later(runs: list[Run]) -> str:
     named = {answer: ", ".join(f"`{name}`" for name in (run.name for run in runs) if told[name] is answer and name not in split) for answer in (True, False)}
     parts = [f"most failures of {named[True]} do come to rest in a wrong place after all, only later than the paper looks"] if named[True] else []
     parts += [f"most of those of {named[False]} do not"] if named[False] else []
-    parts += [f"the trainings of `{name}` disagree ({found.count(True)} yes, {found.count(False)} no)" for name, found in split.items()]
+    for first, *rest in (group for group in with_repeats(runs) if group[0].name in split):
+        said = {True: "most do", False: "most do not", None: "undecided, or without a band"}
+        parts.append(f"the trainings of `{first.name}` are at different points and disagree: " + ", ".join(f"{said[told[run.name]]} at {run.table.correct.mean():.0%} solved" for run in (first, *rest)))
     if not parts:
         return ""
     negative = {run.name: bool(run.table.lambda_1[~run.table.correct].median() < 0) for run in trained}
@@ -93,59 +97,8 @@ def later(runs: list[Run]) -> str:
     signs = {(run.meta["model"], negative[run.name]) for run in trained if told[run.name] is not None}
     if signs in ({("hrm", True), ("trm", False)}, {("hrm", False), ("trm", True)}):
         sign += " As all HRMs among them have one sign and all TRMs the other, the architecture tells it as well: these runs cannot separate the two."
-    paragraphs = [f"Run on to segment {end}, {'; '.join(parts)} ([section 4](../notebooks/4_prior_accounts.md)). {sign}", f"{ranges_sentence(runs)} {changes_sentence(runs)}".strip()]
+    paragraphs = [f"Run on to segment {end}, {'; '.join(parts)} ([section 4](../notebooks/4_prior_accounts.md)). {sign}", f"{changes_sentence(runs)} {alike_sentence(runs)}".strip()]
     return "\n\n".join(filter(None, paragraphs))
-
-
-# --- what moves in the end ---------------------------------------------------------------------------------------------
-
-
-def motions_table(made: Made) -> pd.DataFrame:
-    """Shares of each motion with exact intervals, how many at rest are right, the median length of the cycles, and the median growth of the regular and of the parting."""
-    rows = []
-    for run, table in made:
-        for outcome, part in motion.motions(run, table).groupby("outcome", sort=False):
-            of = {name: part[part.motion == name] for name in motion.MOTIONS}
-            row = {"run": run.name, "source": HERE, "at 16": outcome, "n": len(part)} | {name: f"{proportion(len(found), len(part)):.0%}" for name, found in of.items()}
-            rest = of["at rest"][f"correct_{motion.END}"]
-            row |= {"right, of those at rest": f"{rest.mean():.0%}" if len(rest) else "–", "segments in a cycle": of["on a cycle"][f"lag_{motion.END}"].quantile(0.5, "lower")}
-            rows.append(row | {f"growth, {name}": of[name][f"growth_{motion.END}"].median() for name in ("regular", "parting")})
-    return pd.DataFrame(rows) if rows else joined([])
-
-
-def motions_sentence(runs: list[Run]) -> str:
-    """In which of `runs` and their repeats what still moves after the long rollout wanders, neighbours parting, and in which it goes round regularly; Markdown, empty where none can tell."""
-    found = {run.name: motion.parting(run) for run in all_trained(runs)}
-    told = [f"{e.value:.0%} {report.interval(e.low, e.high, '.0%')} in `{name}` ({e.n})" for name, e in found.items() if not np.isnan(e.value)]
-    if not told:
-        return ""
-    return (
-        f"And to move is not yet to wander. Of the failures that still move after {motion.END} segments, counted where at least {findings.SMALLEST} of those followed do, neighbours part in "
-        f"{', '.join(told)}; the others go round cycles, or move in a regular way that lets no neighbours part ([section 4](../notebooks/4_prior_accounts.md))."
-    )
-
-
-def parting_sentence(runs: list[Run]) -> str:
-    """How far the share that parts depends on where the threshold on growth stands; Markdown, empty where no run can tell."""
-    shares = {run.name: [motion.parting(run, factor * motion.PARTING).value for factor in (0.5, 1, 2)] for run in runs}
-    told = [f"{low:.0%}, {here:.0%}, {high:.0%} in `{name}`" for name, (low, here, high) in shares.items() if not np.isnan(here)]
-    return f"With the threshold on growth halved, as it is, and doubled, the share that parts of the failures that still move is {'; '.join(told)}." if told else ""
-
-
-def motion_sentence(run: Run, table: pd.DataFrame) -> str:
-    """How many of a run's failures still move, in which way, and whether their growth over 16 segments had told; Markdown."""
-    failed = motion.motions(run, table).query("outcome == 'wrong'")
-    moving = failed[failed.motion != "at rest"]
-    if moving.empty:
-        return f"**{run.name}**: none of {len(failed)} failures still moves."
-    n = {name: int((moving.motion == name).sum()) for name in motion.MOTIONS[1:]}
-    text = f"**{run.name}**: of {len(failed)} failures {len(moving)} still move ({int(moving[f'correct_{motion.END}'].sum())} of them with the right answer by then): {n['on a cycle']} on a cycle, {n['regular']} regular, {n['parting']} parting from their neighbours ({proportion(n['parting'], len(moving)):.0%} of those that move)."
-    parting = failed.motion == "parting"
-    calm, told = failed[~parting], stats.auc(failed.growth_016, parting)
-    if calm.empty:
-        return text
-    text += f" Of the {len(calm)} that do not part in the end, {int((calm.growth_016 > 0).sum())} had tangents that grew over the first 16 segments."
-    return text if np.isnan(told.value) else text + f" AUC of that early growth for parting in the end: {told:.2f}."
 
 
 # --- from one seed to the next ---------------------------------------------------------------------------------------
@@ -176,7 +129,7 @@ def seeds_sentence(runs: list[Run]) -> str:
     """What becomes of the failures in each training of a run that was trained again; Markdown, empty where none was."""
     parts = []
     for group in with_repeats(runs):
-        shares = [findings.fate_at_end(run, "settled in a wrong place") for run in group]
+        shares = [findings.fate_at(run, "settled in a wrong place") for run in group]
         bands = ["" if cells.band_of(run).exists else " (no band)" for run in group]
         said = ["–" if np.isnan(e.value) else f"{e:.0%}{band}" for e, band in zip(shares, bands, strict=True)]
         parts.append(f"`{group[0].name}` ({len(group)} trainings): {', '.join(said)}")
@@ -188,7 +141,7 @@ def seeds_sentence(runs: list[Run]) -> str:
 
 
 def fates_along(run: Run) -> pd.DataFrame | None:
-    """One row a checkpoint: step, accuracy, median growth of its failures over 16 segments, share of them settled in a wrong place in the end.
+    """One row a checkpoint: step, accuracy, median growth of its failures over 16 segments, share of them settled in a wrong place in the end, and at 16.
 
     Settled is below the run's own Otsu threshold at every step. Accuracy and growth are of the study `evolution` (256 puzzles), the share with
     its exact interval of the study `fates`, NaN below 20 failures. None where the run lacks one of the two.
@@ -200,8 +153,8 @@ def fates_along(run: Run) -> pd.DataFrame | None:
     for step, part in followed.groupby("step"):
         now = evolved[evolved.step == step]
         growth = now.lambda_1[~now.correct].median() * run.updates_per_segment
-        end = findings.share_at_end(findings.fates(part, threshold), "settled in a wrong place")
-        rows.append({"step": step, "accuracy": now.correct.mean(), "growth": growth, "n": end.n, "settled": end.value, "low": end.low, "high": end.high})
+        end, now_settled = (findings.share_at(findings.fates(part, threshold), WRONG_PLACE, at) for at in (None, SEGMENTS))
+        rows.append({"step": step, "accuracy": now.correct.mean(), "growth": growth, "n": end.n, "settled": end.value, "low": end.low, "high": end.high, "settled_16": now_settled.value})
     return pd.DataFrame(rows)
 
 
@@ -213,13 +166,15 @@ def settling(runs: list[Run], along: bool = True) -> pd.DataFrame:
     """
     parts = []
     for run in runs:
-        growth, end = run.table.lambda_1[~run.table.correct].median() * run.updates_per_segment, findings.fate_at_end(run, "settled in a wrong place")
-        rows = pd.DataFrame([{"step": run.meta["step"], "accuracy": run.table.correct.mean(), "growth": growth, "n": end.n, "settled": end.value, "low": end.low, "high": end.high}])
+        growth = run.table.lambda_1[~run.table.correct].median() * run.updates_per_segment
+        end, now_settled = (findings.fate_at(run, WRONG_PLACE, at) for at in (None, SEGMENTS))
+        rows = pd.DataFrame([{"step": run.meta["step"], "accuracy": run.table.correct.mean(), "growth": growth, "n": end.n, "settled": end.value, "low": end.low, "high": end.high, "settled_16": now_settled.value}])
         others = fates_along(run) if along else None
         if others is not None:
             rows = pd.concat([others[others.step != run.meta["step"]], rows]).sort_values("step")
-        parts.append(rows.dropna(subset=["settled"]).assign(run=run.name, model=run.meta["model"].upper(), mixing=run.meta["architecture"]["mixing"]))
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["run", "model", "mixing", "step", "accuracy", "growth", "n", "settled", "low", "high"])
+        network = {"model": run.meta["model"].upper(), "mixing": run.meta["architecture"]["mixing"], "side": run.meta["side"]}
+        parts.append(rows.dropna(subset=["settled"]).assign(run=run.name, **network))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["run", "model", "mixing", "side", "step", "accuracy", "growth", "n", "settled", "low", "high", "settled_16"])
 
 
 def change_along(run: Run) -> tuple[str, pd.Series, pd.Series] | None:
@@ -255,59 +210,72 @@ def along_sentence(run: Run) -> str:
 
 
 def settling_sentence(runs: list[Run]) -> str:
-    """How closely the share that settles follows the growth of the failures, over every checkpoint of every run; Markdown."""
-    table = settling(all_trained(runs))
-    if len(table) < 3:
+    """How closely the share that settles follows the growth of the failures over the checkpoints of each kind of network; Markdown."""
+    told = []
+    for (model, mixing), part in settling(all_trained(runs)).groupby(["model", "mixing"]):
+        if len(part) >= 5:
+            rho = {name: part[name].corr(part.settled, method="spearman") for name in ("growth", "accuracy")}
+            told.append(f"{rho['growth']:+.2f} for {network(model, mixing)} ({len(part)} checkpoints of {part.run.nunique()} runs; with accuracy {rho['accuracy']:+.2f})")
+    if not told:
         return ""
-    rho = {name: table[name].corr(table.settled, method="spearman") for name in ("growth", "accuracy")}
     return (
-        f"Over {len(table)} checkpoints of {table.run.nunique()} runs, repeats included, the rank correlation of the share that settles in a wrong place with the median growth of the failures is {rho['growth']:+.2f}, "
-        f"with accuracy {rho['accuracy']:+.2f}. Checkpoints of one training are not independent, so this is a description, not a test."
+        f"The rank correlation of the share that settles in a wrong place with the median growth of the failures is, repeats included, {'; '.join(told)}. "
+        "Checkpoints of one training are not independent, so this is a description, not a test."
     )
 
 
-FACTORS = {"mixing": {"attention": "attention", "mlp": "an MLP"}, "model": {"HRM": "HRM", "TRM": "TRM"}}
+def network(model: str, mixing: str) -> str:
+    """A kind of network in words: "HRM with attention"."""
+    return f"{model} with {'an MLP' if mixing == 'mlp' else mixing}"
 
 
-def ranges_sentence(runs: list[Run]) -> str:
-    """Between which shares the failures settle in a wrong place, by mixing and by architecture, and which of the two tells the runs apart; Markdown.
+LIKE = 0.03  # difference of accuracy up to which two checkpoints count as equally far
+SOLVES = 0.05  # accuracy from which a checkpoint counts as one that solves
 
-    Every run counts at its measured step, repeats included; empty unless both factors differ between the runs, and not alike.
+
+def alike(runs: list[Run]) -> pd.DataFrame:
+    """Pairs of checkpoints of like accuracy whose networks differ in one thing, architecture or mixing: what becomes of their failures.
+
+    One row a pair, on one board side: side, differ in, and of both (a, b) network, run, step, accuracy, settled, low, high. The nearest
+    pair is taken first, and each checkpoint once a comparison; both solve at least 5 %, and differ by at most 3 points.
     """
-    table = settling(all_trained(runs), along=False)
-    groups = {factor: {level: part for level, part in table.groupby(factor)} for factor in FACTORS}
-    if any(len(found) < 2 for found in groups.values()) or table[list(FACTORS)].drop_duplicates().shape[0] < 3:
+    table = settling(all_trained(runs)).query("accuracy >= @SOLVES")
+    table = table.assign(network=[network(*pair) for pair in zip(table.model, table.mixing, strict=True)])
+    pairs = []
+    for factor, same in (("model", "mixing"), ("mixing", "model")):
+        both = table.merge(table, on=["side", same], suffixes=(" a", " b"))
+        both = both[both[f"{factor} a"] < both[f"{factor} b"]].assign(gap=lambda t: (t["accuracy a"] - t["accuracy b"]).abs()).query("gap <= @LIKE")
+        used = set()
+        for _, row in both.sort_values(["gap", "run a", "step a", "run b", "step b"]).iterrows():
+            ends = {(row[f"run {end}"], row[f"step {end}"]) for end in "ab"}
+            if not ends & used:
+                used |= ends
+                pairs.append(row[["side", *(f"{name} {end}" for end in "ab" for name in ("network", "run", "step", "accuracy", "settled", "low", "high"))]].to_dict() | {"differ in": "architecture" if factor == "model" else factor})
+    return pd.DataFrame(pairs)
+
+
+def alike_table(runs: list[Run]) -> pd.DataFrame:
+    """:func:`alike` as shown: both checkpoints with what they solve, and the share of their failures that settles in a wrong place."""
+    rows = []
+    for p in alike(runs).to_dict("records"):
+        row = {"differ in": p["differ in"], "source": HERE}
+        for end in "ab":
+            row[end] = f"{p[f'network {end}']}: {p[f'run {end}']}, step {p[f'step {end}']:,.0f}, {p[f'accuracy {end}']:.0%} solved"
+            row[f"settled {end}"] = f"{p[f'settled {end}']:.0%} {report.interval(p[f'low {end}'], p[f'high {end}'], '.0%')}"
+        rows.append(row)
+    return pd.DataFrame(rows) if rows else joined([])
+
+
+def alike_sentence(runs: list[Run]) -> str:
+    """In how many pairs of like accuracy one network's failures clearly settle more often than the other's; Markdown, empty without pairs."""
+    pairs = alike(runs)
+    told = []
+    for (factor, first, second), part in pairs.groupby(["differ in", "network a", "network b"]) if len(pairs) else ():
+        more, fewer = int((part["low a"] > part["high b"]).sum()), int((part["high a"] < part["low b"]).sum())
+        told.append(f"{first} against {second}: more in {more}, fewer in {fewer} of {len(part)} pairs")
+    if not told:
         return ""
-    told, apart = {}, {}
-    for factor, found in groups.items():
-        told[factor] = ", ".join(f"{FACTORS[factor][level]} {part.settled.min():.0%} to {part.settled.max():.0%}" for level, part in found.items())
-        lower, upper = sorted(found.values(), key=lambda part: part.settled.min())[:2]
-        apart[factor] = bool(lower.settled.max() < upper.settled.min())
-    names = {"mixing": "how a network mixes cells", "model": "the architecture"}
-    verdict = {(True, False): f"so {names['mixing']} tells these runs apart, {names['model']} does not", (False, True): f"so {names['model']} tells these runs apart, {names['mixing']} does not",
-               (True, True): "each tells these runs apart", (False, False): "neither tells these runs apart"}[apart["mixing"], apart["model"]]  # fmt: skip
-    return f"Over all {len(table)} at their measured steps, with a band or without, the share that settles in a wrong place is, by mixing, {told['mixing']}; by architecture, {told['model']}: {verdict}."
-
-
-CLEAR = -0.7  # rank correlation from which the summary speaks of a rule
-
-
-def in_short(runs: list[Run]) -> str:
-    """The rule that the checkpoints show, in one sentence; Markdown, empty where they do not show it.
-
-    It is said only where the rank correlation of growth and settling is at most :data:`CLEAR`, the median share that settles is above one half for
-    checkpoints whose failures shrink, and below one half for every checkpoint whose failures grow.
-    """
-    every = all_trained(runs)
-    table, changes = settling(every), [change for run in every if (change := change_along(run))]
-    if len(table) < 3 or not changes:
-        return ""
-    shrink, grow = table.settled[table.growth < 0].median(), table.settled[table.growth > 0].max()
-    if not (table.growth.corr(table.settled, method="spearman") <= CLEAR and shrink > 0.5 > grow):
-        return ""
-    falls, passed = sum(how == "falls" for how, _, _ in changes), sum(last.settled < 0.5 and last.growth > 0 for _, _, last in changes)
     return (
-        "**In short.** The more the tangents of a model's failures shrink over the 16 segments, the more of these failures end settled in a wrong place, only later; where they grow, less "
-        f"than half do, and the others go on moving or are solved. In {falls} of {len(changes)} trainings that were followed the share that settles falls again, in {passed} of them to below "
-        "one half while growth turns positive."
+        f"Measured steps lie at different points of a training, so they compare neither architectures nor mixings. Checkpoints that solve equally much, within {100 * LIKE:.0f} points, do better: the "
+        f"share of failures that settles in a wrong place, intervals apart, is, for {'; for '.join(told)}; in the others the intervals overlap."
     )

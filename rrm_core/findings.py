@@ -14,11 +14,9 @@ import pandas as pd
 
 from rrm_core import cells, paths, stats, tables
 from rrm_core.stats import RESAMPLES, SMALLEST, Estimate, few, proportion, unmeasured
-from rrm_core.tables import SEGMENTS, Run, columns, log_drift, signals_at
+from rrm_core.tables import SEGMENTS, Run, columns, log_drift
 
 ALONG = ("evolution", "fates", "multi4")  # studies of the checkpoints that a run keeps
-RANDOM_ORDERS = 200  # orders of the restarts that are averaged over
-PICKS = {"q_halt": ("q_halt", 1), "late drift": ("late", -1), "λ1": ("lambda_1", -1)}  # column, direction
 
 
 def study(run: Run, name: str) -> pd.DataFrame | None:
@@ -100,10 +98,14 @@ def evolution(table: pd.DataFrame, updates: int, by: tuple[str, ...] = ("step",)
     return pd.DataFrame(rows)
 
 
-def training_change(run: Run, of: str = "D") -> Estimate:
-    """Change of the median growth of a cell, or of the gap between both (`of`: "A", "D" or "D - A"), between the first and last checkpoint that can carry it.
+CHANGES = {"D": {"D": 1}, "A": {"A": 1}, "D - A": {"D": 1, "A": -1}, "D + A": {"D": 1, "A": 1}}
 
-    A checkpoint can where it has a band and at least 20 puzzles in each of A and D.
+
+def training_change(run: Run, of: str = "D", banded: bool = True) -> Estimate:
+    """Change of the median growth of cells (`of`: one of :data:`CHANGES`) between the first and last checkpoint that can carry it.
+
+    A checkpoint can where it has at least 20 puzzles in each of A and D and, if `banded`, a band. "D - A" is the gap between the cells; "D + A" is
+    above zero where D rises by more than A falls, so where the failures do more for the gap than the successes.
     """
     table = study(run, "evolution")
     if table is None:
@@ -111,11 +113,11 @@ def training_change(run: Run, of: str = "D") -> Estimate:
     able = []
     for _, part in table.groupby("step"):
         part, band = with_cells(part)
-        if band.exists and min((part.cell == c).sum() for c in "AD") >= SMALLEST:
+        if (band.exists or not banded) and min((part.cell == c).sum() for c in "AD") >= SMALLEST:
             able.append({c: part.lambda_1[part.cell == c].to_numpy("float64") * run.updates_per_segment for c in "AD"})
     if len(able) < 2:
-        return unmeasured(0, "bootstrap", f"{len(able)} checkpoint{'' if len(able) == 1 else 's'} with a band and {SMALLEST} puzzles in A and in D; two are needed")
-    rng, signs = np.random.default_rng(0), {"D": {"D": 1}, "A": {"A": 1}, "D - A": {"D": 1, "A": -1}}[of]
+        return unmeasured(0, "bootstrap", f"{len(able)} checkpoint{'' if len(able) == 1 else 's'} with {'a band and ' if banded else ''}{SMALLEST} puzzles in A and in D; two are needed")
+    rng, signs = np.random.default_rng(0), CHANGES[of]
 
     def drawn(x: np.ndarray) -> np.ndarray:
         return np.median(rng.choice(x, (RESAMPLES, len(x))), axis=1)
@@ -200,12 +202,18 @@ def marks(table: pd.DataFrame) -> list[int]:
     return sorted(int(c.removeprefix("late_")) for c in table if c.startswith("late_"))
 
 
-def fates(table: pd.DataFrame, threshold: float) -> pd.DataFrame:
-    """One row a horizon t >= 16: of the puzzles wrong at 16, how many are right at t, wrong and settled, wrong and moving.
+def failures(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a study of long rollouts whose puzzle is wrong in the run's table; a study of failures alone has no other."""
+    return table[~table.correct_in_table] if "correct_in_table" in table else table
 
-    Settled: the mean drift of the four segments up to t is below `threshold` (log10; Otsu's of the run at 16).
+
+def fates(table: pd.DataFrame, threshold: float) -> pd.DataFrame:
+    """One row a horizon t >= 16: of the puzzles that were measured as wrong, how many are right at t, wrong and settled, wrong and moving.
+
+    Settled: the mean drift of the four segments up to t is below `threshold` (log10; Otsu's of the run at 16). A wandering puzzle can end
+    elsewhere when it is run again, so a few of them may be right at 16 here: they count, as right there.
     """
-    failed = table[~table[f"correct_{SEGMENTS:03d}"]]
+    failed = failures(table)
     rows = []
     for t in (t for t in marks(table) if t >= SEGMENTS):
         right, settled = failed[f"correct_{t:03d}"].to_numpy(), failed[f"late_{t:03d}"].to_numpy() < threshold
@@ -214,17 +222,17 @@ def fates(table: pd.DataFrame, threshold: float) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def fate_at_end(run: Run, fate: str) -> Estimate:
-    """Share of the failures at 16 with a fate at the end of the long rollout."""
+def fate_at(run: Run, fate: str, segment: int | None = None) -> Estimate:
+    """Share of the failures at 16 with a fate at a segment of the long rollout, by default its end."""
     table, otsu = study(run, "long"), cells.band_of(run).otsu
     if table is None or (np.isnan(otsu) and fate != "solved later"):  # without a threshold nothing settles, and nothing moves
         return missing("long") if table is None else unmeasured(len(table), "", "no threshold on late drift")
-    return share_at_end(fates(table, otsu), fate)
+    return share_at(fates(table, otsu), fate, segment)
 
 
-def share_at_end(counted: pd.DataFrame, fate: str) -> Estimate:
-    """The share of one fate at the last horizon of :func:`fates`."""
-    row = counted[(counted.segment == counted.segment.max()) & (counted.fate == fate)].iloc[0]
+def share_at(counted: pd.DataFrame, fate: str, segment: int | None = None) -> Estimate:
+    """The share of one fate at a horizon of :func:`fates`, by default the last."""
+    row = counted[(counted.segment == (segment or counted.segment.max())) & (counted.fate == fate)].iloc[0]
     return few(int(row.of), "Clopper-Pearson") or proportion(int(row.n), int(row.of))
 
 
@@ -236,85 +244,6 @@ def probes(table: pd.DataFrame, strict: float) -> pd.DataFrame:
         rows.append({"probe": probe, "n": len(part), "right at 16": proportion(int(part.correct.sum()), len(part)), "ever right": proportion(len(once), len(part)),
                      "stays right, once right": proportion(int(once.stayed.sum()), len(once)), "wrong at 16": len(wrong), "of these settled": int((wrong.late < strict).sum())})  # fmt: skip
     return pd.DataFrame(rows)
-
-
-# --- section 5: restart and select, early pruning ----------------------------------------------------------------
-
-
-def grid(table: pd.DataFrame, column: str) -> np.ndarray:
-    """(puzzles, restarts) of a column of the study `restarts`, the stored start left out; puzzles by idx."""
-    return table[table.restart > 0].pivot(index="idx", columns="restart", values=column).to_numpy()
-
-
-def weights(run: Run, table: pd.DataFrame) -> np.ndarray:
-    """(puzzles,) how many puzzles of the run each puzzle of a sample stratified by outcome stands for, scaled to mean 1."""
-    idx = np.sort(table.idx.unique())
-    correct = run.table.set_index("idx").correct.loc[idx].to_numpy()
-    share = run.table.correct.mean()
-    return np.where(correct, share / max(correct.mean(), 1e-12), (1 - share) / max((~correct).mean(), 1e-12))
-
-
-def picked(table: pd.DataFrame, pick: str, orders: np.ndarray) -> np.ndarray:
-    """(puzzles, R) probability, over random orders of the restarts, that what a rule picks of the first 1..R is right."""
-    correct = grid(table, "correct").astype(float)
-    if pick == "random":
-        return np.repeat(correct.mean(1, keepdims=True), orders.shape[1], axis=1)
-    if pick == "oracle":
-        return np.mean([np.maximum.accumulate(correct[:, order], axis=1) for order in orders], axis=0)
-    column, sign = PICKS[pick]
-    score = sign * grid(table, column).astype("float64")
-    out = np.zeros_like(correct)
-    for order in orders:
-        s = score[:, order]
-        best = np.array([s[:, : r + 1].argmax(1) for r in range(s.shape[1])])  # (R, puzzles) position in the order
-        out += np.take_along_axis(correct[:, order], best.T, axis=1)
-    return out / len(orders)
-
-
-def orders(restarts: int) -> np.ndarray:
-    """(200, restarts) seeded random orders."""
-    rng = np.random.default_rng(0)
-    return np.stack([rng.permutation(restarts) for _ in range(RANDOM_ORDERS)])
-
-
-def restart_curve(run: Run, table: pd.DataFrame) -> pd.DataFrame:
-    """One row a rule and number of restarts R: accuracy over the run's puzzles (reweighted) with interval; λ1 on its subset."""
-    n_restarts, rows = int(table.restart.max()), []
-    for pick in ("oracle", *PICKS, "random"):
-        part = table if pick != "λ1" else table[table.idx.isin(table.idx[table.lambda_1.notna()])]
-        w, right = weights(run, part), picked(part, pick, orders(n_restarts))
-        for r in range(n_restarts):
-            e = mean(right[:, r], w)
-            rows.append({"pick": pick, "restarts": r + 1, "accuracy": e.value, "low": e.low, "high": e.high, "n": e.n})
-    return pd.DataFrame(rows)
-
-
-def blind_curve(run: Run, table: pd.DataFrame, strict: float) -> pd.DataFrame:
-    """The selector-blind ceiling against R: share of the run's puzzles whose lowest-drift restart is wrong, settled and would halt."""
-    blind = table.assign(correct=~table.correct & table.halts & (table.late < strict))
-    hit, w = picked(blind, "late drift", orders(int(table.restart.max()))), weights(run, table)
-    found = [mean(share, w) for share in hit.T]
-    return pd.DataFrame([{"restarts": r, "share": e.value, "low": e.low, "high": e.high} for r, e in enumerate(found, 1)])
-
-
-def selection_gain(run: Run, pick: str = "q_halt", stored: bool = False) -> Estimate:
-    """Accuracy of the best of all restarts by a rule minus that of one restart at random (or of the `stored` start), over the run's puzzles."""
-    table = study(run, "restarts")
-    if table is None:
-        return missing("restarts")
-    every = orders(int(table.restart.max()))
-    single = table[table.restart == 0].sort_values("idx").correct.to_numpy("float64") if stored else picked(table, "random", every)[:, -1]
-    return mean(picked(table, pick, every)[:, -1] - single, weights(run, table))
-
-
-def pruned_successes(run: Run, signal: str, h: int = 4) -> Estimate:
-    """Of the puzzles wrong at h and solved at 16, the share in the worse half by a signal: one half if it knows nothing."""
-    wrong = ~run.table[f"correct_{h:02d}"].to_numpy()
-    score, later = signals_at(run.table, h, run.updates_per_segment)[signal][wrong], run.table.correct.to_numpy()[wrong]
-    if refused := few(int(later.sum()), "Clopper-Pearson"):
-        return refused
-    worse = np.argsort(np.argsort(score, kind="stable"), kind="stable") < len(score) / 2
-    return proportion(int((worse & later).sum()), int(later.sum()))
 
 
 # --- section 6: how much is convention ---------------------------------------------------------------------------

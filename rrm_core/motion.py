@@ -29,24 +29,44 @@ def motions(run: Run, table: pd.DataFrame, above: float = PARTING) -> pd.DataFra
     return table.assign(motion=motion, growth_016=early, outcome=cells.outcomes(table.correct_in_table))
 
 
+def told(made: list[tuple[Run, pd.DataFrame]]) -> list[tuple[Run, pd.DataFrame]]:
+    """Those of `made` (runs with their study) whose run has a threshold: without one nothing rests, so nothing moves."""
+    return [(run, table) for run, table in made if not np.isnan(cells.band_of(run).otsu)]
+
+
+def moving(run: Run, table: pd.DataFrame, above: float = PARTING) -> pd.DataFrame:
+    """The failures of `table` that fail by moving: wrong at 16 and at the end, and not at rest there; with ``motion``."""
+    return motions(run, table, above).query(f"outcome == 'wrong' and not correct_{END} and motion != 'at rest'")
+
+
 def counted(made: list[tuple[Run, pd.DataFrame]]) -> pd.DataFrame:
     """One row a run, outcome at 16 and motion: run, outcome, motion, n, of, share; `made`: each run with its study; a run without a threshold has none."""
     rows = []
-    for run, table in made:
-        if np.isnan(cells.band_of(run).otsu):
-            continue
+    for run, table in told(made):
         for outcome, part in motions(run, table).groupby("outcome"):
             n = part.motion.value_counts()
             rows += [{"run": run.name, "outcome": outcome, "motion": name, "n": int(n.get(name, 0)), "of": len(part), "share": n.get(name, 0) / len(part)} for name in MOTIONS]
     return pd.DataFrame(rows)
 
 
-def parting(run: Run, above: float = PARTING) -> Estimate:
-    """Share of the failures that still move whose neighbours part: a tangent grows by more than `above` nats a segment."""
+def attracted(run: Run) -> Estimate:
+    """Share of the failures followed that are still wrong at the end and rest there, or go round a cycle: in the hold of an attractor."""
     table = findings.study(run, "recurrence")
     if table is None:
         return findings.missing("recurrence")
-    if np.isnan(cells.band_of(run).otsu):  # nothing rests, so nothing moves
+    if not told([(run, table)]):
         return unmeasured(len(table), "", "no threshold on late drift")
-    moving = motions(run, table, above).query("outcome == 'wrong' and motion != 'at rest'").motion
-    return few(len(moving), "Clopper-Pearson", "failures that still move") or proportion(int((moving == "parting").sum()), len(moving))
+    failed = motions(run, table).query("outcome == 'wrong'")
+    held = failed.motion.isin(["at rest", "on a cycle"]) & ~failed[f"correct_{END}"]
+    return few(len(failed), "Clopper-Pearson") or proportion(int(held.sum()), len(failed))
+
+
+def parting(run: Run, above: float = PARTING) -> Estimate:
+    """Share of the failures that are still wrong and moving whose neighbours part: a tangent grows by more than `above` nats a segment."""
+    table = findings.study(run, "recurrence")
+    if table is None:
+        return findings.missing("recurrence")
+    if not told([(run, table)]):
+        return unmeasured(len(table), "", "no threshold on late drift")
+    found = moving(run, table, above).motion
+    return few(len(found), "Clopper-Pearson", "failures still wrong and moving") or proportion(int((found == "parting").sum()), len(found))

@@ -6,7 +6,7 @@ fast form of Sun & Xu 2014; Clopper & Pearson 1934; paper sections 3.1-3.3.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from rrm_core.tables import K, columns, exponents, log_drift, signals_at
 RESAMPLES = 10_000
 LEVEL = 0.95
 MINIMUM = 5  # of each outcome, for a bin to count
+EQUIVALENT = 0.05  # an AUC or share this near to one half counts as knowing nothing
 SMALLEST = 20  # puzzles that a group needs for its AUC, share or median to be told
 NAN = float("nan")
 
@@ -84,20 +85,25 @@ def zero_bound(n: int) -> float:
     return 1 - 0.05 ** (1 / n) if n else NAN
 
 
-def below_smallest(values: np.ndarray, correct: np.ndarray) -> Estimate:
-    """Share of the successes whose value is below that of every failure; bootstrap interval over both outcomes (10,000 resamples, seed 0).
+def below_failures(values: np.ndarray, correct: np.ndarray, spare: float = 0.0) -> Estimate:
+    """Share of the successes whose value is below that of every failure but the lowest `spare` of them (a share, 0: below every one).
 
-    It hangs on one failure, the smallest. A resample of m failures has the one of rank floor(m (1 - u^(1/m))), u uniform, as its smallest.
+    With `spare` the interval is a bootstrap over both outcomes (10,000 resamples, seed 0): the failure of rank k of m is, in a resample, the one of
+    rank floor(m u), u from Beta(k + 1, m - k). Without, it is the exact one *given these failures*: resampling never draws a failure below the
+    smallest seen, so a bootstrap of a minimum covers far too little, and more failures can only lower the share.
     """
     values, correct = np.asarray(values, dtype="float64"), np.asarray(correct, dtype=bool)
     failures, n = np.sort(values[~correct]), int(correct.sum())
     if not len(failures) or not n:
         return unmeasured(len(values), "bootstrap", f"one class only ({n} correct, {len(failures)} wrong)")
-    below = np.searchsorted(np.sort(values[correct]), failures) / n
+    below = np.searchsorted(np.sort(values[correct]), failures)
+    m, rank = len(failures), int(spare * len(failures))
+    if not rank:
+        return replace(proportion(int(below[0]), n), method="Clopper-Pearson, given these failures")
     rng = np.random.default_rng(0)
-    smallest = np.floor(len(failures) * (1 - rng.random(RESAMPLES) ** (1 / len(failures)))).astype(int)
-    low, high = np.percentile(rng.binomial(n, below[smallest]) / n, [2.5, 97.5])
-    return Estimate(float(below[0]), float(low), float(high), n, f"bootstrap of both outcomes, {RESAMPLES} resamples")
+    drawn = np.floor(m * rng.beta(rank + 1, m - rank, RESAMPLES)).astype(int)
+    low, high = np.percentile(rng.binomial(n, below[drawn] / n) / n, [2.5, 97.5])
+    return Estimate(float(below[rank] / n), float(low), float(high), n, f"bootstrap of both outcomes, {RESAMPLES} resamples")
 
 
 # --- AUC ---------------------------------------------------------------------------------------------------------

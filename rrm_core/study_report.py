@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from rrm_core import cells, findings, report, stats, tables
+from rrm_core import cells, findings, report, selection, stats, tables
 from rrm_core.report import HERE, PAPER
 from rrm_core.tables import SEGMENTS, Run
 
@@ -67,8 +67,9 @@ def evolution_table(made: Made) -> pd.DataFrame:
 
 
 def changes_table(runs: list[Run]) -> pd.DataFrame:
-    """How the growth of cells D and A, and the gap between them, changed along each training."""
-    rows = [{"run": run.name, "source": HERE} | {f"change of {of}": findings.training_change(run, of) for of in ("D", "A", "D - A")} for run in runs]
+    """How the growth of cells D and A, and the gap between them, changed along each training: over checkpoints with a band, and over all."""
+    rows = [{"run": run.name, "source": HERE, "checkpoints": "with a band" if banded else "with or without"} | {f"change of {of}": findings.training_change(run, of, banded) for of in findings.CHANGES}
+            for run in runs for banded in (True, False)]  # fmt: skip
     return pd.DataFrame(rows)
 
 
@@ -134,7 +135,7 @@ def restarts_table(made: Made, counts: tuple[int, ...] = (1, 4, 16)) -> pd.DataF
     """Accuracy of each rule at some numbers of restarts, one row a rule."""
     rows = []
     for run, table in made:
-        curve = findings.restart_curve(run, table)
+        curve = selection.restart_curve(run, table)
         for pick, part in curve.groupby("pick", sort=False):
             part = part.set_index("restarts")
             found = {f"R = {r}": f"{part.accuracy[r]:.1%} [{part.low[r]:.1%}, {part.high[r]:.1%}]" for r in counts if r in part.index}

@@ -13,6 +13,7 @@ from rrm_core.stats import Estimate
 from rrm_core.tables import Run
 
 ABOVE, BELOW = {"rule": "direction", "side": "above", "null": 0.5}, {"rule": "direction", "side": "below", "null": 0.5}
+NOTHING = {"rule": "equivalence", "null": 0.5}
 POINT = Estimate(0.7, 0.7, 0.7, 1, "")
 
 
@@ -29,6 +30,12 @@ def estimate(low, high):
         (ABOVE, (0.5, 0.6), "undecided"),
         (BELOW, (0.1, 0.49), "holds"),
         (BELOW, (0.51, 0.9), "fails"),
+        (NOTHING, (0.46, 0.54), "holds"),
+        (NOTHING, (0.51, 0.54), "holds"),
+        (NOTHING, (0.46, 0.56), "undecided"),
+        (NOTHING, (0.51, 0.56), "fails"),
+        (NOTHING, (0.1, 0.2), "fails"),
+        (NOTHING, (np.nan, np.nan), "cannot be measured"),
         ({"rule": "magnitude"}, (0.65, 0.75), "agrees"),
         ({"rule": "magnitude"}, (0.71, 0.75), "differs"),
         (ABOVE, (np.nan, np.nan), "cannot be measured"),
@@ -66,8 +73,10 @@ def test_figures_are_those_of_the_statistics(run):
     assert table["measured here"]["C1.1"] == str(stats.auc(-run.table.lambda_1, run.table.correct))
     band = cells.band(cells.late_drift(run.table))
     if band.exists:
-        n = cells.count(cells.assign(cells.late_drift(run.table), run.table.correct, band.strict))
-        assert table["measured here"]["C2.1"] == str(stats.proportion(n["B"], n["B"] + n["D"]))
+        n = cells.count(cells.assign(cells.late_drift(run.table), run.table.correct, band.otsu))
+        for id in ("C2.1", "C2.2", "K2"):
+            assert table["measured here"][id] == claims.as_measured(stats.proportion(n["B"], n["B"] + n["D"]))
+            assert (table.reason[id] == "band by separability alone") == (band.by == "separability")
     else:
         assert table.reason["C2.1"].startswith("no band")
 
@@ -127,13 +136,19 @@ def test_the_command_prints_json():
     assert {row["id"] for row in json.loads(done.stdout)} == {row["id"] for row in claims.rows()}
 
 
+def test_a_bound_that_is_not_zero_does_not_read_zero():
+    assert claims.as_measured(Estimate(0.003, 0.0001, 0.0166, 333, "")) == "0.0030 [0.0001, 0.0166]"
+    assert claims.as_measured(Estimate(0.0, 0.0, 0.0146, 247, "")) == "0.000 [0.000, 0.015]" and claims.as_measured(Estimate(0.5, 0.4, 0.6, 10, "")) == "0.500 [0.400, 0.600]"
+
+
 def test_every_verdict_says_what_would_change_it(runs):
     for run in runs.values():
         found = claims.ledger(run)
         assert found["would change it"].str.len().gt(8).all()
         decided = found[found.verdict.isin(["holds", "fails"])]
         rules = {row["id"]: row for row in claims.rows()}
-        for row in decided.itertuples():
+        assert decided[decided.id.isin([id for id, rule in rules.items() if rule["rule"] == "equivalence"])]["would change it"].str.contains(r"\[0\.45, 0\.55\]").all()
+        for row in decided[decided.id.isin([id for id, rule in rules.items() if rule["rule"] == "direction"])].itertuples():
             other = {"above": "below", "below": "above"}[rules[row.id]["side"]]
             expected = other if row.verdict == "holds" else rules[row.id]["side"]
             assert row._10.startswith(f"an interval wholly {expected}"), (run.name, row.id)

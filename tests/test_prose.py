@@ -22,7 +22,7 @@ def b_share(decimals):
 # {page: {number as it stands: what it must be}}; numbers of sections, headings, code and citations are left out.
 WINDOW = {str(SEGMENTS): lambda: SEGMENTS, "13": lambda: SEGMENTS - cells.LATE + 1}
 NUMBERS = {
-    "book/claims": {"95 %": lambda: "95 %", "20": lambda: stats.SMALLEST, "256": lambda: evolution.PUZZLES},
+    "book/claims": {"95 %": lambda: "95 %", "0.05": lambda: stats.EQUIVALENT, "20": lambda: stats.SMALLEST, "256": lambda: evolution.PUZZLES},
     "book/limitations": WINDOW | {"256": lambda: long.HORIZON, "32": lambda: {measure.CHUNK, numerics.PUZZLES // 2}, "4": lambda: 4},
     "notebooks/2_setup": WINDOW | {"49": lambda: 49, "1": lambda: 1, "22": lambda: 22 if "HRM (22 May estimator)" in set(tables.published("separation").model) else None, "0.75": lambda: cells.UNIFORM, "0.05": lambda: cells.DIP},
     "notebooks/3_1_decomposition": WINDOW | {"0.55 %": lambda: f"{100 * published('cells', 'HRM', 'settled_failures_strict_as_printed'):.2f} %", "0.54 %": lambda: b_share(2),

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import bootstrap
+from scipy.stats import bootstrap, norm
 from sklearn.metrics import roc_auc_score
 
 from rrm_core import stats
@@ -149,12 +149,23 @@ def test_nested_models_see_what_is_new_and_what_is_not():
     assert one.difference.isna().all() and one.reason.str.contains("fewer than 10 folds").all()
 
 
-def test_below_the_smallest_failure_resamples_both_outcomes():
+def test_below_the_calmest_failures():
     rng = np.random.default_rng(1)
     values, correct = np.r_[rng.normal(0, 1, 300), rng.normal(2, 1, 40)], np.r_[np.ones(300, bool), np.zeros(40, bool)]
-    found = stats.below_smallest(values, correct)
-    good, bad = values[:300], values[300:]
-    draws = [(rng.choice(good, 300)[:, None] < rng.choice(bad, 40).min()).mean() for _ in range(4000)]
-    assert found.value == (good < bad.min()).mean() and found.n == 300
-    assert np.allclose([found.low, found.high], np.percentile(draws, [2.5, 97.5]), atol=0.02)
-    assert "one class only (300 correct, 0 wrong)" in str(stats.below_smallest(good, np.ones(300, bool)))
+    good, bad = values[:300], np.sort(values[300:])
+    every = stats.below_failures(values, correct)
+    exact = stats.proportion(int((good < bad[0]).sum()), 300)
+    assert [every.value, every.low, every.high, every.n] == [exact.value, exact.low, exact.high, 300] and every.method.endswith("given these failures")
+    most = stats.below_failures(values, correct, 0.05)
+    draws = [(rng.choice(good, 300) < np.sort(rng.choice(bad, 40))[2]).mean() for _ in range(4000)]
+    assert most.value == (good < bad[2]).mean() > every.value and most.n == 300
+    assert np.allclose([most.low, most.high], np.percentile(draws, [2.5, 97.5]), atol=0.02)
+    assert "one class only (300 correct, 0 wrong)" in str(stats.below_failures(good, np.ones(300, bool)))
+
+
+def test_the_interval_below_most_failures_covers_what_it_should():
+    rng, truth, covered = np.random.default_rng(0), norm.cdf(norm.ppf(0.05, loc=2)), 0
+    for _ in range(200):
+        found = stats.below_failures(np.r_[rng.normal(0, 1, 400), rng.normal(2, 1, 200)], np.r_[np.ones(400, bool), np.zeros(200, bool)], 0.05)
+        covered += found.low <= truth <= found.high
+    assert 180 <= covered <= 200

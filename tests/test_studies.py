@@ -1,5 +1,6 @@
 """Studies on a small run: tables, resuming, refusals; and what `findings` reads out of tables."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -7,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from rrm_core import cells, cli, fate_report, findings, measure, motion, paths, puzzles, studies, tables
+from rrm_core import cells, cli, fate_report, findings, measure, motion, motion_report, paths, puzzles, selection, studies, tables
 from rrm_core.models import load_model, tokens
 from rrm_core.rollout import unroll
 from rrm_core.studies import fates, long, multi4, numerics, probes, recurrence, restarts
@@ -133,10 +134,35 @@ def grid_table(correct, q, late):
 
 def test_picking_by_each_rule():
     table = grid_table([[1, 0], [0, 1], [0, 0]], [[2.0, 1.0], [3.0, -1.0], [1.0, 5.0]], [[0.0, 1.0], [1.0, 0.0], [0.0, 0.5]])
-    every = findings.orders(2)
-    assert findings.picked(table, "oracle", every)[:, -1].tolist() == [1, 1, 0] and findings.picked(table, "q_halt", every)[:, -1].tolist() == [1, 0, 0]
-    assert findings.picked(table, "late drift", every)[:, -1].tolist() == [1, 1, 0] and findings.picked(table, "random", every)[:, -1].tolist() == [0.5, 0.5, 0]
-    assert np.allclose(findings.picked(table, "oracle", every)[:, 0], 0.5 * np.array([1, 1, 0]), atol=0.1)
+    every = selection.orders(2)
+    assert selection.picked(table, "oracle", every)[:, -1].tolist() == [1, 1, 0] and selection.picked(table, "q_halt", every)[:, -1].tolist() == [1, 0, 0]
+    assert selection.picked(table, "late drift", every)[:, -1].tolist() == [1, 1, 0] and selection.picked(table, "random", every)[:, -1].tolist() == [0.5, 0.5, 0]
+    assert np.allclose(selection.picked(table, "oracle", every)[:, 0], 0.5 * np.array([1, 1, 0]), atol=0.1)
+
+
+def test_the_gain_of_picking_knows_that_restarts_are_drawn(runs, monkeypatch):
+    run = runs["trm-6x6-attention"]
+    table = findings.study(run, "restarts")
+    for stored in (False, True):
+        found = selection.selection_gain(run, stored=stored)
+        every, w = selection.orders(16), selection.weights(run, table)
+        single = table[table.restart == 0].sort_values("idx").correct.to_numpy("float64") if stored else selection.picked(table, "random", every)[:, -1]
+        plain = findings.mean(selection.picked(table, "q_halt", every)[:, -1] - single, w)
+        assert found.value == pytest.approx(plain.value, abs=1e-9) and found.low < plain.low and found.high > plain.high
+    same = table[table.restart == 1].drop(columns="restart").merge(pd.DataFrame({"restart": range(1, 17)}), how="cross")  # one draw, sixteen times: nothing to gain, nothing drawn
+    monkeypatch.setattr(findings, "study", lambda *_: pd.concat([table[table.restart == 0], same]))
+    nothing = selection.selection_gain(run)
+    assert [nothing.value, nothing.low, nothing.high] == pytest.approx([0, 0, 0], abs=1e-12)
+
+
+def test_what_an_attractor_holds_is_at_rest_or_on_a_cycle(runs):
+    run = runs["trm-6x6"]
+    told = motion.motions(run, findings.study(run, "recurrence"))
+    failed = told[~told.correct_in_table]
+    found = motion.attracted(run)
+    assert found.n == len(failed) == 128
+    held = failed[~failed.correct_256 & ((failed.late_256 < cells.band_of(run).otsu) | (failed.return_256 < cells.band_of(run).otsu))]
+    assert found.value == pytest.approx(len(held) / 128) and 0 < len(held) < 128
 
 
 def test_mean_reweights_and_needs_twenty():
@@ -179,11 +205,11 @@ def test_fates_follow_the_failures_of_each_checkpoint(small):
 
 def test_without_a_threshold_no_failure_is_said_to_move(runs, monkeypatch):
     run = runs["trm-6x6"]
-    before = findings.fate_at_end(run, "solved later")
+    before = findings.fate_at(run, "solved later")
     monkeypatch.setattr(cells, "band_of", lambda *_: cells.band(np.zeros(8)))
     for fate in ("still moving", "settled in a wrong place"):
-        assert np.isnan(findings.fate_at_end(run, fate).value) and findings.fate_at_end(run, fate).reason == "no threshold on late drift"
-    assert findings.fate_at_end(run, "solved later") == before
+        assert np.isnan(findings.fate_at(run, fate).value) and findings.fate_at(run, fate).reason == "no threshold on late drift"
+    assert findings.fate_at(run, "solved later") == before
 
 
 def test_a_state_on_a_cycle_returns_and_one_that_wanders_does_not():
@@ -233,23 +259,35 @@ def test_every_motion_is_told_by_its_rule(runs):
         assert (told.motion == "at rest").equals(table.late_256 < otsu) and not (table.return_256[told.motion == "regular"] < otsu).any()
         assert (told.growth_256[told.motion == "parting"] > 0.025).all() and not (told.growth_256[told.motion == "regular"] > 0.025).any()
         assert (table.return_256[told.motion == "on a cycle"] < otsu).all() and (table.late_256[told.motion == "on a cycle"] >= otsu).all()
-        shown = fate_report.motions_table([(run, table)])
+        shown = motion_report.motions_table([(run, table)])
         counts = motion.counted([(run, table)])
         assert (counts.groupby("outcome").n.sum() == counts.groupby("outcome")["of"].first()).all() and shown.n.sum() == len(table)
         failed = told[~told.correct_in_table]
-        assert f"of {len(failed)} failures {(failed.motion != 'at rest').sum()} still move (" in fate_report.motion_sentence(run, table) or (failed.motion == "at rest").all()
+        moving = (failed.motion != "at rest") & ~failed.correct_256
+        said = motion_report.motion_sentence(run, table)
+        assert f"of {len(failed)} failures {moving.sum()} are still wrong and moving: " in said or not moving.any()
+        assert f" {failed.correct_256.sum()} have the right answer by then, {(failed.correct_256 & (failed.motion != 'at rest')).sum()} of them in motion." in said or not (moving.any() and failed.correct_256.any())
     assert seen
-    said = fate_report.motions_sentence(list(runs.values()))
+    said = motion_report.motions_sentence(list(runs.values()))
     for run in fate_report.all_trained(list(runs.values())):
         if (table := findings.study(run, "recurrence")) is None:
             continue
         told = motion.motions(run, table)
-        moving = told[~told.correct_in_table & (told.late_256 >= cells.band_of(run).otsu)]
+        moving = told[~told.correct_in_table & ~told.correct_256 & (told.late_256 >= cells.band_of(run).otsu)]
         assert (f"in `{run.name}` ({len(moving)})" in said) == (len(moving) >= findings.SMALLEST)
         if len(moving) >= findings.SMALLEST:
-            assert f"{(moving.motion == 'parting').mean():.0%} [" in said
-    assert fate_report.motions_sentence([runs["hrm-6x6"]]) == ""
-    assert not len(fate_report.motions_table([]))
+            assert f"{(moving.motion == 'parting').mean():.0%} [" in said and motion.parting(run).value == (moving.motion == "parting").mean()
+    assert motion_report.motions_sentence([runs["hrm-6x6"]]) == ""
+    assert not len(motion_report.motions_table([]))
+
+
+def test_without_a_threshold_nothing_rests_and_nothing_moves(runs, monkeypatch):
+    run = runs["trm-6x6"]
+    table = findings.study(run, "recurrence")
+    band = dataclasses.replace(cells.band_of(run), otsu=np.nan, exists=False)
+    monkeypatch.setattr(cells, "band_of", lambda *_: band)
+    assert motion.parting(run).reason == "no threshold on late drift" and motion.counted([(run, table)]).empty
+    assert motion_report.motions_table([(run, table)]).empty and "no threshold" in motion_report.motion_sentence(run, table)
 
 
 def test_classes_cover_every_puzzle_once(runs):

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rrm_core import cells, fate_report, findings, motion, report, stats, study_charts, study_report, tables
+from rrm_core import cells, claims, fate_report, findings, front, motion, motion_report, report, selection, stats, study_charts, study_report, tables
 from rrm_core.report import HERE, PAPER
 
 TABLES = {"evolution": study_report.evolution_table, "multi4": study_report.arms_table, "long": fate_report.fates_table, "probes": study_report.probes_table,
@@ -43,8 +43,8 @@ def test_charts_of_the_studies_are_valid_and_described(runs):
         if found["long"] is not None:
             charts.append(study_charts.fates(findings.fates(found["long"], otsu), run.label))
         if found["restarts"] is not None:
-            charts += [study_charts.restarts(findings.restart_curve(run, found["restarts"]), run.table.correct.mean(), run.label),
-                       study_charts.blind(findings.blind_curve(run, found["restarts"], cells.band_of(run).strict), run.label)]  # fmt: skip
+            charts += [study_charts.restarts(selection.restart_curve(run, found["restarts"]), run.table.correct.mean(), run.label),
+                       study_charts.blind(selection.blind_curve(run, found["restarts"], cells.band_of(run).strict), run.label)]  # fmt: skip
         if found["pruning"] is not None:
             charts.append(study_charts.pruning(found["pruning"].query("h == 4"), run.label))
         if found["numerics"] is not None:
@@ -85,7 +85,7 @@ def test_a_horizon_that_no_segment_has_is_refused():
 
 def test_fates_add_up_to_the_failures(runs):
     for run, table in study_report.with_study(list(runs.values()), "long"):
-        shares = [findings.fate_at_end(run, fate).value for fate in ("solved later", "settled in a wrong place", "still moving")]
+        shares = [findings.fate_at(run, fate).value for fate in ("solved later", "settled in a wrong place", "still moving")]
         assert np.isclose(sum(shares), 1)
         again = table.set_index("idx").correct_016 == tables.load_run(run.name).table.set_index("idx").correct.loc[table.idx]
         assert again.mean() > 0.9, "the first 16 segments are those of the run, up to round-off"
@@ -100,9 +100,9 @@ def test_difficulty_and_lingering_have_a_row_a_run(runs):
 def test_the_share_that_parts_is_told_at_three_thresholds(runs):
     run = runs["trm-6x6"]
     assert motion.parting(run, 0.0).value >= motion.parting(run).value >= motion.parting(run, 1.0).value and motion.parting(run, np.inf).value == 0
-    said = fate_report.parting_sentence([run, runs["hrm-6x6"]])
+    said = motion_report.parting_sentence([run, runs["hrm-6x6"]])
     assert "in `trm-6x6`" in said and f", {motion.parting(run).value:.0%}, " in said and "hrm-6x6" not in said
-    assert fate_report.parting_sentence([runs["hrm-6x6"]]) == ""
+    assert motion_report.parting_sentence([runs["hrm-6x6"]]) == ""
 
 
 def test_the_horizon_sweep_counts_who_is_still_wrong(runs):
@@ -133,7 +133,7 @@ def test_what_becomes_of_failures_is_counted_and_named(runs):
     shown = list(runs.values())
     for run, table in study_report.with_study(shown, "long"):
         band, end = cells.band(cells.late_drift(run.table)), max(findings.marks(table))
-        wrong = table[~table.correct_016]
+        wrong = table[~table.correct_in_table]
         settled = int((~wrong[f"correct_{end:03d}"] & (wrong[f"late_{end:03d}"] < band.otsu)).sum())
         low, high = stats.proportion(settled, len(wrong)).low, stats.proportion(settled, len(wrong)).high
         answer = True if low > 0.5 else False if high < 0.5 else None
@@ -151,7 +151,9 @@ def test_what_becomes_of_failures_is_counted_and_named(runs):
     for first, *others in fate_report.with_repeats(shown):
         found = [fate_report.rests(run) for run in (first, *others)]
         if True in found and False in found:
-            split[first.name] = f"the trainings of `{first.name}` disagree ({found.count(True)} yes, {found.count(False)} no)"
+            words = {True: "most do", False: "most do not", None: "undecided, or without a band"}
+            solved = [f"{words[answer]} at {run.table.correct.mean():.0%} solved" for run, answer in zip((first, *others), found, strict=True)]
+            split[first.name] = f"the trainings of `{first.name}` are at different points and disagree: {', '.join(solved)}"
     assert all(text in told for text in split.values()) and told.count("disagree") == len(split) == 1
     for run in shown:
         decided = None if run.name in split else fate_report.rests(run)
@@ -180,7 +182,7 @@ def test_other_seeds_stand_beside_the_run_they_repeat(runs):
     for row in table.itertuples():
         run = tables.load_run(row.run)
         long, otsu = findings.study(run, "long"), cells.band(cells.late_drift(run.table)).otsu
-        wrong = long[~long.correct_016]
+        wrong = long[~long.correct_in_table]
         settled = (~wrong.correct_256 & (wrong.late_256 < otsu)).sum() / len(wrong)
         assert row[-1].startswith(f"{settled:.1%}") and f"{settled:.0%}" in said and row.solved == f"{run.table.correct.mean():.1%} of {len(run.table):,}"
         assert (row.band == "no") == (not cells.band(cells.late_drift(run.table)).exists)
@@ -220,14 +222,43 @@ def test_what_settles_is_counted_again_over_every_run(runs):
     own = fate_report.settling(everyone, along=False).set_index("run")
     for run in everyone:
         long, otsu = findings.study(run, "long"), cells.band_of(run).otsu
-        wrong = long[~long.correct_016]
-        assert own.settled[run.name] == pytest.approx((~wrong.correct_256 & (wrong.late_256 < otsu)).mean())
+        wrong = long[~long.correct_in_table]
+        assert len(wrong) == (~run.table.correct).sum() and own.settled[run.name] == pytest.approx((~wrong.correct_256 & (wrong.late_256 < otsu)).mean())
+        assert own.settled_16[run.name] == pytest.approx((~wrong.correct_016 & (wrong.late_016 < otsu)).mean())
         assert own.growth[run.name] == pytest.approx(run.table.lambda_1[~run.table.correct].median() * run.updates_per_segment)
-    said = fate_report.ranges_sentence(list(runs.values()))
-    shares = {mixing: own.settled[own.mixing == mixing] for mixing in ("attention", "mlp")}
-    assert f"attention {shares['attention'].min():.0%} to {shares['attention'].max():.0%}, an MLP {shares['mlp'].min():.0%} to {shares['mlp'].max():.0%}" in said
-    assert ("how a network mixes cells tells these runs apart" in said) == (shares["attention"].min() > shares["mlp"].max())
-    assert fate_report.ranges_sentence([runs["hrm-6x6"], runs["trm-6x6"]]) == "", "architecture and mixing go together there"
+
+
+def test_networks_are_compared_where_they_solve_equally_much(runs):
+    table = fate_report.settling(fate_report.all_trained(list(runs.values()))).set_index(["run", "step"])
+    able = table[table.accuracy >= 0.05]
+    pairs = fate_report.alike(list(runs.values()))
+    assert set(pairs["differ in"]) == {"architecture", "mixing"} and set(pairs.side) == {6}
+    for differ, part in pairs.groupby("differ in"):
+        factor, other = ("model", "mixing") if differ == "architecture" else ("mixing", "model")
+        used = [(p[f"run {end}"], p[f"step {end}"]) for p in part.to_dict("records") for end in "ab"]
+        assert len(set(used)) == len(used)
+        for p in part.to_dict("records"):
+            a, b = (able.loc[(p[f"run {end}"], p[f"step {end}"])] for end in "ab")
+            assert a[factor] != b[factor] and a[other] == b[other] and a.side == b.side and abs(a.accuracy - b.accuracy) <= 0.03
+            assert [p["settled a"], p["low b"]] == [a.settled, b.low]
+        free = able[~able.index.isin(used)]
+        left = [(i, j) for i, a in free.iterrows() for j, b in free.iterrows() if a[other] == b[other] and a.side == b.side and a[factor] != b[factor] and abs(a.accuracy - b.accuracy) <= 0.03]
+        assert left == [], "no pair of like accuracy is left out"
+        more = int((part["low a"] > part["high b"]).sum())
+        assert f"more in {more}, fewer in {int((part['high a'] < part['low b']).sum())} of {len(part)} pairs" in fate_report.alike_sentence(list(runs.values()))
+    assert len(fate_report.alike_table(list(runs.values()))) == len(pairs)
+    assert fate_report.alike_sentence([runs["hrm-9x9-small"]]) == "" and fate_report.alike_table([runs["hrm-9x9-small"]]).empty
+
+
+def test_the_changes_of_both_cells_make_the_gap(runs):
+    run = tables.load_run("trm-9x9-small-seed1")
+    for banded in (True, False):
+        change = {of: findings.training_change(run, of, banded) for of in findings.CHANGES}
+        assert change["D - A"].value == pytest.approx(change["D"].value - change["A"].value) and change["D + A"].value == pytest.approx(change["D"].value + change["A"].value)
+        assert all(e.low < e.value < e.high for e in change.values())
+    assert np.isnan(findings.training_change(runs["trm-9x9-small"]).value) and findings.training_change(runs["trm-9x9-small"], banded=False).value > 0
+    table = study_report.changes_table([run, runs["trm-9x9-small"]])
+    assert list(table.checkpoints) == ["with a band", "with or without"] * 2 and list(table.run) == [run.name] * 2 + ["trm-9x9-small"] * 2
 
 
 def test_the_failures_of_each_checkpoint_are_followed(runs):
@@ -236,11 +267,11 @@ def test_the_failures_of_each_checkpoint_are_followed(runs):
         for step, part in table.groupby("step"):
             now = evolved[evolved.step == step].set_index("idx")
             assert not now.correct.loc[part.idx].any() and len(part) == min(128, (~now.correct).sum())
-            failed = part[~part.correct_016]
-            expected = (~failed.correct_256 & (failed.late_256 < cells.band_of(run).otsu)).mean()
-            assert np.isnan(along.settled[step]) if len(failed) < findings.SMALLEST else along.settled[step] == pytest.approx(expected)
+            for column, at in (("settled", "256"), ("settled_16", "016")):
+                expected = (~part[f"correct_{at}"] & (part[f"late_{at}"] < cells.band_of(run).otsu)).mean()
+                assert np.isnan(along[column][step]) if len(part) < findings.SMALLEST else along[column][step] == pytest.approx(expected)
         long, measured = findings.study(run, "long"), along.index == run.meta["step"]  # at the measured step all failures count
-        wrong = long[~long.correct_016]
+        wrong = long[~long.correct_in_table]
         whole = stats.proportion(int((~wrong.correct_256 & (wrong.late_256 < cells.band_of(run).otsu)).sum()), len(wrong))
         along.loc[measured, ["settled", "low", "high"]] = whole.value, whole.low, whole.high
         said, able = fate_report.along_sentence(run), along.dropna(subset=["settled"])
@@ -249,7 +280,9 @@ def test_the_failures_of_each_checkpoint_are_followed(runs):
             assert f"{most.settled:.0%} [" in said and f"{last.settled:.0%} [" in said and ("it falls" in said) == (last.high < most.low)
             assert (f"`{run.name}`" in fate_report.changes_sentence([run])) and ("does not clearly fall" in fate_report.changes_sentence([run])) == (last.high >= most.low)
     every = fate_report.settling(fate_report.all_trained(list(runs.values())))
-    assert f"{every.growth.corr(every.settled, method='spearman'):+.2f}" in fate_report.settling_sentence(list(runs.values()))
+    for (model, mixing), part in every.groupby(["model", "mixing"]):
+        rho = {name: f"{part[name].corr(part.settled, method='spearman'):+.2f}" for name in ("growth", "accuracy")}
+        assert f"{rho['growth']} for {model} with {'an MLP' if mixing == 'mlp' else mixing} ({len(part)} checkpoints of {part.run.nunique()} runs; with accuracy {rho['accuracy']})" in fate_report.settling_sentence(list(runs.values()))
     chart = study_charts.settling(every, "measured here").to_dict()
     assert len(next(iter(chart["datasets"].values()))) == len(every) and len(chart["description"]) > 40
 
@@ -281,10 +314,30 @@ def test_a_repeat_that_is_compared_with_its_original_counts_once(runs):
 def test_the_summary_is_said_only_where_the_checkpoints_show_it(runs, monkeypatch):
     shown = list(runs.values())
     table = fate_report.settling(fate_report.all_trained(shown))
-    rule = table.growth.corr(table.settled, method="spearman") <= -0.7 and table.settled[table.growth < 0].median() > 0.5 > table.settled[table.growth > 0].max()
+    shrink, grow = table[table.growth < 0], table[table.growth > 0]
+    rule = shrink.settled.median() > 0.5 > grow.settled.max()
     changes = [change[0] for run in fate_report.all_trained(shown) if (change := fate_report.change_along(run))]
-    said = fate_report.in_short(shown)
+    said = front.in_short(shown)
     assert bool(said) == rule and (not rule or f"In {changes.count('falls')} of {len(changes)} trainings" in said)
-    assert fate_report.in_short([runs["hrm-6x6-late"]]) == ""
+    assert f"Of the {len(shrink)} checkpoints" in said and f", {(shrink.settled > 0.5).sum()} see most" in said and f"in the end, {(shrink.settled_16 > 0.5).sum()} of them by segment 16 already" in said
+    assert f"Of the {len(grow)} whose" in said and not (grow.settled > 0.5).any() and (shrink.settled[shrink.settled_16 > 0.5] > 0.5).all()
+    assert front.in_short([runs["hrm-6x6-late"]]) == ""
     monkeypatch.setattr(fate_report, "settling", lambda *_, **__: table.assign(settled=1 - table.settled))
-    assert fate_report.in_short(shown) == "", "the other way round it is not said"
+    assert front.in_short(shown) == "", "the other way round it is not said"
+
+
+def test_the_first_page_answers_from_the_ledger(runs):
+    shown = list(runs.values())
+    said, trained = front.brief(shown), fate_report.all_trained(shown)
+    lines = said.splitlines()
+    assert len(lines) == 5 and all(line.startswith("- **") and "?** " in line and "[Section " in line for line in lines)
+    ledgers = {run.name: claims.ledger(run).set_index("id") for run in trained}
+    for line, id, form in ((lines[0], "C1.1", ".2f"), (lines[1], "C2.2", ".0%"), (lines[2], "C5.1", ".2f")):
+        values = {name: float(t["measured here"][id].split(" ")[0]) for name, t in ledgers.items() if t.verdict[id] != "cannot be measured"}
+        low, high = (pick(values, key=values.get) for pick in (min, max))
+        assert f"(`{low}`) to " in line and f"(`{high}`) over {len(values)} runs" in line and f"{values[high]:{form}} (`{high}`)" in line
+    verdicts = [t.verdict["C2.2"] for t in ledgers.values()]
+    assert f"as the paper finds, in {verdicts.count('holds')} of 10, clearly more in {verdicts.count('fails')} of 10" in lines[1] and len(verdicts) - verdicts.count("cannot be measured") == 10
+    parts = {run.name: e.value for run in trained if not np.isnan((e := motion.parting(run)).value)}
+    assert f"{min(parts.values()):.0%} (`{min(parts, key=parts.get)}`) to {max(parts.values()):.0%}" in lines[4] and f"over {len(parts)} runs" in lines[4]
+    assert front.brief([]) == "" and front.between({"a": stats.proportion(1, 4)}, ".0%") == "25% in the one run, `a`,"
