@@ -122,6 +122,13 @@ def assign(values: np.ndarray, correct: np.ndarray, threshold: float) -> np.ndar
     return np.select([settled & correct, settled & ~correct, ~settled & correct], ["A", "B", "C"], "D")
 
 
+def at_otsu(df: pd.DataFrame) -> tuple[np.ndarray, Band]:
+    """(B,) array of "A".."D" at the Otsu threshold of this very table, and its band; without a threshold nothing settles: C and D."""
+    values = late_drift(df)
+    found = band(values)
+    return assign(values, df.correct, -np.inf if np.isnan(found.otsu) else found.otsu), found
+
+
 def count(cells: np.ndarray) -> dict[str, int]:
     """{"A": n, "B": n, "C": n, "D": n}."""
     return {cell: int((np.asarray(cells) == cell).sum()) for cell in CELLS}

@@ -97,7 +97,7 @@ def later(runs: list[Run]) -> str:
     signs = {(run.meta["model"], negative[run.name]) for run in trained if told[run.name] is not None}
     if signs in ({("hrm", True), ("trm", False)}, {("hrm", False), ("trm", True)}):
         sign += " As all HRMs among them have one sign and all TRMs the other, the architecture tells it as well: these runs cannot separate the two."
-    paragraphs = [f"Run on to segment {end}, {'; '.join(parts)} ([section 4](../notebooks/4_prior_accounts.md)). {sign}", f"{changes_sentence(runs)} {alike_sentence(runs)}".strip()]
+    paragraphs = [f"Run on to segment {end}, {'; '.join(parts)} ([section 4](../notebooks/4_prior_accounts.md)). {sign}", changes_sentence(runs)]
     return "\n\n".join(filter(None, paragraphs))
 
 
@@ -270,12 +270,7 @@ def alike_sentence(runs: list[Run]) -> str:
     """In how many pairs of like accuracy one network's failures clearly settle more often than the other's; Markdown, empty without pairs."""
     pairs = alike(runs)
     told = []
-    for (factor, first, second), part in pairs.groupby(["differ in", "network a", "network b"]) if len(pairs) else ():
+    for (first, second), part in pairs.groupby(["network a", "network b"]) if len(pairs) else ():
         more, fewer = int((part["low a"] > part["high b"]).sum()), int((part["high a"] < part["low b"]).sum())
-        told.append(f"{first} against {second}: more in {more}, fewer in {fewer} of {len(part)} pairs")
-    if not told:
-        return ""
-    return (
-        f"Measured steps lie at different points of a training, so they compare neither architectures nor mixings. Checkpoints that solve equally much, within {100 * LIKE:.0f} points, do better: the "
-        f"share of failures that settles in a wrong place, intervals apart, is, for {'; for '.join(told)}; in the others the intervals overlap."
-    )
+        told.append(f"those of an {first} settle clearly more often than those of a {second} in {more} of {len(part)} pairs, clearly less often in {fewer}".replace("an TRM", "a TRM"))
+    return f"Of the failures of checkpoints that solve equally much (within {100 * LIKE:.0f} points), {'; '.join(told)}." if told else ""

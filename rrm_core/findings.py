@@ -79,9 +79,8 @@ def mean(values: np.ndarray, weights: np.ndarray | None = None) -> Estimate:
 
 def with_cells(table: pd.DataFrame) -> tuple[pd.DataFrame, cells.Band]:
     """One checkpoint's rows with ``cell`` at its own Otsu threshold, as the paper does, and its band."""
-    late = cells.late_drift(table)
-    band = cells.band(late)
-    return table.assign(cell=cells.assign(late, table.correct, band.otsu) if np.isfinite(band.otsu) else np.where(table.correct, "C", "D")), band
+    found, band = cells.at_otsu(table)
+    return table.assign(cell=found), band
 
 
 def evolution(table: pd.DataFrame, updates: int, by: tuple[str, ...] = ("step",)) -> pd.DataFrame:

@@ -56,20 +56,14 @@ def growth(run: Run) -> np.ndarray:
     return np.stack([lambda_at(run.table, h, run.updates_per_segment) for h in range(1, SEGMENTS + 1)], axis=1)
 
 
-def assigned(run: Run) -> np.ndarray:
-    """(B,) cell of every puzzle at Otsu on z_H; without a threshold, A for right and D for wrong."""
-    values, correct = cells.late_drift(run.table), run.table.correct
-    threshold = cells.band(values).otsu
-    return np.where(correct, "A", "D") if np.isnan(threshold) else cells.assign(values, correct, threshold)
-
-
 def rows(run: Run) -> dict:
     """Everything that the components know about a run before a puzzle is chosen, as JSON values."""
     df = run.table
     n_wrong = int((~df.correct).sum())
     side = math.isqrt(len(df.puzzle.iloc[0]))
     low, high = stats.bounds(n_wrong)
-    bands = {what: cells.quantile_bands(values, assigned(run)) for what, values in (("drift", log_drift(cells.drift(df))), ("growth", growth(run)))}
+    assigned, _ = cells.at_otsu(df)
+    bands = {what: cells.quantile_bands(values, assigned) for what, values in (("drift", log_drift(cells.drift(df))), ("growth", growth(run)))}
     return {
         "label": run.label,
         "n": len(df),

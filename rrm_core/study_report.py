@@ -68,9 +68,24 @@ def evolution_table(made: Made) -> pd.DataFrame:
 
 def changes_table(runs: list[Run]) -> pd.DataFrame:
     """How the growth of cells D and A, and the gap between them, changed along each training: over checkpoints with a band, and over all."""
-    rows = [{"run": run.name, "source": HERE, "checkpoints": "with a band" if banded else "with or without"} | {f"change of {of}": findings.training_change(run, of, banded) for of in findings.CHANGES}
-            for run in runs for banded in (True, False)]  # fmt: skip
+    rows = []
+    for run in runs:
+        for banded in (True, False):
+            found = {f"change of {of}": findings.training_change(run, of, banded) for of in findings.CHANGES}
+            reason, *_ = (e.reason for e in found.values())  # one for all: which checkpoints there are
+            shown = dict.fromkeys(found, "–") | {"why not": reason} if reason else {name: str(e) for name, e in found.items()} | {"why not": "–"}
+            rows.append({"run": run.name, "source": HERE, "checkpoints": "with a band" if banded else "with or without"} | shown)
     return pd.DataFrame(rows)
+
+
+def gap_sentence(runs: list[Run]) -> str:
+    """In how many trainings the failures do more for the gap than the successes, over checkpoints with a band and over all; Markdown, empty where none can tell."""
+    told = []
+    for banded, which in ((True, "checkpoints with a band"), (False, "all checkpoints with enough puzzles")):
+        found = [e for run in runs if not np.isnan((e := findings.training_change(run, "D + A", banded)).value)]
+        if found:
+            told.append(f"over {which} D clearly rises by more than A falls in {sum(e.low > 0 for e in found)} of {len(found)} trainings, and by less in {sum(e.high < 0 for e in found)}")
+    return f"The paper ascribes the gap to the failures. Here, {'; '.join(told)}." + (" Where a training is entered decides." if len(told) == 2 and told[0].split(" D ")[1] != told[1].split(" D ")[1] else "") if told else ""
 
 
 def arms_table(made: Made) -> pd.DataFrame:

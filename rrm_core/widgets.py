@@ -80,7 +80,7 @@ def still_cells(runs: list[Run]) -> str:
 
 def still_boards(run: Run) -> str:
     """The viewer for readers without scripts: the typical puzzle of each cell at Otsu, after segments 1, 4 and 16."""
-    df, assigned = run.table, pagedata.assigned(run)
+    df, (assigned, _) = run.table, cells.at_otsu(run.table)
     answers = read_trajectories(run.name).set_index("idx")
     parts = [f'<p class="rrm-note">{escape(run.label)}, Otsu threshold: the typical puzzle of each cell (median late drift). The moving viewer needs JavaScript.</p>']
     for cell, at in cells.typical(cells.late_drift(df), assigned).items():

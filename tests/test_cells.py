@@ -130,3 +130,12 @@ def test_profiles_are_quantiles(run):
     logs = np.log10(run.table.drift_h_16[~run.table.correct].astype("float64"))
     assert row["median"] == pytest.approx(np.median(logs)) and row.low == pytest.approx(np.quantile(logs, 0.1))
     assert len(cells.profiles(run.table, np.full(len(run.table), "C"))) == 0
+
+
+def test_cells_at_otsu_are_those_of_the_band_and_without_one_nothing_settles(run):
+    found, band = cells.at_otsu(run.table)
+    late = cells.late_drift(run.table)
+    assert (found == cells.assign(late, run.table.correct, band.otsu)).all() and band == cells.band(late)
+    still = run.table.head(40).assign(**{f"drift_h_{t:02d}": 1.0 for t in range(1, 17)})
+    found, band = cells.at_otsu(still)
+    assert np.isnan(band.otsu) and (found == np.where(still.correct, "C", "D")).all()

@@ -244,8 +244,8 @@ def test_networks_are_compared_where_they_solve_equally_much(runs):
         free = able[~able.index.isin(used)]
         left = [(i, j) for i, a in free.iterrows() for j, b in free.iterrows() if a[other] == b[other] and a.side == b.side and a[factor] != b[factor] and abs(a.accuracy - b.accuracy) <= 0.03]
         assert left == [], "no pair of like accuracy is left out"
-        more = int((part["low a"] > part["high b"]).sum())
-        assert f"more in {more}, fewer in {int((part['high a'] < part['low b']).sum())} of {len(part)} pairs" in fate_report.alike_sentence(list(runs.values()))
+        more, fewer = int((part["low a"] > part["high b"]).sum()), int((part["high a"] < part["low b"]).sum())
+        assert f"settle clearly more often than those of a {part['network b'].iloc[0]} in {more} of {len(part)} pairs, clearly less often in {fewer}" in fate_report.alike_sentence(list(runs.values()))
     assert len(fate_report.alike_table(list(runs.values()))) == len(pairs)
     assert fate_report.alike_sentence([runs["hrm-9x9-small"]]) == "" and fate_report.alike_table([runs["hrm-9x9-small"]]).empty
 
@@ -257,7 +257,14 @@ def test_the_changes_of_both_cells_make_the_gap(runs):
         assert change["D - A"].value == pytest.approx(change["D"].value - change["A"].value) and change["D + A"].value == pytest.approx(change["D"].value + change["A"].value)
         assert all(e.low < e.value < e.high for e in change.values())
     assert np.isnan(findings.training_change(runs["trm-9x9-small"]).value) and findings.training_change(runs["trm-9x9-small"], banded=False).value > 0
+    trained = [*runs.values(), run]
+    said = study_report.gap_sentence(trained)
+    for banded in (True, False):
+        found = [e for r in trained if not np.isnan((e := findings.training_change(r, "D + A", banded)).value)]
+        assert f"in {sum(e.low > 0 for e in found)} of {len(found)} trainings, and by less in {sum(e.high < 0 for e in found)}" in said
+    assert study_report.gap_sentence([runs["hrm-6x6-late"]]) == ""
     table = study_report.changes_table([run, runs["trm-9x9-small"]])
+    assert list(table["why not"] == "–") == [True, True, False, True] and table["change of D"][2] == "–"
     assert list(table.checkpoints) == ["with a band", "with or without"] * 2 and list(table.run) == [run.name] * 2 + ["trm-9x9-small"] * 2
 
 
