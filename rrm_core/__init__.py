@@ -9,7 +9,7 @@ training: ftle, rollout, losses, optim, train
 tables: tables, parts, measure, studies
 statistics: cells, stats, findings, selection, motion, claims
 charts: embed, charts, study_charts, playground
-chapters: report, study_report, fate_report, motion_report, front
+chapters: report, ledger, study_report, fate_report, motion_report, front
 components: pagedata, boards, kernel, widgets, inpage
 teaching: answers, chapters, exercises, demos
 command: cli

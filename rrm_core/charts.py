@@ -26,6 +26,7 @@ CELL = {"scale": alt.Scale(domain=list(CELLS), range=[CORRECT, "#cc79a7", "#56b4
 LATE = "log10 late drift (segments 13-16)"
 LAMBDA = "largest exponent λ1, per update"
 WIDTH = 245  # two charts fit side by side on a page of the book
+DIAGONAL = "M-1,-1L1,1M-1,1L1,-1"  # a cross of two strokes, which stays apart from a circle at any size
 NO_DATA = alt.Data(values=[{}])
 
 
@@ -71,16 +72,16 @@ def late_drift_histogram(table: pd.DataFrame, band: Band, source: str) -> alt.Ch
         tooltip=[alt.Tooltip("start:Q", format=".2f"), alt.Tooltip("end:Q", format=".2f"), "outcome:N", "n:Q"],
     )  # fmt: skip
     chart = alt.layer(bars, *markers(band)).properties(width=WIDTH, height=190)
-    return titled(chart, "Late drift", source, "Bars: puzzles by late drift and outcome. Dashed: Otsu, dotted: strict.")
+    return titled(chart, "Late drift", source, "Bars: puzzles by late drift and outcome. Full colour: below Otsu, pale: above. Dashed: Otsu, dotted: strict.")
 
 
 def drift_lambda_scatter(table: pd.DataFrame, band: Band, source: str) -> alt.Chart:
     """F1: late drift against the largest exponent, one mark a puzzle; `table` from :func:`rows`."""
-    points = alt.Chart(table).mark_point(size=14, opacity=0.55, strokeWidth=1).encode(
+    points = alt.Chart(table).mark_point(size=22, opacity=0.6, strokeWidth=1).encode(
         x=alt.X("late:Q", title=LATE, scale=alt.Scale(zero=False, nice=False), axis=alt.Axis(tickCount=6)),
         y=alt.Y("lambda_1:Q", title=LAMBDA, scale=alt.Scale(zero=False)),
         color=alt.Color("outcome:N", **OUTCOME, legend=alt.Legend(orient="bottom")),
-        shape=alt.Shape("outcome:N", scale=alt.Scale(domain=["correct", "wrong"], range=["circle", "cross"]), title=OUTCOME["title"]),
+        shape=alt.Shape("outcome:N", scale=alt.Scale(domain=["correct", "wrong"], range=["circle", DIAGONAL]), title=OUTCOME["title"]),
         tooltip=["idx:Q", alt.Tooltip("late:Q", format=".3f"), alt.Tooltip("lambda_1:Q", format=".4f"), "outcome:N"],
     )  # fmt: skip
     chart = alt.layer(points, *markers(band)).properties(width=WIDTH, height=190)

@@ -151,7 +151,7 @@ MEASURES: dict[str, Callable[[Run], Estimate]] = {
     "lambda_1_beyond": beyond,
     "growth_D_change": findings.training_change,
     "gap_change": lambda run: findings.training_change(run, "D - A"),
-    "growth_D_beyond_A": lambda run: findings.training_change(run, "D + A"),
+    "growth_D_beyond_A": findings.through_failures,
     "multi4_D": findings.multi4_d_mass,
     "multi4_growth_A": findings.multi4_growth_a,
     "lingering": findings.lingering,
@@ -258,7 +258,7 @@ def would_change(row: dict, found: str, here: Estimate, paper: Estimate, run: Ru
         if here.reason.startswith("missing table"):
             return findings.making(here.reason.split("/")[-1].removesuffix(".parquet"), run)
         mends = {"no band": "a checkpoint whose late drift has two humps", "tied to": f"a run on {row.get('tied')}x{row.get('tied')}", "about": f"a run of {str(row.get('only')).upper()}",
-                 "n <": "more puzzles of that kind", "one bin": "a finer measure of difficulty", "few bins": "more puzzles of the rarer outcome", "at the ceiling": "a run on which late drift and q_halt leave something to tell", "missing column": "measure the run again"}  # fmt: skip
+                 "n <": "more puzzles of that kind", "one bin": "a finer measure of difficulty", "few bins": "more puzzles of the rarer outcome", "the gap": "a training along which the gap widens", "at the ceiling": "a run on which late drift and q_halt leave something to tell", "missing column": "measure the run again"}  # fmt: skip
         if "checkpoint" in here.reason:
             return "more checkpoints with a band"
         return next((mend for start, mend in mends.items() if here.reason.startswith(start)), "more puzzles of each outcome")

@@ -18,7 +18,7 @@ import torch
 from rrm_core import boards as drawn
 from rrm_core import cells, charts, embed, measure, pagedata, paths, playground, rollout, stats, sudoku, train
 from rrm_core.models import RecursiveModel, digits, load_model, tokens
-from rrm_core.tables import LATE, SEGMENTS, Run, columns, load_run, log_drift
+from rrm_core.tables import LATE, SEGMENTS, Run, columns, load_run, log_drift, read_trajectories
 
 
 class DemoError(ValueError):
@@ -102,21 +102,23 @@ def trained(run: Run) -> RecursiveModel:
 def chosen(name: str, puzzle: int) -> tuple[Run, int, int]:
     """(run, idx of the chosen puzzle, idx of another one with the other outcome to set beside it).
 
-    ``puzzle`` = -1: the failure in the middle of its kind by late drift. The other one is the middle one of its kind; of successes, of those that settle
-    (below Otsu's threshold) where any do.
+    ``puzzle`` = -1: of the failures that move on (Otsu's threshold or above) while their answer stands still in segments 9 to 16, the one in the middle by late
+    drift; of all failures where none does. The other one is the middle one of its kind; of successes, of those that settle, where any do.
     """
     run = load_run(name)
     df, late = run.table, cells.late_drift(run.table)
     settled, middle = late < cells.otsu(late).threshold, {}
-    for outcome in (True, False):
+    answers = read_trajectories(name).set_index("idx").loc[df.idx, columns("answer")[SEGMENTS // 2 :]].to_numpy()
+    still = (answers == answers[:, :1]).all(1)
+    for outcome, wanted in ((True, settled), (False, still & ~settled)):
         rows = np.flatnonzero(df.correct.to_numpy() == outcome)
-        if outcome and settled[rows].any():
-            rows = rows[settled[rows]]
+        if wanted[rows].any():
+            rows = rows[wanted[rows]]
         if len(rows):
             middle[outcome] = int(df.idx.iloc[cells.middle(late, rows)])
     idx = middle.get(False, middle.get(True)) if puzzle == -1 else puzzle
     if idx not in set(df.idx):
-        raise DemoError(f"puzzle={puzzle}: the run {name!r} has the puzzles {df.idx.min()} to {df.idx.max()}; -1 takes the middle failure")
+        raise DemoError(f"puzzle={puzzle}: the run {name!r} has the puzzles {df.idx.min()} to {df.idx.max()}; -1 takes a failure that moves on while its answer stands still")
     outcome = bool(df.correct[df.idx == idx].iloc[0])
     return run, idx, middle.get(not outcome, idx)
 

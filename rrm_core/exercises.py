@@ -219,7 +219,7 @@ def reading(name: str) -> tuple[int, int] | None:
 def opening(name: str) -> object:
     """Learning objectives and times of chapter `name`, as Markdown for its top."""
     entry, read = texts()[chapter(name)], reading(name)
-    times = f"Reading: about {read[1]} minutes ({read[0]:,} words). " if read else ""
+    times = f"Reading: about {read[1]} minutes. " if read else ""
     lines = "\n".join(f"- {o}" for o in entry["objectives"])
     n = len(entry["exercises"])
     return embed.say(f"**After this chapter you can**\n\n{lines}\n\n{times}Exercises: {n}, about {n * WORK} minutes.")

@@ -43,17 +43,20 @@ def rests(run: Run) -> bool | None:
     return None if unknown else bool(share.low > 0.5)
 
 
-def fate_sentence(run: Run, table: pd.DataFrame) -> str:
-    """How the share of failures settled in a wrong place grows with the horizon, and what that makes of their wandering; Markdown."""
-    band = cells.band_of(run)
-    t = findings.fates(table, band.otsu).query("fate == 'settled in a wrong place'").set_index("segment")
-    end, wrong = t.index.max(), findings.failures(table)
-    shares = [f"{proportion(int(t.n[at]), int(t.of[at])):.1%} at segment {at}" for at in sorted({SEGMENTS, 64, end} & set(t.index))]
-    still = wrong[~wrong[f"correct_{end:03d}"]]
-    drift = f"Median log10 late drift of the {len(still):,} still wrong at {end}: {still[f'late_{SEGMENTS:03d}'].median():.2f} at {SEGMENTS}, {still[f'late_{end:03d}'].median():.2f} at {end}, "
-    drift += f"where that of the puzzles solved at {SEGMENTS} is by then {table.loc[table.correct_in_table, f'late_{end:03d}'].median():.2f}. "
-    verdict = {True: "Its wandering is mostly slow settling.", False: "Most do not settle in a wrong place later either.", None: "Whether most settle is undecided."}[rests(run)]
-    return f"**{run.name}**: of {len(wrong):,} failures, settled in a wrong place are {', '.join(shares)}. {drift}{verdict if band.exists else 'No band at 16, so no verdict.'}"
+def settling_later(made: Made) -> pd.DataFrame:
+    """How the share of failures settled in a wrong place grows with the horizon, and how calm they have become; whether that makes wandering slow settling."""
+    rows = []
+    for run, table in made:
+        band = cells.band_of(run)
+        counted, end = findings.fates(table, band.otsu), max(findings.marks(table))
+        still = findings.failures(table).query(f"not correct_{end:03d}")
+        row = {"run": run.name, "source": HERE, "failures": len(findings.failures(table))}
+        row |= {f"settled, wrong at {t}": f"{findings.share_at(counted, WRONG_PLACE, t):.1%}" if np.isfinite(band.otsu) else "–" for t in sorted({SEGMENTS, 64, end} & set(counted.segment))}
+        row |= {f"late drift at {t}, of those wrong at {end}": still[f"late_{t:03d}"].median() for t in (SEGMENTS, end)}
+        row[f"at {end}, of those solved at {SEGMENTS}"] = table.loc[table.correct_in_table, f"late_{end:03d}"].median()
+        verdict = {True: "yes", False: "no", None: "undecided" if band.exists else "no band"}[rests(run)]
+        rows.append(row | {"do most settle, only later?": verdict})
+    return pd.DataFrame(rows) if rows else joined([])
 
 
 def fates_table(made: Made) -> pd.DataFrame:
@@ -74,7 +77,7 @@ def fates_table(made: Made) -> pd.DataFrame:
 
 
 def later(runs: list[Run]) -> str:
-    """Two paragraphs: in which runs the failures come to rest in a wrong place after segment 16, and in which they do not; what tells them apart; Markdown."""
+    """In which runs the failures come to rest in a wrong place after segment 16, and in which they do not; what tells them apart; Markdown."""
     end = max((max(findings.marks(table)) for _, table in with_study(runs, "long")), default=SEGMENTS)
     trained = all_trained(runs)
     told = {run.name: rests(run) for run in trained}
@@ -89,16 +92,16 @@ def later(runs: list[Run]) -> str:
     if not parts:
         return ""
     negative = {run.name: bool(run.table.lambda_1[~run.table.correct].median() < 0) for run in trained}
-    agree = [answer is negative[name] for name, answer in told.items() if answer is not None]
-    sign = f"The sign of the median growth of a run's failures over its {SEGMENTS} segments tells which in {sum(agree)} of {len(agree)} runs"
-    sign += f"{', repeats from other seeds included' if len(trained) > len(runs) else ''}: where it is negative, they settle."
+    agree = {name: answer is negative[name] for name, answer in told.items() if answer is not None}
+    others = ", ".join(f"`{name}`" for name, right in agree.items() if not right)
+    sign = f"The sign of the median growth of a run's failures over its {SEGMENTS} segments tells which in {sum(agree.values())} of {len(agree)} runs"
+    sign += f"{', repeats from other seeds included' if len(trained) > len(runs) else ''}: where it is negative, they settle{f' (not so in {others})' if others else ''}."
     silent = ", ".join(f"`{name}`" for name, answer in told.items() if answer is None)
     sign += f" Not counted, for want of a band or of a decided share: {silent}." if silent else ""
     signs = {(run.meta["model"], negative[run.name]) for run in trained if told[run.name] is not None}
     if signs in ({("hrm", True), ("trm", False)}, {("hrm", False), ("trm", True)}):
         sign += " As all HRMs among them have one sign and all TRMs the other, the architecture tells it as well: these runs cannot separate the two."
-    paragraphs = [f"Run on to segment {end}, {'; '.join(parts)} ([section 4](../notebooks/4_prior_accounts.md)). {sign}", changes_sentence(runs)]
-    return "\n\n".join(filter(None, paragraphs))
+    return f"Run on to segment {end}, {'; '.join(parts)} ([section 4](../notebooks/4_prior_accounts.md)). {sign}"
 
 
 # --- from one seed to the next ---------------------------------------------------------------------------------------
@@ -123,18 +126,6 @@ def seeds_table(runs: list[Run]) -> pd.DataFrame:
     table = table[table.source == HERE].reset_index(drop=True)
     table.insert(2, "seed", [run.meta["recipe"]["seed"] for run in found])
     return table
-
-
-def seeds_sentence(runs: list[Run]) -> str:
-    """What becomes of the failures in each training of a run that was trained again; Markdown, empty where none was."""
-    parts = []
-    for group in with_repeats(runs):
-        shares = [findings.fate_at(run, "settled in a wrong place") for run in group]
-        bands = ["" if cells.band_of(run).exists else " (no band)" for run in group]
-        said = ["–" if np.isnan(e.value) else f"{e:.0%}{band}" for e, band in zip(shares, bands, strict=True)]
-        parts.append(f"`{group[0].name}` ({len(group)} trainings): {', '.join(said)}")
-    text = "Share of the failures that end below Otsu's threshold in a wrong place, from one seed to the next: "
-    return text + "; ".join(parts) + "." if parts else ""
 
 
 # --- along the training, and over every run -------------------------------------------------------------------------
@@ -189,24 +180,18 @@ def change_along(run: Run) -> tuple[str, pd.Series, pd.Series] | None:
     return "falls" if last.high < most.low else "does not clearly fall", most, last
 
 
-def changes_sentence(runs: list[Run]) -> str:
-    """In which trainings the share that settles in a wrong place falls again; Markdown, empty where no checkpoint was followed."""
-    found = {run.name: change_along(run) for run in all_trained(runs)}
-    parts = [f"{how} in {', '.join(f'`{name}`' for name, change in found.items() if change and change[0] == how)}" for how in dict.fromkeys(c[0] for c in found.values() if c)]
-    return f"But a run is one moment of its training: from its highest value to the last checkpoint that could be followed, that share {'; it '.join(parts)}." if parts else ""
-
-
-def along_sentence(run: Run) -> str:
-    """How the share of failures that settle in a wrong place changes along a training; Markdown."""
-    found = change_along(run)
-    if found is None:
-        return f"**{run.name}**: fewer than two checkpoints with {findings.SMALLEST} failures."
-    change, *rows = found
-    if rows[0].step == rows[1].step:
-        r = rows[1]
-        return f"**{run.name}**: the share of failures that end settled in a wrong place is highest at the last checkpoint that was followed, {r.settled:.0%} {report.interval(r.low, r.high, '.0%')} at step {r.step:,.0f}: what comes later is open."
-    most, last = (f"{r.settled:.0%} {report.interval(r.low, r.high, '.0%')} at step {r.step:,.0f} (accuracy {r.accuracy:.0%}, growth {r.growth:+.2f})" for r in rows)
-    return f"**{run.name}**: the share of failures that end settled in a wrong place is highest with {most}; at the last checkpoint that can tell it is {last}: it {change}."
+def along_table(runs: list[Run]) -> pd.DataFrame:
+    """How the share of failures that settle in a wrong place changes along each training that was followed: its highest value, its last, and whether it falls."""
+    rows = []
+    for run in all_trained(runs):
+        if (found := change_along(run)) is None:
+            continue
+        how, most, last = found
+        row = {"run": run.name, "source": HERE}
+        for name, r in (("highest", most), ("last", last)):
+            row |= {f"{name}: share that settles": f"{r.settled:.0%} {report.interval(r.low, r.high, '.0%')}", f"{name}: step": r.step, f"{name}: solved": f"{r.accuracy:.0%}", f"{name}: growth": f"{r.growth:+.2f}"}
+        rows.append(row | {"it": how if most.step < last.step else "is highest at the last"})
+    return pd.DataFrame(rows) if rows else joined([])
 
 
 def settling_sentence(runs: list[Run]) -> str:
@@ -240,6 +225,8 @@ def alike(runs: list[Run]) -> pd.DataFrame:
     pair is taken first, and each checkpoint once a comparison; both solve at least 5 %, and differ by at most 3 points.
     """
     table = settling(all_trained(runs)).query("accuracy >= @SOLVES")
+    measured = {(tables.keeper(run), run.meta["step"]): run.name for run in all_trained(runs)}  # a kept checkpoint that is a run as well: the run has more failures
+    table = table[[measured.get((name, step), name) == name for name, step in zip(table.run, table.step, strict=True)]]
     table = table.assign(network=[network(*pair) for pair in zip(table.model, table.mixing, strict=True)])
     pairs = []
     for factor, same in (("model", "mixing"), ("mixing", "model")):

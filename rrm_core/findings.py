@@ -129,6 +129,14 @@ def training_change(run: Run, of: str = "D", banded: bool = True) -> Estimate:
     return Estimate(float(value), float(low), float(high), sum(len(g[cell]) for g in (able[0], able[-1]) for cell in signs), "bootstrap")
 
 
+def through_failures(run: Run, banded: bool = True) -> Estimate:
+    """Where the gap between D and A clearly widens: by how much more D rises than A falls ("D + A" of :func:`training_change`)."""
+    gap = training_change(run, "D - A", banded)
+    if gap.low > 0 or np.isnan(gap.value):
+        return gap if np.isnan(gap.value) else training_change(run, "D + A", banded)
+    return unmeasured(gap.n, gap.method, f"the gap does not clearly widen: {gap}")
+
+
 def multi4_last(run: Run, arms: tuple[str, ...]) -> dict[str, pd.DataFrame] | Estimate:
     """{arm: rows with cells} after the last step of the multi4 study; where an arm has no band, or there is no study, the reason."""
     table = study(run, "multi4")

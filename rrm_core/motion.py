@@ -61,9 +61,9 @@ def attracted(run: Run) -> Estimate:
     return few(len(failed), "Clopper-Pearson") or proportion(int(held.sum()), len(failed))
 
 
-def parting(run: Run, above: float = PARTING) -> Estimate:
+def parting(run: Run, above: float = PARTING, table: pd.DataFrame | None = None) -> Estimate:
     """Share of the failures that are still wrong and moving whose neighbours part: a tangent grows by more than `above` nats a segment."""
-    table = findings.study(run, "recurrence")
+    table = findings.study(run, "recurrence") if table is None else table
     if table is None:
         return findings.missing("recurrence")
     if not told([(run, table)]):

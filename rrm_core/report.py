@@ -12,9 +12,10 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from rrm_core import cells, claims, stats, tables
+from rrm_core import cells, paths, stats, tables
 from rrm_core.cells import CELLS
 from rrm_core.embed import HTML, say  # noqa: F401 (say: for the chapters)
+from rrm_core.files import read_json
 from rrm_core.stats import Estimate
 from rrm_core.tables import Run
 
@@ -46,6 +47,7 @@ def show(table: pd.DataFrame, caption: str, whole: bool = False) -> HTML:
         return HTML(f'<p class="rrm-empty">{escape(caption)} <em>Not measured yet.</em></p>')
     counts = [c for c in table.select_dtypes("number") if (table[c].dropna() % 1 == 0).all()]
     table = table.assign(**{c: [f"{v:,.0f}" if np.isfinite(v) else "–" for v in table[c]] for c in counts})
+    table = table.replace({"source": {HERE: "here"}}) if "source" in table else table
     body = table.to_html(index=False, border=0, na_rep="–", float_format="{:.3f}".format, classes="rrm-table", justify="left")
     long = len(table) > LONG and not whole
     box, caption = ("rrm-scroll rrm-long", f"{caption} {len(table)} rows; scroll for more.") if long else ("rrm-scroll", caption)
@@ -71,11 +73,11 @@ def paper_value(row: pd.Series, spec: str = ".3f") -> str:
 
 
 def runs_table(runs: list[Run]) -> pd.DataFrame:
-    """T1: model, size, task, puzzles, accuracy and steps of the paper's two models and of the runs."""
+    """T1: model, size, task, median givens, puzzles, accuracy and steps of the paper's two models and of the runs."""
     printed = tables.published("runs").set_index(["model", "quantity"])
     paper = printed.value
     rows = [
-        {"run": model, "source": PAPER, "parameters": f"{paper[model, 'parameters']:,.0f}", "task": "9x9", "puzzles": int(printed.n[model, "accuracy"]),
+        {"run": model, "source": PAPER, "parameters": f"{paper[model, 'parameters']:,.0f}", "task": "9x9", "givens": np.nan, "puzzles": int(printed.n[model, "accuracy"]),
          "accuracy": paper[model, "accuracy"], "exponents per": "QR step", "steps a segment": int(paper[model, "qr_steps_per_segment"]),
          "trained to step": int(paper[model, "checkpoint_step"])}
         for model in ("TRM", "HRM")
@@ -83,9 +85,20 @@ def runs_table(runs: list[Run]) -> pd.DataFrame:
     for run in runs:
         side, meta = run.meta["side"], run.meta
         rows.append(
-            {"run": run.name, "source": HERE, "parameters": f"{meta['parameters']:,}", "task": f"{side}x{side}", "puzzles": len(run.table),
+            {"run": run.name, "source": HERE, "parameters": f"{meta['parameters']:,}", "task": f"{side}x{side}", "givens": int(run.table.givens.median()), "puzzles": len(run.table),
              "accuracy": run.table.correct.mean(), "exponents per": "state update", "steps a segment": run.updates_per_segment, "trained to step": meta["step"]}
         )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def costs_table(runs: list[Run]) -> pd.DataFrame:
+    """What each run took, in minutes, as its records say: the whole training (shared by the checkpoints of one), the measurement, the studies."""
+    rows = []
+    for run in runs:
+        records = [read_json(path) for path in sorted((paths.run_dir(run.name) / "studies").glob("*.json"))]
+        trained = run.meta.get("training_s")
+        rows.append({"run": run.name, "source": HERE, "parameters": f"{run.meta['parameters']:,}", "training": round(trained / 60) if trained else np.nan, "to step": run.meta.get("training_steps"),
+                     "n": len(run.table), "k": run.meta["k"], "measuring": round(run.meta["wall_s"] / 60), "studies": len(records), "all of them": round(sum(r["wall_s"] for r in records) / 60)})  # fmt: skip
     return pd.DataFrame(rows)
 
 
@@ -100,33 +113,26 @@ def growth_table(runs: list[Run]) -> pd.DataFrame:
         rows.append((HERE, run.name, medians[True], medians[False], run.updates_per_segment, np.median(later) if len(later) else np.nan))
     return pd.DataFrame(
         [{"run": name, "source": source, "λ1 correct, per step": good, "λ1 wrong, per step": bad, "steps a segment": int(n),
-          "growth correct, per segment": good * n, "growth wrong, per segment": bad * n, "the same, segments 5 to 16": later} for source, name, good, bad, n, later in rows]
+          "growth correct, per segment": good * n, "growth wrong, per segment": bad * n, "growth wrong, segments 5 to 16": later} for source, name, good, bad, n, later in rows]
     )  # fmt: skip
 
 
-def checkpoint_note(run: Run) -> str:
-    """Which checkpoint was measured, out of which training, and how accurate the later ones were; in Markdown."""
-    given = run.meta.get("extra_givens", 0)
-    puzzles = "test puzzles" + (f" with {given} extra givens in each" if given else "")
-    solved = f"it solves {run.table.correct.mean():.1%} of the {len(run.table):,} {puzzles} and fails on {int((~run.table.correct).sum()):,}. "
-    if run.meta["step"] is None or not run.meta.get("recipe"):
-        origin = plain(run.meta.get("import", {}).get("checkpoint", "a checkpoint without a training log"))
-        return f"**{run.name}** was imported ({origin}): {solved}"
-    start = f"**{run.name}** is the checkpoint at step {run.meta['step']:,} of a training of {run.meta['training_steps']:,} steps{', which began with the weights of another' if run.meta['recipe'].get('start') else ''}. "
-    log = tables.evaluations(run.name)
-    if log.empty:
-        return f"{start}Its log holds no evaluation on validation puzzles; {solved}"
-    best, seen = log.loc[log.eval_exact.idxmax()], tables.nearest(log, run.meta["step"])
-    if best.eval_exact == 0:  # no accuracy to choose a checkpoint by
-        return start + f"None of the {run.meta['recipe']['eval_puzzles']} validation puzzles, without extra givens, was solved at any step: what is measured here is an *unfinished* model; {solved}"
-    return (
-        f"{start}On a validation set of {run.meta['recipe']['eval_puzzles']} puzzles that is never measured, {seen.eval_exact:.1%} were solved at step {int(seen.step):,}, "
-        f"so enough puzzles still fail: {solved}"
-    ) + (
-        f"The same training went on to solve {best.eval_exact:.1%} of the validation puzzles at step {int(best.step):,}; what is measured here is an *unfinished* model."
-        if best.step > run.meta["step"]
-        else "The training was still improving when it was stopped there: what is measured here is an *unfinished* model."
-    )
+def checkpoints_table(runs: list[Run]) -> pd.DataFrame:
+    """Which checkpoint of which training each run measured, what it and the best of that training solve of the validation puzzles, and on how many puzzles it fails."""
+    rows = []
+    for run in runs:
+        meta = run.meta
+        if meta["step"] is None or not meta.get("recipe"):
+            origin = f"imported ({plain(meta.get('import', {}).get('checkpoint', 'a checkpoint without a training log'))})"
+        else:
+            origin = f"step {meta['step']:,} of {meta['training_steps']:,}{', begun with the weights of another' if meta['recipe'].get('start') else ''}"
+        row = {"run": run.name, "source": HERE, "checkpoint": origin, "validation: solved there": "–", "validation: most solved": "–"}
+        if meta["step"] is not None and len(log := tables.evaluations(run.name)):
+            here, best = tables.nearest(log, meta["step"]), log.loc[log.eval_exact.idxmax()]
+            row |= {"validation: solved there": f"{here.eval_exact:.1%}", "validation: most solved": f"{best.eval_exact:.1%} at step {best.step:,.0f}"}
+        given = meta.get("extra_givens", 0)
+        rows.append(row | {"measured on": f"{len(run.table):,} test puzzles{f', {given} extra givens in each' if given else ''}", "solved": f"{run.table.correct.mean():.1%}", "failures": int((~run.table.correct).sum())})
+    return pd.DataFrame(rows)
 
 
 def band_table(runs: list[Run], strict_percentile: float = 0) -> pd.DataFrame:
@@ -165,7 +171,7 @@ def cells_table(runs: list[Run], strict_percentile: float = 0) -> pd.DataFrame:
         rows.append(cells_row(model, PAPER, name, {c: paper.get((model, f"{name}_{c}"), np.nan) for c in CELLS}))
     for run in runs:
         values, band = cells.late_drift(run.table), cells.band_of(run, strict_percentile)
-        note = "" if band.exists else f"cannot be measured: {band.reason}"
+        note = "" if band.exists else "no band: counts only"
         for name, threshold in (("otsu", band.otsu), ("strict", band.strict)):
             if np.isfinite(threshold):
                 rows.append(cells_row(run.name, HERE, f"{name} {threshold:.3f}", cells.count(cells.assign(values, run.table.correct, threshold)), note))
@@ -220,19 +226,25 @@ def examples_table(run: Run, threshold: float) -> pd.DataFrame:
     return table[keep].assign(**{"idx": table.idx.astype(str), "selector-blind": blind}).rename(columns=NAMES)
 
 
-def examples_line(run: Run, threshold: float) -> str:
-    """How many settled failures there are, how many of them a selector would not see, and whether the run has a band; in Markdown."""
-    table = cells.settled_failures(run.table, threshold)
-    wrong, inside = int((~run.table.correct).sum()), table[table.cell == "B"]
-    if not wrong:
-        return f"**{run.name}**: no puzzle failed."
-    stops = run.table[~run.table.correct & (run.table.halted_at > 0)]
-    right = sum(bool(row[f"correct_{row.halted_at:02d}"]) for _, row in stops.iterrows())
-    halting = f" (At some segment before the last it would stop on {len(stops) / wrong:.0%} of all failures" + (f", on {right} of these {len(stops)} with an answer that is right there.)" if right else ".)")
-    note = "" if cells.band_of(run).exists else " This run has no settled band: \"settle\" means only the calmest here."
-    if not len(inside):
-        return f"**{run.name}**: cell B is empty: 0 of {wrong} failures settle (one-sided exact 95 % upper bound {stats.zero_bound(wrong):.2%}). Shown instead: the failures nearest the band, which are in cell D.{note}"
-    return f"**{run.name}**: {len(inside)} of {wrong} failures settle, {int(inside.selector_blind.sum())} of them selector-blind: the halting head would stop at some segment before the last.{halting}{note}"
+def settled_table(runs: list[Run], strict_percentile: float = 0) -> pd.DataFrame:
+    """How many failures settle at the strict threshold, how many of them would halt; on how many of all failures the model would halt, and was right there."""
+    rows = []
+    for run in runs:
+        band, wrong = cells.band_of(run, strict_percentile), run.table[~run.table.correct]
+        if not np.isfinite(band.strict) or not len(wrong):
+            continue
+        inside = cells.settled_failures(run.table, band.strict).query("cell == 'B'")
+        stops = wrong[wrong.halted_at > 0]
+        right = sum(bool(row[f"correct_{row.halted_at:02d}"]) for _, row in stops.iterrows())
+        rows.append({"run": run.name, "source": HERE, "failures": len(wrong), "settled (B)": len(inside), "share": f"{stats.proportion(len(inside), len(wrong)):.2%}", "of B selector-blind": int(inside.selector_blind.sum()),
+                     "would halt, of all failures": f"{len(stops) / len(wrong):.0%}", "with an answer right there": right, "band": "yes" if band.exists else "no: settled is only the calmest"})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def telling(runs: list[Run], strict_percentile: float = 0) -> Run:
+    """The first of `runs` that has a band with settled failures in it, to show examples of; the first of all where none has."""
+    able = (run for run in runs if (band := cells.band_of(run, strict_percentile)).exists and (cells.late_drift(run.table)[~run.table.correct] < band.strict).any())
+    return next(able, runs[0])
 
 
 def threshold_free_table(runs: list[Run]) -> pd.DataFrame:
@@ -327,21 +339,3 @@ def ceiling_table(runs: list[Run], strict_percentile: float = 0) -> pd.DataFrame
 def halting_table(run: Run) -> pd.DataFrame:
     """Accuracy against mean segments of both halting rules, one row a threshold (:func:`rrm_core.stats.halting_curve`)."""
     return pd.concat([stats.halting_curve(run.table, rule) for rule in ("q_halt", "drift_h")], ignore_index=True)
-
-
-def ledger_table(runs: list[Run], of: list[str]) -> pd.DataFrame:
-    """The ledger's rows of some claims: what the paper prints, and a column a run with verdict and figure.
-
-    A row about the other architecture has a dash there; a row about none of the runs' is left out.
-    """
-    found = pd.concat([claims.ledger(run, of).assign(model=run.meta["model"].upper()) for run in runs])
-    found = found[~found.reason.str.startswith("about ")]
-    reason = found.reason.str.replace("/", "/\u200b")  # a path may break there
-    figure = np.where(found.verdict == "cannot be measured", ": " + reason, ": " + found["measured here"] + ("; " + reason).where(reason != "", ""))
-    found = found.assign(shown=found.verdict + figure)
-    rows = []
-    for key, part in found.groupby("id"):
-        printed = part.drop_duplicates("model").query("paper != '–'")
-        paper = "; ".join(f"{m} {p}" for m, p in zip(printed.model, printed.paper, strict=True))
-        rows.append({"id": key, "says": part.says.iloc[0], "paper": paper or "–", **{run.name: "–" for run in runs}} | dict(zip(part.run, part.shown, strict=True)))
-    return pd.DataFrame(rows).rename(columns={run.name: run.label for run in runs})

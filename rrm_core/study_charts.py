@@ -23,7 +23,7 @@ def evolution(table: pd.DataFrame, measured: int | None, source: str) -> alt.Cha
     area = alt.Chart(shares).mark_area().encode(
         x=x, y=alt.Y("share:Q", title="share of puzzles", stack=True, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%")),
         color=alt.Color("cell:N", **CELL, legend=alt.Legend(orient="bottom")), tooltip=["step", "cell", alt.Tooltip("share:Q", format=".1%")])  # fmt: skip
-    rule = [] if measured is None else [alt.Chart(NO_DATA).mark_rule(size=2, color="#000000").encode(x=alt.datum(measured))]
+    rule = [] if measured is None else [alt.Chart(NO_DATA).mark_rule(size=2, color="#888888").encode(x=alt.datum(measured))]
     growth = table.melt(["step", "band"], ["growth A", "growth D"], "group", "growth").dropna(subset=["growth"]).assign(cell=lambda t: t.group.map(GROUPS))
     base = alt.Chart(growth).encode(x=x, y=alt.Y("growth:Q", title="median growth, nats per segment", scale=alt.Scale(zero=True)), color=alt.Color("cell:N", **CELL))
     points = base.mark_point(size=50, strokeWidth=2).encode(shape=alt.Shape("cell:N", legend=None), fill=alt.condition("datum.band", alt.Color("cell:N", **CELL), alt.value("transparent")),

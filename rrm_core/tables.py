@@ -195,9 +195,10 @@ def repeats() -> dict[str, list[str]]:
 
 
 def original_names() -> list[str]:
-    """Names of the runs that repeat no other, sorted."""
+    """Names of the runs that repeat no other: the larger board first, then TRM before HRM, then by name."""
     again = {name for names in repeats().values() for name in names}
-    return [name for name in paths.run_names() if name not in again]
+    metas = {name: read_meta(name) for name in paths.run_names() if name not in again}
+    return sorted(metas, key=lambda name: (-metas[name].get("side", 0), metas[name].get("model") != "trm", name))
 
 
 def training(meta: dict) -> tuple:

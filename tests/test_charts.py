@@ -103,7 +103,7 @@ def test_a_chart_can_be_saved_as_a_picture(kind, page, monkeypatch):
     page.get_by_label("save this chart as a picture").click()
     with page.expect_download() as waiting:
         page.locator(".rrm-chart .vega-actions a", has_text=kind).click()
-    assert waiting.value.suggested_filename == f"λ1-by-cell.{kind.lower()}"
+    assert waiting.value.suggested_filename == f"λ1-by-cell-made-up.{kind.lower()}"
     assert waiting.value.path().read_bytes().startswith({"PNG": b"\x89PNG", "SVG": b"<svg"}[kind])
     assert page.complaints == []
 

@@ -66,15 +66,16 @@ def test_a_training_stopped_before_its_first_log_row_is_measured_and_told(data_c
     assert status == 0, err
     assert not [line for line in manifest.verify() if "short" in line]
     run = tables.load_run("short")
-    assert tables.evaluations("short").empty and "holds no evaluation" in report.checkpoint_note(run)
-    assert "imported" not in report.checkpoint_note(run) and "no training log" in exercises.closing("3_4", run).html
+    (row,) = report.checkpoints_table([run]).to_dict("records")
+    assert tables.evaluations("short").empty and row["validation: solved there"] == row["validation: most solved"] == "–"
+    assert row["checkpoint"] == "step 6 of 6" and "no training log" in exercises.closing("3_4", run).html
 
 
 def test_a_log_without_an_evaluation_is_said(data_copy, tmp_path, capsys):
     assert rrm("train", "smoke", "--out", tmp_path / "t", "--steps", 20, "--quiet", capsys=capsys)[0] == 0  # logs every 20, evaluates every 40
     assert rrm("measure", tmp_path / "t" / "checkpoints" / "step_000020", "--run", "short", "--puzzles", "4x4-test", "--n", 32, "--k", 1, capsys=capsys)[0] == 0
     run = tables.load_run("short")
-    assert len(tables.read_log("short")) == 1 and tables.evaluations("short").empty and "holds no evaluation" in report.checkpoint_note(run)
+    assert len(tables.read_log("short")) == 1 and tables.evaluations("short").empty and report.checkpoints_table([run])["validation: solved there"][0] == "–"
     assert "its training log holds no evaluation" in exercises.closing("3_4", run).html
 
 

@@ -357,9 +357,9 @@ def test_hostile_texts_do_not_run_in_a_page(page, runs, monkeypatch):
         monkeypatch.setattr(module, "read_trajectories", lambda name: answers)
     hostile = tables.Run(f"</script>{SCRIPT}", real.meta | {"import": {"checkpoint": SCRIPT}, "step": None}, df)
     worst = int(df.idx[~df.correct].iloc[0])
-    html = widgets.explorer([hostile]).html + widgets.boards(hostile, [worst]).html + report.show(report.runs_table([hostile]), SCRIPT).html
-    named = dataclasses.replace(hostile, name="named")  # Markdown shows names that safe_name has let through
-    assert "<" not in report.checkpoint_note(named) and "](" not in report.plain("[x](javascript:alert(1))")
+    html = widgets.explorer([hostile]).html + widgets.boards(hostile, [worst]).html + report.show(report.runs_table([hostile]), SCRIPT).html + report.show(report.checkpoints_table([hostile]), SCRIPT).html
+    named = dataclasses.replace(hostile, name="named")
+    assert "<" not in report.checkpoints_table([named]).checkpoint[0] and "](" not in report.plain("[x](javascript:alert(1))")
     page.set_content(f"<!doctype html><body>{html}</body>")
     page.wait_for_function("document.querySelector('.rrm-explorer').dataset.live === 'yes'", timeout=30_000)
     page.locator(".rrm-examples tbody button").first.click()

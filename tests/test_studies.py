@@ -264,21 +264,21 @@ def test_every_motion_is_told_by_its_rule(runs):
         assert (counts.groupby("outcome").n.sum() == counts.groupby("outcome")["of"].first()).all() and shown.n.sum() == len(table)
         failed = told[~told.correct_in_table]
         moving = (failed.motion != "at rest") & ~failed.correct_256
-        said = motion_report.motion_sentence(run, table)
-        assert f"of {len(failed)} failures {moving.sum()} are still wrong and moving: " in said or not moving.any()
-        assert f" {failed.correct_256.sum()} have the right answer by then, {(failed.correct_256 & (failed.motion != 'at rest')).sum()} of them in motion." in said or not (moving.any() and failed.correct_256.any())
+        (row,) = motion_report.moving_table([(run, table)]).to_dict("records")
+        assert [row["failures"], row["right by then"], row["still wrong and moving"]] == [len(failed), failed.correct_256.sum(), moving.sum()]
+        assert row["at rest, wrong"] == ((failed.motion == "at rest") & ~failed.correct_256).sum() and sum(row[name] for name in motion.MOTIONS[1:]) == moving.sum()
+        share = (failed.motion[moving] == "parting").mean()
+        assert row["share that parts"].startswith(f"{share:.0%} [") if moving.sum() >= findings.SMALLEST else row["share that parts"] == "–"
     assert seen
-    said = motion_report.motions_sentence(list(runs.values()))
     for run in fate_report.all_trained(list(runs.values())):
         if (table := findings.study(run, "recurrence")) is None:
             continue
         told = motion.motions(run, table)
         moving = told[~told.correct_in_table & ~told.correct_256 & (told.late_256 >= cells.band_of(run).otsu)]
-        assert (f"in `{run.name}` ({len(moving)})" in said) == (len(moving) >= findings.SMALLEST)
-        if len(moving) >= findings.SMALLEST:
-            assert f"{(moving.motion == 'parting').mean():.0%} [" in said and motion.parting(run).value == (moving.motion == "parting").mean()
-    assert motion_report.motions_sentence([runs["hrm-6x6"]]) == ""
-    assert not len(motion_report.motions_table([]))
+        found = motion.parting(run)
+        assert np.isnan(found.value) == (len(moving) < findings.SMALLEST)
+        assert np.isnan(found.value) or (found.value == (moving.motion == "parting").mean() and found.n == len(moving))
+    assert not len(motion_report.motions_table([])) and not len(motion_report.moving_table([]))
 
 
 def test_without_a_threshold_nothing_rests_and_nothing_moves(runs, monkeypatch):
@@ -287,7 +287,7 @@ def test_without_a_threshold_nothing_rests_and_nothing_moves(runs, monkeypatch):
     band = dataclasses.replace(cells.band_of(run), otsu=np.nan, exists=False)
     monkeypatch.setattr(cells, "band_of", lambda *_: band)
     assert motion.parting(run).reason == "no threshold on late drift" and motion.counted([(run, table)]).empty
-    assert motion_report.motions_table([(run, table)]).empty and "no threshold" in motion_report.motion_sentence(run, table)
+    assert motion_report.motions_table([(run, table)]).empty and motion_report.moving_table([(run, table)]).empty
 
 
 def test_classes_cover_every_puzzle_once(runs):

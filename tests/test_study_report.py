@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rrm_core import cells, claims, fate_report, findings, front, motion, motion_report, report, selection, stats, study_charts, study_report, tables
+from rrm_core import cells, claims, fate_report, findings, front, ledger, motion, motion_report, report, selection, stats, study_charts, study_report, tables
 from rrm_core.report import HERE, PAPER
 
 TABLES = {"evolution": study_report.evolution_table, "multi4": study_report.arms_table, "long": fate_report.fates_table, "probes": study_report.probes_table,
@@ -100,9 +100,9 @@ def test_difficulty_and_lingering_have_a_row_a_run(runs):
 def test_the_share_that_parts_is_told_at_three_thresholds(runs):
     run = runs["trm-6x6"]
     assert motion.parting(run, 0.0).value >= motion.parting(run).value >= motion.parting(run, 1.0).value and motion.parting(run, np.inf).value == 0
-    said = motion_report.parting_sentence([run, runs["hrm-6x6"]])
-    assert "in `trm-6x6`" in said and f", {motion.parting(run).value:.0%}, " in said and "hrm-6x6" not in said
-    assert motion_report.parting_sentence([runs["hrm-6x6"]]) == ""
+    table = motion_report.moving_table(study_report.with_study([run, runs["hrm-6x6"]], "recurrence")).set_index("run")
+    for column, factor in (("threshold halved", 0.5), ("doubled", 2)):
+        assert table[column]["trm-6x6"] == f"{motion.parting(run, factor * motion.PARTING).value:.0%}" and table[column]["hrm-6x6"] == "–"
 
 
 def test_the_horizon_sweep_counts_who_is_still_wrong(runs):
@@ -113,10 +113,43 @@ def test_the_horizon_sweep_counts_who_is_still_wrong(runs):
     assert rows.n[7, "all"] == f"{run.table.correct.sum()}, {(~run.table.correct).sum()}" and {"lambda1", "drift_h", "drift_l", "q_halt"} <= set(rows)
 
 
-def test_a_run_that_solved_no_validation_puzzle_says_so_and_names_its_givens(runs):
-    note = report.checkpoint_note(runs["hrm-9x9-small"])
-    assert "25 extra givens" in note and "was solved at any step" in note and "improving" not in note
-    assert "extra givens" not in report.checkpoint_note(runs["trm-9x9-small"])
+def test_the_measured_checkpoints_are_told_with_their_validation_and_givens(runs):
+    table = report.checkpoints_table(list(runs.values())).set_index("run")
+    assert table["measured on"]["hrm-9x9-small"] == "1,024 test puzzles, 25 extra givens in each" and table["validation: solved there"]["hrm-9x9-small"] == "0.0%"
+    assert "extra givens" not in table["measured on"]["trm-9x9-small"]
+    for name, run in runs.items():
+        log = tables.evaluations(name)
+        assert table.checkpoint[name] == f"step {run.meta['step']:,} of {run.meta['training_steps']:,}" and table.failures[name] == (~run.table.correct).sum()
+        assert table["validation: most solved"][name].startswith(f"{log.eval_exact.max():.1%} at step ")
+
+
+def test_what_a_chapter_shows_goes_against_the_paper_as_the_ledger_says(runs):
+    shown = list(runs.values())
+    said = ledger.against(shown, ["C2"])
+    for run in shown:
+        for row in claims.ledger(run, ["C2"]).itertuples():
+            part = next((p for p in said.split(";") if f"{row.id} on " in p), "")
+            assert (f"`{run.name}`" in part) == (row.verdict in ("fails", "differs")), (run.name, row.id)
+    assert ledger.against([runs["trm-9x9-small"]], ["contribution i"]).startswith("None of the rows")
+
+
+def test_examples_are_shown_of_a_run_that_has_them(runs):
+    told = report.telling([runs["trm-9x9-small"], runs["hrm-6x6"], runs["hrm-9x9-small"]])
+    assert told.name == "hrm-9x9-small", "the first has an empty cell B, the second no band"
+    assert report.telling([runs["hrm-6x6"]]).name == "hrm-6x6"
+    table = report.settled_table(list(runs.values())).set_index("run")
+    for name, run in runs.items():
+        inside = cells.settled_failures(run.table, cells.band_of(run).strict).query("cell == 'B'")
+        assert table["settled (B)"][name] == len(inside) and table["of B selector-blind"][name] == (inside.halted_at > 0).sum()
+        assert table["band"][name].startswith("yes" if cells.band_of(run).exists else "no")
+
+
+def test_a_reversed_exponent_is_told_where_its_interval_says_so(runs):
+    said = study_report.reversal_sentence(list(runs.values()))
+    for name, run in runs.items():
+        t = study_report.horizons_table(run).query("signal == 'lambda1'")
+        assert (f"`{name}` ({t.auc[t.high < 0.5].min():.2f} " in said) if (t.high < 0.5).any() else (name not in said)
+    assert "In none of these runs" in study_report.reversal_sentence([])
 
 
 def test_a_checkpoint_of_a_training_that_was_followed_needs_no_study_of_its_own(runs):
@@ -138,9 +171,9 @@ def test_what_becomes_of_failures_is_counted_and_named(runs):
         low, high = stats.proportion(settled, len(wrong)).low, stats.proportion(settled, len(wrong)).high
         answer = True if low > 0.5 else False if high < 0.5 else None
         assert fate_report.rests(run) is (answer if band.exists else None)
-        sentence = fate_report.fate_sentence(run, table)
-        assert f"{settled / len(wrong):.1%}" in sentence and f"{len(wrong):,} failures" in sentence
-        assert ("slow settling" in sentence) == (fate_report.rests(run) is True) and ("no verdict" in sentence) == (not band.exists)
+        (shown_row,) = fate_report.settling_later([(run, table)]).to_dict("records")
+        assert shown_row[f"settled, wrong at {end}"].startswith(f"{settled / len(wrong):.1%}") and shown_row["failures"] == len(wrong) == (~run.table.correct).sum()
+        assert shown_row["do most settle, only later?"] == ({True: "yes", False: "no", None: "undecided"}[answer] if band.exists else "no band")
         row = fate_report.fates_table([(run, table)]).iloc[0]
         solved = wrong[wrong[f"correct_{end:03d}"]]
         assert len(solved) == 0 or f"{(solved.solved_at > 16).mean():.1%}" in row["of those solved, for the first time"]
@@ -162,6 +195,8 @@ def test_what_becomes_of_failures_is_counted_and_named(runs):
     trained = [*shown, *(tables.load_run(name) for names in tables.repeats().values() for name in names)]
     agree = [fate_report.rests(run) == (run.table.lambda_1[~run.table.correct].median() < 0) for run in trained if fate_report.rests(run) is not None]
     assert f"tells which in {sum(agree)} of {len(agree)} runs, repeats from other seeds included" in told and len(agree) > len(shown)
+    odd = [run.name for run in trained if fate_report.rests(run) not in (None, run.table.lambda_1[~run.table.correct].median() < 0)]
+    assert f"(not so in {', '.join(f'`{name}`' for name in odd)})" in told and odd
     silent = [run.name for run in trained if fate_report.rests(run) is None]
     assert f"Not counted, for want of a band or of a decided share: {', '.join(f'`{name}`' for name in silent)}." in told and silent
     signs = {(run.meta["model"], bool(run.table.lambda_1[~run.table.correct].median() < 0)) for run in trained if fate_report.rests(run) is not None}
@@ -178,28 +213,27 @@ def test_other_seeds_stand_beside_the_run_they_repeat(runs):
     table = fate_report.seeds_table(shown)
     assert list(table.run) == ["trm-6x6", "trm-6x6-seed1", "trm-6x6-seed2", "hrm-6x6-late", "hrm-6x6-seed1", "hrm-6x6-seed2"]
     assert list(table.seed) == [0, 1, 2] * 2 and (table.source == "measured here").all()
-    said = fate_report.seeds_sentence(shown)
     for row in table.itertuples():
         run = tables.load_run(row.run)
         long, otsu = findings.study(run, "long"), cells.band(cells.late_drift(run.table)).otsu
         wrong = long[~long.correct_in_table]
         settled = (~wrong.correct_256 & (wrong.late_256 < otsu)).sum() / len(wrong)
-        assert row[-1].startswith(f"{settled:.1%}") and f"{settled:.0%}" in said and row.solved == f"{run.table.correct.mean():.1%} of {len(run.table):,}"
+        assert row[-1].startswith(f"{settled:.1%}") and row.solved == f"{run.table.correct.mean():.1%} of {len(run.table):,}"
         assert (row.band == "no") == (not cells.band(cells.late_drift(run.table)).exists)
         assert len(wrong) == (~run.table.correct).sum()
-    assert said.count("(no band)") == (table.band == "no").sum() == 1
-    assert len(fate_report.seeds_table([runs["hrm-6x6"]])) == 0 and fate_report.seeds_sentence([]) == ""
+    assert (table.band == "no").sum() == 1
+    assert len(fate_report.seeds_table([runs["hrm-6x6"]])) == 0
 
 
 def test_the_calm_end_is_round_off_and_said_so(runs):
     made = study_report.with_study([runs["trm-9x9-small"]], "numerics")
-    said = study_report.floor_sentence(made)
+    (shown,) = study_report.floor_table(made).to_dict("records")
     table = made[0][1]
     for variant in ("float32", "float64"):
-        for good in (True, False):
+        for name, good in (("solved", True), ("failed", False)):
             part = table[(table.variant == variant) & (table.correct == good)]
-            assert f"{np.median(cells.late_drift(part)):.2f}" in said
-    assert study_report.floor_sentence([]) == ""
+            assert shown[f"{name}, {variant}"] == pytest.approx(np.median(cells.late_drift(part)))
+    assert study_report.floor_table([]).empty
 
 
 def test_the_headline_repeats_what_the_sections_show(runs):
@@ -260,8 +294,10 @@ def test_the_changes_of_both_cells_make_the_gap(runs):
     trained = [*runs.values(), run]
     said = study_report.gap_sentence(trained)
     for banded in (True, False):
-        found = [e for r in trained if not np.isnan((e := findings.training_change(r, "D + A", banded)).value)]
-        assert f"in {sum(e.low > 0 for e in found)} of {len(found)} trainings, and by less in {sum(e.high < 0 for e in found)}" in said
+        widens = [r for r in trained if findings.training_change(r, "D - A", banded).low > 0]
+        found = [findings.training_change(r, "D + A", banded) for r in widens]
+        assert f"clearly widens in {len(found)} trainings: D rises by clearly more than A falls in {sum(e.low > 0 for e in found)} of them, by clearly less in {sum(e.high < 0 for e in found)}" in said
+    assert "the gap does not clearly widen" in findings.through_failures(runs["trm-6x6"]).reason
     assert study_report.gap_sentence([runs["hrm-6x6-late"]]) == ""
     table = study_report.changes_table([run, runs["trm-9x9-small"]])
     assert list(table["why not"] == "–") == [True, True, False, True] and table["change of D"][2] == "–"
@@ -281,11 +317,11 @@ def test_the_failures_of_each_checkpoint_are_followed(runs):
         wrong = long[~long.correct_in_table]
         whole = stats.proportion(int((~wrong.correct_256 & (wrong.late_256 < cells.band_of(run).otsu)).sum()), len(wrong))
         along.loc[measured, ["settled", "low", "high"]] = whole.value, whole.low, whole.high
-        said, able = fate_report.along_sentence(run), along.dropna(subset=["settled"])
-        if len(able) > 1:
-            most, last = able.loc[able.settled.idxmax()], able.iloc[-1]
-            assert f"{most.settled:.0%} [" in said and f"{last.settled:.0%} [" in said and ("it falls" in said) == (last.high < most.low)
-            assert (f"`{run.name}`" in fate_report.changes_sentence([run])) and ("does not clearly fall" in fate_report.changes_sentence([run])) == (last.high >= most.low)
+        able, row = along.dropna(subset=["settled"]), fate_report.along_table([run]).set_index("run").loc[run.name]
+        assert len(able) > 1
+        most, last = able.loc[able.settled.idxmax()], able.iloc[-1]
+        assert row["highest: share that settles"].startswith(f"{most.settled:.0%} [") and row["last: share that settles"].startswith(f"{last.settled:.0%} [")
+        assert (row["it"] == "falls") == (last.high < most.low) and row["highest: step"] == most.name and row["last: step"] == last.name
     every = fate_report.settling(fate_report.all_trained(list(runs.values())))
     for (model, mixing), part in every.groupby(["model", "mixing"]):
         rho = {name: f"{part[name].corr(part.settled, method='spearman'):+.2f}" for name in ("growth", "accuracy")}
@@ -298,7 +334,7 @@ def test_what_settles_is_marked_where_there_is_no_band(runs):
     ceiling = report.ceiling_table(list(runs.values())).set_index("run").band
     for run in runs.values():
         band = cells.band_of(run)
-        assert ("no settled band" in report.examples_line(run, band.strict)) == (not band.exists)
+        assert report.settled_table([run]).band[0] == ("yes" if band.exists else "no: settled is only the calmest")
         assert ceiling[run.name] == ("yes" if band.exists else "no")
 
 

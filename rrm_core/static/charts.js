@@ -26,10 +26,10 @@
     return false;
   };
 
-  function config() {
+  function config(node) {
     const text = rrm.dark() ? "#e6e6e6" : "#222222", grid = rrm.dark() ? "#3a3a3a" : "#e2e2e2";
     return {
-      background: "transparent",
+      background: ground(node),
       view: { stroke: grid },
       axis: { labelColor: text, titleColor: text, gridColor: grid, domainColor: grid, tickColor: grid, labelFontSize: 11, titleFontSize: 12, titleFontWeight: "normal" },
       legend: { labelColor: text, titleColor: text, labelFontSize: 11, titleFontSize: 11, titleFontWeight: "normal" },
@@ -38,17 +38,26 @@
     };
   }
 
-  // What a saved picture is called: the title of its chart, or of the first one in a grid.
+  // What a saved picture is called: the title and subtitle of its chart, or of the first one in a grid.
   function name(spec) {
-    const titled = [spec, ...(spec.concat || spec.hconcat || spec.vconcat || [])].find((part) => part.title);
-    return titled ? [titled.title.text || titled.title].flat().join(" ").replace(/[^\p{L}\p{N}]+/gu, "-").toLowerCase() : "chart";
+    const { title } = [spec, ...(spec.concat || spec.hconcat || spec.vconcat || [])].find((part) => part.title) || { title: "chart" };
+    return [title.text || title, title.subtitle || ""].flat().join(" ").trim().replace(/[^\p{L}\p{N}]+/gu, "-").replace(/-$/, "").toLowerCase();
+  }
+
+  // The colour behind `node`, so that a saved picture can be read wherever it goes.
+  function ground(node) {
+    for (let at = node; at; at = at.parentElement) {
+      const colour = getComputedStyle(at).backgroundColor;
+      if (colour !== "transparent" && !/, 0\)$/.test(colour)) return colour;
+    }
+    return rrm.dark() ? "#121212" : "#ffffff";
   }
 
   // Draw `spec` in `container`; a promise of the Vega view.
   rrm.draw = async function (container, spec) {
     if (!window.vegaEmbed) await rrm.load("vega.js");
     if (drawn.has(container)) drawn.get(container).view.finalize();
-    const result = await window.vegaEmbed(container, spec, { actions: { export: true, source: false, compiled: false, editor: false }, scaleFactor: 2, downloadFileName: name(spec), renderer: "canvas", config: config(), tooltip: { theme: rrm.dark() ? "dark" : "light" } });
+    const result = await window.vegaEmbed(container, spec, { actions: { export: true, source: false, compiled: false, editor: false }, scaleFactor: 2, downloadFileName: name(spec), renderer: "canvas", config: config(container), tooltip: { theme: rrm.dark() ? "dark" : "light" } });
     container.querySelector("summary").setAttribute("aria-label", "save this chart as a picture");
     drawn.set(container, { spec, view: result.view });
     await result.view.runAsync();

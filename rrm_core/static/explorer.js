@@ -361,6 +361,7 @@
           el("p", { class: "rrm-note" }, "Dashed: this puzzle. Bands: 10-90 % and median of cells A and D at Otsu's threshold. Growth: the largest exponent of the segments so far, per update; its last value is λ1."));
         for (const [host, what, title] of [[hosts[0], "drift", "log10 drift of z_H"], [hosts[1], "growth", "cumulative growth, per update"]])
           rrm.profile(host, one[what], r.bands[what], title, `${title} of puzzle ${r.idx[i]} by segment: ${one[what].join(", ")}`);
+        more.scrollIntoView({ block: "nearest" }); // below a long table it would open unseen
       } catch (error) {
         if (mine === opened) more.replaceChildren(el("p", { role: "alert" }, error.message));
       }

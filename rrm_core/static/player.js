@@ -53,7 +53,7 @@
     const first = lane.records.findIndex((r) => r.margin > 0) + 1, wrong = checked.solution ? now.answer.filter((v, i) => v !== checked.solution[i]).length : null;
     return [
       t < MARK ? ["moving", `log10 drift ${number(value, 2)}${against}`]
-        : [weights.exists ? (below ? "settled" : "wandering") : "no settled band", `${t === MARK ? "late drift" : "drift"} of ${t - LATE + 1}–${t}: ${number(value, 2)}${against}`],
+        : [weights.exists ? (below ? "settled" : "still moving") : "no settled band", `${t === MARK ? "late drift" : "drift"} of ${t - LATE + 1}–${t}: ${number(value, 2)}${against}`],
       now.margin > 0 ? ["would halt", first < t ? `first at segment ${first}` : "now"] : ["would not halt", first ? `but would have at segment ${first}` : ""],
       S.solves(now.answer, puzzle, weights.config.side) ? ["solved", ""] : ["not solved", wrong === null ? "" : `${wrong} of ${puzzle.length} cells wrong`],
     ];

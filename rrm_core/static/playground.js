@@ -211,7 +211,7 @@
     const steps = one.directions.slice(0, 33);
     f.inside.append(svg("circle", { class: "rrm-ring", cx: f.x(0), cy: f.y(0), r: f.x(1) - f.x(0) }));
     steps.forEach((v, t) => f.inside.append(svg("line", { class: t === 0 ? "rrm-first" : "rrm-ray", style: t ? `opacity:${(0.25 + 0.75 * (t / steps.length)).toFixed(2)}` : null, x1: f.x(0), y1: f.y(0), x2: f.x(v[0]), y2: f.y(v[1]) })));
-    return [f.root, "The first tangent at the start (dashed) and after each step, drawn with length 1: it turns towards the fastest direction."];
+    return [f.root, "The first tangent at the start (dashed) and after each step, drawn with length 1: it turns towards the fastest direction, unless it starts exactly on a slower one."];
   }
 
   // The exponent as T grows: the chosen start, the middle 90 % of the ensemble, the long-run value.

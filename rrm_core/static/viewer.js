@@ -36,7 +36,8 @@
       function byNumber(text) {
         const r = rows(), i = r.idx.indexOf(Number(text));
         if (text === "") return;
-        if (i < 0) return void stage.replaceChildren(el("p", { role: "alert" }, `No puzzle ${text} in ${run}: expected one of ${r.idx[0]} to ${r.idx.at(-1)}.`));
+        stage.querySelector("[role=alert]")?.remove();
+        if (i < 0) return void stage.prepend(el("p", { role: "alert" }, `No puzzle ${text} in ${run}: expected one of ${r.idx[0]} to ${r.idx.at(-1)}. Shown is the one before.`));
         own.row = i;
         load();
       }
@@ -109,8 +110,8 @@
       own.words = el("p", { class: "rrm-words" });
       const hosts = CURVES.map(() => el("div", { class: "rrm-plot" }));
       const actual = rrm.cellOf(rows(), state, tau, own.row);
-      const elsewhere = actual === cell ? [] : [el("p", { class: "rrm-note" }, `This puzzle is in cell ${actual}.`)];
-      own.stage.replaceChildren(own.board, own.words, ...elsewhere, ...hosts);
+      const elsewhere = actual === cell ? [] : [el("p", { class: "rrm-elsewhere" }, `This puzzle is in cell ${actual}, not ${cell}.`)];
+      own.stage.replaceChildren(...elsewhere, own.board, own.words, ...hosts);
       own.cursors = CURVES.map(([what, title, digits], k) => rrm.curve(hosts[k], own.example[what], range[what], title, digits));
       step(own);
     }
