@@ -121,17 +121,18 @@ def puzzles_solve(board: str) -> None:
 @click.option("--steps", type=int, help="train to this step")
 @click.option("--minutes", type=float, help="stop and save after about this long")
 @click.option("--seed", type=int, help="seed of weights and data")
+@click.option("-p", "parameters", nargs=2, multiple=True, metavar="NAME VALUE", help="set a field of the recipe, as lr or batch; may be repeated")
 @click.option("--compile", is_flag=True, help="compile the model first: about a minute, then faster; needs a C++ compiler")
 @click.option("--device", default="cpu")
 @click.option("--progress/--quiet", default=True)
-def train(preset: str, out: Path, resume: bool, start: Path | None, steps: int | None, minutes: float | None, seed: int | None, compile: bool, device: str,
-          progress: bool) -> None:  # fmt: skip
+def train(preset: str, out: Path, resume: bool, start: Path | None, steps: int | None, minutes: float | None, seed: int | None,
+          parameters: tuple[tuple[str, str], ...], compile: bool, device: str, progress: bool) -> None:  # fmt: skip
     """Train a preset, saving checkpoints and a resumable state."""
     from rrm_core import train as training
     from rrm_core.models import load_model
 
     one_thread()
-    changes = {k: v for k, v in {"steps": steps, "seed": seed, "compile": compile or None}.items() if v is not None}
+    changes = training.parsed(dict(parameters)) | {k: v for k, v in {"steps": steps, "seed": seed, "compile": compile or None}.items() if v is not None}
     if (out / training.STATE_FILE).exists() and not resume:
         raise training.TrainingError(f"{out} already holds a training; add --resume to go on, or choose another folder")
     trainer = training.Trainer(*training.preset(preset, **changes), out, device)

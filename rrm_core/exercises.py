@@ -19,7 +19,7 @@ import yaml
 from rrm_core import answers, chapters, embed, tables
 from rrm_core.tables import Run
 
-RUN = "trm-9x9-small"  # as in the chapters' parameters
+RUN = "trm-9x9-brief"  # as in the chapters' parameters
 WORDS = 200  # read in a minute
 LOOK = 0.5  # minutes for a table or a figure
 WORK = 4  # minutes for an exercise

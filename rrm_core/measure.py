@@ -23,7 +23,7 @@ from tqdm.auto import tqdm
 import rrm_core
 from rrm_core import parts, paths, puzzles, sudoku
 from rrm_core.files import locked, passing, read_json, sha256, write_bytes, write_json
-from rrm_core.models import RecursiveModel, digits, load_model, on_device, save_model, tokens, weights_bytes
+from rrm_core.models import RecursiveModel, digits, load_model, on_device, save_model, stored_dtype, tokens, weights_bytes
 from rrm_core.rollout import SEGMENTS, Rollout, unroll
 from rrm_core.tables import columns, load_run, validate, write
 from rrm_core.train import checkpoints
@@ -36,22 +36,22 @@ class MeasureError(ValueError):
     """A measurement that cannot be made; the message says why and how to mend it."""
 
 
-def roll(model: RecursiveModel, boards: np.ndarray, **options: object) -> Rollout:
-    """:func:`rrm_core.rollout.unroll` of up to ``CHUNK`` boards, padded to exactly ``CHUNK`` by repeating the last one."""
-    rows = np.minimum(np.arange(CHUNK), len(boards) - 1)
+def roll(model: RecursiveModel, boards: np.ndarray, chunk: int = CHUNK, **options: object) -> Rollout:
+    """:func:`rrm_core.rollout.unroll` of up to `chunk` boards, padded to exactly `chunk` by repeating the last one."""
+    rows = np.minimum(np.arange(chunk), len(boards) - 1)
     device = next(model.parameters()).device
     try:
         return unroll(model, tokens(boards[rows]).to(device), **options)
     except torch.OutOfMemoryError:
-        raise MeasureError(f"{device} has not enough memory for {CHUNK} puzzles and k={options.get('k', 8)} tangents; measure with fewer (--k) or on the CPU") from None
+        raise MeasureError(f"{device} has not enough memory for {chunk} puzzles and k={options.get('k', 8)} tangents; measure with fewer (--k) or on the CPU") from None
 
 
-def rolled(model: RecursiveModel, boards: np.ndarray, **options: object) -> dict[str, np.ndarray]:
+def rolled(model: RecursiveModel, boards: np.ndarray, chunk: int = CHUNK, **options: object) -> dict[str, np.ndarray]:
     """Arrays (B, T, ...) of :func:`roll` over all `boards`, chunk by chunk: digits, q, halts, drift_h, drift_l, growth.
 
     A start `state` must be that of one chunk.
     """
-    out = [roll(model, boards[i : i + CHUNK], **options) for i in range(0, len(boards), CHUNK)]
+    out = [roll(model, boards[i : i + chunk], chunk, **options) for i in range(0, len(boards), chunk)]
     joined = {name: torch.cat([getattr(r, name) for r in out])[: len(boards)] for name in ("answer", "q", "halts", "drift_h", "drift_l", "growth")}
     return {"digits": digits(joined.pop("answer"))} | {name: values.numpy() for name, values in joined.items()}
 
@@ -140,9 +140,14 @@ def environment() -> dict:
     return {"versions": versions, "platform": platform.platform(), "measured": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")}
 
 
-def key_of(model: RecursiveModel, puzzle_set: str, n: int, k: int, seed: int, extra_givens: int) -> dict:
+def named_device(device: str) -> str:
+    """`device`, with the name of its GPU where it is one."""
+    return f"{device} ({torch.cuda.get_device_name(device)})" if torch.device(device).type == "cuda" else device
+
+
+def key_of(model: RecursiveModel, dtype: torch.dtype, puzzle_set: str, n: int, k: int, seed: int, extra_givens: int) -> dict:
     """What makes two measurements the same: the weights, as run.json has their digest, the puzzles, the frame, the chunk."""
-    weights = hashlib.sha256(weights_bytes(model)).hexdigest()
+    weights = hashlib.sha256(weights_bytes(model, dtype)).hexdigest()
     return {"weights": weights, "puzzles": puzzle_set, "n": n, "k": k, "seed": seed, "chunk": CHUNK, "extra_givens": extra_givens}
 
 
@@ -190,7 +195,8 @@ def run(checkpoint: Path | str, out: Path | str, puzzle_set: str, n: int, k: int
         raise MeasureError(f"k={k} tangents: a run has one exponent at least; ask for 1 or more")
     model = on_device(load_model(checkpoint), device)
     frame = subset(puzzle_set, n, extra_givens)
-    key = key_of(model, puzzle_set, n, k, seed, extra_givens)
+    dtype = stored_dtype(checkpoint)
+    key = key_of(model, dtype, puzzle_set, n, k, seed, extra_givens)
     found = measured_key(out)
     if found == key and keep != "only":
         if keep == "none":
@@ -211,14 +217,14 @@ def run(checkpoint: Path | str, out: Path | str, puzzle_set: str, n: int, k: int
         return None
     with locked(out):  # two shards may find the last part at the same time
         if measured_key(out) != key:
-            settings = {name: value for name, value in key.items() if name != "weights"} | {"dtype": "float32", "device": device}
-            assemble(model, checkpoint, out, starts, settings, started, command, found is not None and found["weights"] != key["weights"])
+            settings = {name: value for name, value in key.items() if name != "weights"} | {"dtype": "float32", "device": named_device(device)}
+            assemble(model, dtype, checkpoint, out, starts, settings, started, command, found is not None and found["weights"] != key["weights"])
         if keep == "none":
             parts.remove(folder)
     return out
 
 
-def assemble(model: RecursiveModel, checkpoint: Path, out: Path, starts: list[int], settings: dict, started: float, command: str, replacing: bool) -> None:
+def assemble(model: RecursiveModel, dtype: torch.dtype, checkpoint: Path, out: Path, starts: list[int], settings: dict, started: float, command: str, replacing: bool) -> None:
     """Write the run in `out` from its parts. run.json goes first and comes last: without it there is no run to read.
 
     `replacing`: the run that was there is another model's, so its checkpoints and studies go.
@@ -230,7 +236,7 @@ def assemble(model: RecursiveModel, checkpoint: Path, out: Path, starts: list[in
         shutil.rmtree(out / other, ignore_errors=True)
     write(table, out / "measurements.parquet")
     write(texts, out / "trajectories.parquet")
-    save_model(model, out)
+    save_model(model, out, dtype)
     training = checkpoint.parent.parent
     progress = origin(training)
     if (training / "log.csv").exists():
@@ -289,18 +295,20 @@ def keep_checkpoints(training: Path | str, out: Path, count: int, to: int | None
     seal(out, meta | {"checkpoints": [int(s) for s in chosen], "checkpoint_dtype": "bfloat16"})
 
 
-def recompute(run: str, n: int, seed: int = 0, segments: int = 2, tolerance: float = 1e-3) -> pd.DataFrame:
-    """Measure `n` random rows of a run again from its weights; one line a row.
+def recompute(run: str, n: int, seed: int = 0, segments: int = 2, tolerance: float = 1e-3, whole: bool = True) -> pd.DataFrame:
+    """Measure `n` random rows of a run again from its weights, together and not in the chunks of the run; one line a row.
 
     ``agrees`` compares drift and growth of the first `segments` segments to `tolerance`, relative. Later segments are
-    reported, not judged: on another processor a wandering trajectory amplifies round-off until it is another one.
+    reported, not judged, and not computed unless `whole`: on another processor a wandering trajectory amplifies round-off until it is another one.
     """
     shipped = load_run(run)
     if not 0 < n <= len(shipped.table):
         raise MeasureError(f"recompute {n} rows: run {run!r} has {len(shipped.table)}; ask for 1..{len(shipped.table)}")
     old = shipped.table.iloc[np.sort(np.random.default_rng(seed).choice(len(shipped.table), n, replace=False))].reset_index(drop=True)
-    new, _ = rows(load_model(paths.run_dir(run)), old[["idx", *sudoku.COLUMNS]], k=shipped.meta["k"], seed=shipped.meta["seed"])
+    new, _ = rows(load_model(paths.run_dir(run)), old[["idx", *sudoku.COLUMNS]], k=shipped.meta["k"], seed=shipped.meta["seed"],
+                  segments=SEGMENTS if whole else segments, chunk=n)  # fmt: skip
     early = [name for prefix in ("drift_h", "drift_l", "growth_1") for name in columns(prefix, segments)]
     off = ((new[early] - old[early]).abs() / old[early].abs().clip(lower=0.1)).max(axis=1, skipna=False)
-    return pd.DataFrame({"idx": old.idx, "largest early difference": off, "agrees": off <= tolerance, "lambda_1 shipped": old.lambda_1,
-                         "lambda_1 now": new.lambda_1, "same outcome": old.correct == new.correct})  # fmt: skip
+    found = pd.DataFrame({"idx": old.idx, "largest early difference": off, "agrees": off <= tolerance})
+    later = {"lambda_1 shipped": old.lambda_1, "lambda_1 now": new.lambda_1, "same outcome": old.correct == new.correct}
+    return found.assign(**later) if whole else found

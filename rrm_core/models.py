@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
@@ -248,6 +248,12 @@ def save_model(model: RecursiveModel, folder: Path, dtype: torch.dtype = torch.f
     write_bytes(weights_bytes(model, dtype), folder / "model.safetensors")
 
 
+def stored_dtype(folder: Path) -> torch.dtype:
+    """The dtype of the weights file in `folder`: bfloat16 where all its tensors are, else float32."""
+    with safe_open(Path(folder) / "model.safetensors", "pt") as file:
+        return torch.bfloat16 if all(file.get_slice(name).get_dtype() == "BF16" for name in file.keys()) else torch.float32  # noqa: SIM118
+
+
 def load_model(folder: Path, dtype: torch.dtype = torch.float32) -> RecursiveModel:
     """The model stored in `folder`; :class:`ModelError` names a missing, unexpected or misshapen tensor or a broken file."""
     folder = Path(folder)
@@ -294,5 +300,8 @@ def on_device(model: RecursiveModel, device: str) -> RecursiveModel:
     """`model` on `device`; an unknown or absent one is named."""
     try:
         return model.to(device)
+    except torch.OutOfMemoryError:
+        size = sum(p.nbytes for p in model.parameters()) / 2**20
+        raise ModelError(f"{device} has not enough memory for the model ({size:,.0f} MiB of weights); try --device cpu") from None
     except (RuntimeError, AssertionError) as error:
         raise ModelError(f"device {device!r} cannot be used ({str(error).splitlines()[0]}); try --device cpu") from None

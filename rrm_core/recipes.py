@@ -40,12 +40,13 @@ class Recipe:
     eval_every: int = 100
     eval_puzzles: int = 256
     checkpoint_every: int = 100
+    bf16_checkpoints: bool = False  # checkpoints rounded to bfloat16: half the size
     log_every: int = 20
     seed: int = 0
     start: str = ""  # SHA-256 of the weights it began with, as a float32 model.safetensors; empty: fresh ones
 
 
-INCIDENTAL = ("seed", "steps", "compile", "eval_every", "eval_puzzles", "checkpoint_every", "log_every")
+INCIDENTAL = ("seed", "steps", "compile", "eval_every", "eval_puzzles", "checkpoint_every", "bf16_checkpoints", "log_every")
 
 
 def essentials(recipe: dict) -> dict:
@@ -54,6 +55,9 @@ def essentials(recipe: dict) -> dict:
 
 
 PUBLISHED = {"batch": 768, "lr": 1e-4, "weight_decay": 1.0, "optimiser": "adam-atan2", "warmup": 2_000, "extra_givens": 0, "eval_every": 1_000}
+
+BRIEF = {"batch": 256, "lr": 3e-4, "weight_decay": 1 / 3, "warmup": 200, "ema": 0.998, "extra_givens": 25, "compile": True, "bf16_checkpoints": True,
+         "eval_every": 500, "checkpoint_every": 250, "log_every": 50}  # fmt: skip
 
 PRESETS: dict[str, tuple[Config, Recipe]] = {
     "trm-6x6": (Config("trm", "mlp", 6, 96, 2, 0, 2, 3, heads=4, prefix=1), Recipe("6x6", steps=1000, eval_every=50, checkpoint_every=50)),
@@ -71,11 +75,29 @@ PRESETS: dict[str, tuple[Config, Recipe]] = {
     # The published recipes, at the published sizes: hours on a GPU, out of reach of a CPU. Ten intervals of whole batches: the loader drops the last part of one.
     "trm-9x9": (Config("trm", "mlp", 9, 512, 2, 0, 3, 6, heads=8, prefix=16), Recipe("9x9-hard", steps=65_100, checkpoint_every=6_510, ema=0.999, **PUBLISHED)),
     "hrm-9x9": (Config("hrm", "attention", 9, 512, 4, 4, 2, 2, heads=8, prefix=1), Recipe("9x9-hard", steps=26_040, checkpoint_every=2_604, ema=0.0, **PUBLISHED)),
+    # The published sizes on a few minutes of a GPU: smaller batches, a larger rate and easier puzzles in between, as in the small presets.
+    "trm-9x9-brief": (Config("trm", "mlp", 9, 512, 2, 0, 3, 6, heads=8, prefix=16), Recipe("9x9-hard", steps=20_000, **BRIEF)),
+    "hrm-9x9-brief": (Config("hrm", "attention", 9, 512, 4, 4, 2, 2, heads=8, prefix=1), Recipe("9x9-hard", steps=40_000, **BRIEF)),
     "smoke": (
         Config("trm", "mlp", 4, 32, 1, 0, 2, 2, heads=2, prefix=1),
         Recipe("4x4", steps=120, batch=64, lr=2e-3, warmup=10, ema=0.9, extra_givens=4, eval_every=40, checkpoint_every=40),
     ),
 }
+
+
+def parsed(texts: dict[str, str]) -> dict[str, object]:
+    """{field: value} of recipe fields given as texts; an unknown field or a text that does not fit its type is named."""
+    types = {f.name: f.type for f in fields(Recipe)}
+    if unknown := set(texts) - set(types):
+        raise TrainingError(f"unknown recipe fields {sorted(unknown)}; known: {', '.join(types)}")
+    read = {"int": int, "float": float, "str": str, "bool": {"true": True, "false": False}.__getitem__, "tuple[float, float]": lambda text: tuple(map(float, text.split(",")))}
+    values = {}
+    for name, text in texts.items():
+        try:
+            values[name] = read[types[name]](text)
+        except (ValueError, KeyError):
+            raise TrainingError(f"recipe field {name}={text!r}: expected {types[name]}") from None
+    return values
 
 
 def preset(name: str, **changes: object) -> tuple[Config, Recipe]:

@@ -85,7 +85,7 @@ def runs_table(runs: list[Run]) -> pd.DataFrame:
     for run in runs:
         side, meta = run.meta["side"], run.meta
         rows.append(
-            {"run": run.name, "source": HERE, "parameters": f"{meta['parameters']:,}", "task": f"{side}x{side}", "givens": int(run.table.givens.median()), "puzzles": len(run.table),
+            {"run": run.name, "source": HERE, "parameters": f"{meta['parameters']:,}", "task": f"{side}x{side}" + (", hard" if "hard" in str(meta.get("puzzles")) else ""), "givens": int(run.table.givens.median()), "puzzles": len(run.table),
              "accuracy": run.table.correct.mean(), "exponents per": "state update", "steps a segment": run.updates_per_segment, "trained to step": meta["step"]}
         )  # fmt: skip
     return pd.DataFrame(rows)
@@ -98,7 +98,7 @@ def costs_table(runs: list[Run]) -> pd.DataFrame:
         records = [read_json(path) for path in sorted((paths.run_dir(run.name) / "studies").glob("*.json"))]
         trained = run.meta.get("training_s")
         rows.append({"run": run.name, "source": HERE, "parameters": f"{run.meta['parameters']:,}", "training": round(trained / 60) if trained else np.nan, "to step": run.meta.get("training_steps"),
-                     "n": len(run.table), "k": run.meta["k"], "measuring": round(run.meta["wall_s"] / 60), "studies": len(records), "all of them": round(sum(r["wall_s"] for r in records) / 60)})  # fmt: skip
+                     "n": len(run.table), "k": run.meta["k"], "measured on": plain(run.meta.get("device", "cpu")), "measuring": round(run.meta["wall_s"] / 60), "studies": len(records), "all of them": round(sum(r["wall_s"] for r in records) / 60)})  # fmt: skip
     return pd.DataFrame(rows)
 
 

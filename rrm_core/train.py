@@ -28,7 +28,7 @@ from rrm_core.files import write_bytes, write_json
 from rrm_core.losses import answer_loss, halting_loss
 from rrm_core.models import RecursiveModel, on_device, save_model, tokens, weights_bytes
 from rrm_core.optim import OPTIMISERS
-from rrm_core.recipes import Recipe, TrainingError, preset  # noqa: F401 (preset: for the command line)
+from rrm_core.recipes import Recipe, TrainingError, parsed, preset  # noqa: F401 (for the command line)
 from rrm_core.rollout import unroll
 
 STATE_FILE, PROGRESS_FILE, LOG_FILE = "state.safetensors", "progress.json", "log.csv"
@@ -53,7 +53,12 @@ class Trainer:
         self.device = torch.device(device)
         self.prefix_weights = self.model.inner.puzzle_emb.weights.requires_grad_(True)  # trained by sign-SGD, as published
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
-        self.segment, self.readout = (torch.compile(f, dynamic=False) if recipe.compile else f for f in (self.model.segment, self.model.readout))
+        self.segment, self.readout = self.model.segment, self.model.readout
+        if recipe.compile and self.device.type == "cpu":
+            self.segment, self.readout = (torch.compile(f, dynamic=False) for f in (self.segment, self.readout))
+        elif recipe.compile:  # a level at a time: the 21 updates of a published segment would compile for minutes, and a GPU hides the calls between them
+            for level in {self.model.level(which) for which in self.model.schedule}:
+                level.compile(dynamic=False)
         self.optimiser = OPTIMISERS[recipe.optimiser](self.model.parameters(), lr=recipe.lr, betas=recipe.betas, weight_decay=recipe.weight_decay)
         self.base = puzzles.read(f"{recipe.puzzles}-train", config.side)
         self.step, self.elapsed, self.rows = 0, 0.0, []
@@ -207,6 +212,8 @@ class Trainer:
                     self.advance()
                 except torch._dynamo.exc.BackendCompilerFailed as error:
                     raise TrainingError(f"torch.compile cannot build the model ({str(error).splitlines()[0]}); install a C++ compiler, or train without --compile") from None
+                except torch.OutOfMemoryError:
+                    raise TrainingError(f"{self.device} has not enough memory for batches of {r.batch}; train with a smaller one (-p batch {r.batch // 2}) or on another device") from None
                 self.elapsed += time.monotonic() - before
                 bar.update()
                 evaluating, saving = self.step % r.eval_every == 0, self.step % r.checkpoint_every == 0
@@ -245,7 +252,7 @@ class Trainer:
 
     def save_checkpoint(self) -> None:
         """Write the averaged weights of this step as a checkpoint."""
-        save_model(self.average, self.folder / "checkpoints" / f"step_{self.step:06d}")
+        save_model(self.average, self.folder / "checkpoints" / f"step_{self.step:06d}", torch.bfloat16 if self.recipe.bf16_checkpoints else torch.float32)
 
     def save(self) -> None:
         """Write the log and the resumable state; a kill at any moment leaves the last complete pair."""

@@ -106,7 +106,7 @@ def test_a_page_tells_search_engines_what_it_is(book, page):
 def explorer(book, page):
     """The explorer of section 2 with `trm-6x6` chosen, which has puzzles in all four cells."""
     visit(page, book, "notebooks/2_setup")
-    assert page.get_by_label("run", exact=True).input_value() == "trm-9x9-small"  # the run that the chapters discuss
+    assert page.get_by_label("run", exact=True).input_value() == "trm-9x9-brief"  # the run that the chapters discuss
     page.get_by_label("run", exact=True).select_option("trm-6x6")
     page.evaluate("rrm.rowsFor('trm-6x6')")  # another run's rows are loaded when it is chosen
     return page

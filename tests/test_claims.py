@@ -156,6 +156,9 @@ def test_every_verdict_says_what_would_change_it(runs):
         for row in lacking.itertuples():
             study = row.reason.split("/")[-1].removesuffix(".parquet")
             keeper = tables.keeper(run) if study in ("evolution", "multi4") else run.name
+            if keeper is None:  # its checkpoints are not shipped
+                assert run.name == "trm-9x9-brief" and row._10.startswith(f"rrm checkpoints TRAINING --run {run.name}, then rrm study {study} --run {run.name}")
+                continue
             made = (paths.run_dir(keeper) / "studies" / f"{study}.parquet").exists()
             assert row._10.startswith(f"nothing: it is about a training, so see {keeper}," if made else f"rrm study {study} --run {keeper}"), (run.name, row.id)
             assert study not in ("evolution", "multi4") or train.checkpoints(paths.run_dir(keeper))  # what it asks for can be done

@@ -138,6 +138,31 @@ def test_annihilated_direction_is_floored_not_infinite():
     assert growth[0, 1].item() == pytest.approx(math.log(ftle.FLOOR))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_cholesky_qr_is_householder_qr(dtype):
+    torch.manual_seed(0)
+    columns = torch.randn(3, 500, 6, dtype=torch.float64) @ torch.diag(torch.logspace(0, -4, 6, dtype=torch.float64)) @ torch.randn(6, 6, dtype=torch.float64)
+    a = columns.to(dtype)
+    q, r = ftle.cholesky_qr(a)
+    exact, size = ftle.householder(a.double())
+    assert q.dtype == dtype and (r.log() - size.log()).abs().max() < 1e-5  # measured: 1e-9 in float32
+    assert (q.double().mT @ q.double() - torch.eye(6)).abs().max() < 1e-5
+    assert ((q.double().mT @ exact).abs() - torch.eye(6)).abs().max() < 1e-3  # the same directions, up to sign
+
+
+def test_cholesky_qr_leaves_what_it_cannot_do_to_householder(monkeypatch):
+    torch.manual_seed(0)
+    asked = []
+    monkeypatch.setattr(ftle, "householder", lambda a, real=ftle.householder: asked.append(a) or real(a))
+    near = torch.randn(2, 50, 1, dtype=torch.float64) + 1e-9 * torch.randn(2, 50, 3, dtype=torch.float64)  # three columns that are almost one
+    gone = torch.randn(2, 50, 3, dtype=torch.float64)
+    gone[0, :, 1] = 0
+    for a in (near, gone):
+        q, r = ftle.cholesky_qr(a)
+        assert (q.mT @ q - torch.eye(3)).abs().max() < 1e-12 and (r >= 0).all() and r[1].min() > 0
+    assert len(asked) == 2 and float(ftle.cholesky_qr(gone)[1][0, 1]) == 0
+
+
 def test_start_frame_is_orthonormal_seeded_and_equal_for_all_puzzles():
     state = (torch.zeros(3, 4, 5), torch.zeros(3, 4, 5))
     frame = ftle.start_frame(state, 8, seed=0)

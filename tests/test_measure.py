@@ -131,6 +131,17 @@ def test_recompute_notices_other_weights(measured, smoke_training):
     assert not measure.recompute("smoke", 4).agrees.any()
 
 
+def test_bfloat16_weights_stay_in_bfloat16(measured, smoke_training, data_copy):
+    measure.keep_checkpoints(smoke_training, measured, 1)
+    rounded = measured / "checkpoints" / "step_000120"
+    out = measure.run(rounded, data_copy / "runs" / "rounded", "4x4-test", 32, k=1)
+    assert (out / "model.safetensors").read_bytes() == (rounded / "model.safetensors").read_bytes()
+    written = measure.measured_at(out)
+    assert measure.run(rounded, out, "4x4-test", 32, k=1) == out and measure.measured_at(out) == written, "the same measurement is not repeated"
+    with pytest.raises(MeasureError, match="measured already with other settings: {'weights'"):
+        measure.run(train.checkpoints(smoke_training)[120], out, "4x4-test", 32, k=1)
+
+
 def test_keeping_checkpoints(measured, smoke_training):
     measure.keep_checkpoints(smoke_training, measured, 2)
     meta = json.loads((measured / "run.json").read_text())
@@ -152,3 +163,8 @@ def test_the_shipped_data_are_as_shipped():
 def test_shipped_rows_come_from_the_shipped_weights(run):
     table = measure.recompute(run.name, 2, seed=1)
     assert table.agrees.all(), table.to_string()
+
+
+def test_rows_measured_on_a_gpu_are_those_of_a_cpu_as_long_as_round_off_is_small():
+    table = measure.recompute("trm-9x9-brief", 1, seed=1, whole=False)
+    assert table.agrees.all() and list(table) == ["idx", "largest early difference", "agrees"], table.to_string()

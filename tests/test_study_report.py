@@ -380,7 +380,7 @@ def test_the_first_page_answers_from_the_ledger(runs):
         low, high = (pick(values, key=values.get) for pick in (min, max))
         assert f"(`{low}`) to " in line and f"(`{high}`) over {len(values)} runs" in line and f"{values[high]:{form}} (`{high}`)" in line
     verdicts = [t.verdict["C2.2"] for t in ledgers.values()]
-    assert f"as the paper finds, in {verdicts.count('holds')} of 10, clearly more in {verdicts.count('fails')} of 10" in lines[1] and len(verdicts) - verdicts.count("cannot be measured") == 10
+    assert f"as the paper finds, in {verdicts.count('holds')} of 11, clearly more in {verdicts.count('fails')} of 11" in lines[1] and len(verdicts) - verdicts.count("cannot be measured") == 11
     parts = {run.name: e.value for run in trained if not np.isnan((e := motion.parting(run)).value)}
     assert f"{min(parts.values()):.0%} (`{min(parts, key=parts.get)}`) to {max(parts.values()):.0%}" in lines[4] and f"over {len(parts)} runs" in lines[4]
     assert front.brief([]) == "" and front.between({"a": stats.proportion(1, 4)}, ".0%") == "25% in the one run, `a`,"

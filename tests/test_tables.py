@@ -118,7 +118,7 @@ def test_unreadable_files(tmp_path):
 
 @pytest.mark.parametrize("name", ["nope", "trm"])
 def test_an_unknown_run_lists_the_known(name):
-    with pytest.raises(paths.UnknownRun, match=f"unknown run '{name}'; known: hrm-6x6, hrm-6x6-late, hrm-6x6-seed1, hrm-6x6-seed2, hrm-9x9-small, trm-6x6, trm-6x6-attention, trm-6x6-attention-seed1, trm-6x6-attention-seed2, trm-6x6-seed1, trm-6x6-seed2, trm-9x9-small"):
+    with pytest.raises(paths.UnknownRun, match=f"unknown run '{name}'; known: hrm-6x6, hrm-6x6-late, hrm-6x6-seed1, hrm-6x6-seed2, hrm-9x9-small, trm-6x6, trm-6x6-attention, trm-6x6-attention-seed1, trm-6x6-attention-seed2, trm-6x6-seed1, trm-6x6-seed2, trm-9x9-brief, trm-9x9-small"):
         tables.load_run(name)
 
 

@@ -1,10 +1,11 @@
 """Training: losses, halting, resuming bit for bit, refusing what does not fit."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ import pytest
 import torch
 
 from rrm_core import files, losses, recipes, train
-from rrm_core.models import HRM, TRM, Config, load_model
+from rrm_core.models import HRM, TRM, Config, load_model, stored_dtype
 
 
 @pytest.fixture(autouse=True)
@@ -149,6 +150,35 @@ def test_unknown_presets_fields_and_foreign_folders_are_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:-50])
     with pytest.raises(train.TrainingError, match="damaged"):
         smoke(tmp_path).resume()
+
+
+def test_fields_of_the_recipe_given_as_texts():
+    given = {"lr": "2e-4", "batch": "32", "compile": "true", "betas": "0.9,0.99", "optimiser": "adam-atan2"}
+    assert train.preset("smoke", **train.parsed(given))[1] == replace(train.preset("smoke")[1], lr=2e-4, batch=32, compile=True, betas=(0.9, 0.99), optimiser="adam-atan2")
+    for name, text, said in (("lrr", "1", "unknown recipe fields ['lrr']"), ("batch", "1.5", "batch='1.5': expected int"), ("compile", "yes", "compile='yes': expected bool")):
+        with pytest.raises(train.TrainingError, match=re.escape(said)):
+            train.parsed({name: text})
+
+
+def test_a_device_without_memory_is_told_so(tmp_path, monkeypatch):
+    trainer = train.Trainer(*train.preset("smoke"), tmp_path)
+    trainer.run(progress=False, minutes=0)
+
+    def full():
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(trainer, "advance", full)
+    with pytest.raises(train.TrainingError, match="cpu has not enough memory for batches of 64; train with a smaller one"):
+        trainer.run(progress=False)
+
+
+def test_checkpoints_in_bfloat16_are_the_average_rounded(tmp_path):
+    trainer = train.Trainer(*train.preset("smoke", steps=2, bf16_checkpoints=True), tmp_path)
+    trainer.run(progress=False)
+    folder = train.checkpoints(tmp_path)[2]
+    assert stored_dtype(folder) == torch.bfloat16
+    for name, weight in load_model(folder).state_dict().items():
+        assert torch.equal(weight, trainer.average.state_dict()[name].bfloat16().float())
 
 
 def test_adam_atan2_is_adam_without_epsilon_on_the_angle():

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from tqdm.auto import tqdm
 
 from rrm_core import measure, paths, sudoku, tables
@@ -41,6 +42,11 @@ class Subject:
     table: pd.DataFrame  # the measurement table
     model: RecursiveModel  # the weights that were measured
     scratch: Path  # where a unit may keep what it needs to go on after a kill
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return next(self.model.parameters()).device
 
     @property
     def inputs(self) -> pd.DataFrame:
@@ -86,7 +92,7 @@ def run(name: str, run_name: str, command: str = "", device: str = "cpu") -> lis
     out = folder / "studies"
     tables.write(table, out / f"{name}.parquet")
     record = {"study": name, "run": run_name, "settings": module.SETTINGS, "weights": key["weights"], "rows": len(table), "units": len(units)}
-    record |= {"wall_s": round(time.monotonic() - started, 1), "device": device, "command": command, **measure.environment()}
+    record |= {"wall_s": round(time.monotonic() - started, 1), "device": measure.named_device(device), "command": command, **measure.environment()}
     write_json(record, out / f"{name}.json")
     shutil.rmtree(parts)
     measure.seal(folder, read_json(folder / "run.json"))

@@ -24,8 +24,8 @@ def measured(load: Callable[[], RecursiveModel], frame: pd.DataFrame, seed: int,
 
 
 def models(subject: Subject) -> dict[int, Callable[[], RecursiveModel]]:
-    """{step: what loads its model}, ascending: the checkpoints kept (bfloat16 weights) and the measured one."""
-    known = {step: partial(load_model, path) for step, path in checkpoints(subject.folder).items()}
+    """{step: what loads its model}, ascending: the checkpoints kept (bfloat16 weights) and the measured one, on its device."""
+    known = {step: lambda path=path: load_model(path).to(subject.device) for step, path in checkpoints(subject.folder).items()}
     if not known:
         raise StudyError(f"{subject.folder.name} keeps no checkpoints; add them with `rrm checkpoints TRAINING --run {subject.folder.name}`")
     if subject.meta["step"] is not None:  # an imported model may not say which it is
