@@ -139,8 +139,9 @@ def sweep(table: pd.DataFrame, source: str) -> alt.Chart:
 
 
 def auc_by_bin(table: pd.DataFrame, x: str, x_title: str, mean: float, source: str) -> alt.Chart:
-    """F3: AUC of -λ1 in each bin with interval; bins too small to count are hollow, the mean over the others is dashed."""
-    base = alt.Chart(table.dropna(subset=["auc"])).encode(x=alt.X(f"{x}:O", title=x_title, sort=None, axis=alt.Axis(labelAngle=0)))
+    """F3: AUC of -λ1 in each bin with interval; bins too small to count are hollow, one outcome alone leaves its bin empty, the mean over those that count is dashed."""
+    bins = alt.Scale(domain=[str(name) for name in table[x]])
+    base = alt.Chart(table.dropna(subset=["auc"]).astype({x: str})).encode(x=alt.X(f"{x}:O", title=x_title, scale=bins, axis=alt.Axis(labelAngle=0)))
     rule = base.mark_rule(color=CORRECT).encode(y="low:Q", y2="high:Q")
     point = base.mark_point(size=60, color=CORRECT, strokeWidth=1.5).encode(
         y=alt.Y("auc:Q", title="AUC of -λ1 for correct", scale=alt.Scale(domain=[0, 1])),
@@ -149,7 +150,7 @@ def auc_by_bin(table: pd.DataFrame, x: str, x_title: str, mean: float, source: s
         tooltip=["n", "n_correct", "n_wrong", alt.Tooltip("auc:Q", format=".3f"), alt.Tooltip("low:Q", format=".3f"), alt.Tooltip("high:Q", format=".3f")],
     )  # fmt: skip
     layers = [rule, point, level(0.5, opacity=0.6)] + ([level(mean, size=2)] if np.isfinite(mean) else [])
-    return titled(alt.layer(*layers).properties(width=WIDTH, height=180), "AUC of λ1 within bins", source, "Filled points count towards the dashed mean; hollow ones hold fewer than five of an outcome. Dashed at 0.5: chance.")
+    return titled(alt.layer(*layers).properties(width=WIDTH, height=180), "AUC of λ1 within bins", source, "Filled points count towards the dashed mean; hollow ones hold fewer than five of an outcome, empty bins none. Dashed at 0.5: chance.")
 
 
 def early_window(table: pd.DataFrame, source: str) -> alt.Chart:

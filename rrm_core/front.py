@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 
-from rrm_core import claims, fate_report, motion
+from rrm_core import claims, fate_report, motion, tables
 from rrm_core.stats import Estimate
 from rrm_core.tables import SEGMENTS, Run
 
@@ -18,14 +19,39 @@ def brief(runs: list[Run]) -> str:
     """
     trained = fate_report.all_trained(runs)
     apart, settled, early = (measured(trained, id) for id in ("C1.1", "C2.2", "C5.1"))
+    near = nearest(trained)
     answers = [
         ("Do solved and failed puzzles differ?", "3.1", "3_1_decomposition", apart and f"A solved puzzle has the lower exponent with AUC {between(apart, '.2f')}; clearly above one half in {count(apart, lambda e: e.low > 0.5)}."),
         (f"Have failures settled at segment {SEGMENTS}?", "3.1", "3_1_decomposition", settled and f"Below Otsu's threshold are, of a run's failures, {between(settled, '.0%')} that have a settled band; clearly less than one in twenty, as the paper finds, in {count(settled, lambda e: e.high < 0.05)}, clearly more in {count(settled, lambda e: e.low > 0.05)}."),
         ("Can one tell early?", "3.3", "3_3_early_window", early and f"After four segments the exponent of an unsolved puzzle has AUC {between(early, '.2f')}: clearly above one half in {count(early, lambda e: e.low > 0.5)}, clearly below in {count(early, lambda e: e.high < 0.5)}, where more growth goes with later success."),
         ("Do failures settle later?", "4", "4_prior_accounts", in_short(runs)),
         ("Does what moves wander?", "4", "4_prior_accounts", wandering(trained)),
+        ("And at the paper's size?", "3.1", "3_1_decomposition", near and at_its_size(near)),
     ]  # fmt: skip
     return "\n".join(f"- **{question}** {answer} [Section {number}](../notebooks/{file}.md)" for question, number, file, answer in answers if answer)
+
+
+def nearest(runs: list[Run]) -> Run | None:
+    """The run that makes as many updates a segment, on as large a board, as the paper's TRM, and has as many parameters to a tenth; None where none does."""
+    paper = tables.published("runs").query("model == 'TRM'").set_index("quantity").value
+    alike = [run for run in runs if run.meta["model"] == "trm" and run.meta["side"] == 9 and run.updates_per_segment == paper["qr_steps_per_segment"]
+             and abs(run.meta["parameters"] / paper["parameters"] - 1) < 0.1]  # fmt: skip
+    return alike[0] if alike else None
+
+
+def printed(run: Run) -> pd.DataFrame:
+    """The rows of the ledger that `run` can judge against a figure or word of the paper: id, says, paper, the run, verdict."""
+    rows = claims.ledger(run)
+    rows = rows[(rows.paper != "–") & (rows.verdict != "cannot be measured")]
+    return rows[["id", "says", "paper", "measured here", "verdict"]].rename(columns={"paper": f"paper ({run.meta['model'].upper()})", "measured here": run.name})
+
+
+def at_its_size(run: Run) -> str:
+    """How many of the rows of :func:`printed` go against the paper, and which."""
+    rows = printed(run)
+    wrong = rows[rows.verdict.isin(["fails", "differs"])]
+    told = f": {'; '.join(f'{id} ({says.rstrip(chr(46))})' for id, says in zip(wrong.id, wrong.says, strict=True))}" if len(wrong) else ""
+    return f"`{run.name}` has the size and the updates of the paper's TRM and solves {run.table.correct.mean():.1%}. Of the {len(rows)} rows of the ledger that it can judge against a figure or word of the paper, {len(wrong)} go against it{told}."
 
 
 def measured(runs: list[Run], id: str) -> dict[str, Estimate]:

@@ -33,5 +33,5 @@ def against(runs: list[Run], of: list[str]) -> str:
     """Which rows of some claims fail or differ, and on which runs; Markdown, for the end of a chapter."""
     found = pd.concat([claims.ledger(run, of) for run in runs])
     found = found[found.verdict.isin(["fails", "differs"])]
-    told = [f"{key} on {', '.join(f'`{name}`' for name in part.run)}" for key, part in found.groupby("id", sort=False)]
+    told = [f"{key} on {', '.join(f'`{name}`' for name in part.run)}" for key, part in found.groupby("id")]
     return f"Of the rows above, these already go against the paper: {'; '.join(told)}." if told else "None of the rows above goes against the paper on these runs."

@@ -373,7 +373,7 @@ def test_the_first_page_answers_from_the_ledger(runs):
     shown = list(runs.values())
     said, trained = front.brief(shown), fate_report.all_trained(shown)
     lines = said.splitlines()
-    assert len(lines) == 5 and all(line.startswith("- **") and "?** " in line and "[Section " in line for line in lines)
+    assert len(lines) == 6 and all(line.startswith("- **") and "?** " in line and "[Section " in line for line in lines)
     ledgers = {run.name: claims.ledger(run).set_index("id") for run in trained}
     for line, id, form in ((lines[0], "C1.1", ".2f"), (lines[1], "C2.2", ".0%"), (lines[2], "C5.1", ".2f")):
         values = {name: float(t["measured here"][id].split(" ")[0]) for name, t in ledgers.items() if t.verdict[id] != "cannot be measured"}
@@ -383,4 +383,10 @@ def test_the_first_page_answers_from_the_ledger(runs):
     assert f"as the paper finds, in {verdicts.count('holds')} of 11, clearly more in {verdicts.count('fails')} of 11" in lines[1] and len(verdicts) - verdicts.count("cannot be measured") == 11
     parts = {run.name: e.value for run in trained if not np.isnan((e := motion.parting(run)).value)}
     assert f"{min(parts.values()):.0%} (`{min(parts, key=parts.get)}`) to {max(parts.values()):.0%}" in lines[4] and f"over {len(parts)} runs" in lines[4]
+    near = ledgers["trm-9x9-brief"]
+    judged = near[(near.paper != "–") & (near.verdict != "cannot be measured")]
+    against = judged.index[judged.verdict.isin(["fails", "differs"])]
+    assert f"Of the {len(judged)} rows" in lines[5] and f", {len(against)} go against it" in lines[5] and all(f"{id} ({near.says[id][:-1]})" in lines[5] for id in against)
+    assert 2 <= len(against) < len(judged) / 2 and list(front.printed(runs["trm-9x9-brief"]).id) == list(judged.index)
+    assert front.nearest([runs["trm-9x9-small"], runs["hrm-9x9-small"]]) is None  # other sizes, other updates
     assert front.brief([]) == "" and front.between({"a": stats.proportion(1, 4)}, ".0%") == "25% in the one run, `a`,"
