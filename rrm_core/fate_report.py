@@ -60,16 +60,21 @@ def settling_later(made: Made) -> pd.DataFrame:
 
 
 def fates_table(made: Made) -> pd.DataFrame:
-    """What became of the puzzles wrong at 16 by the end of the long rollout, how many had been right earlier, and whether right answers were left."""
+    """What became of the puzzles wrong at 16 by the end of the long rollout, how many had been right earlier, and whether right answers were left.
+
+    The long rollout repeats the first segments of the measurement; what came before 16 is read from the measurement, and how many outcomes the repeat swaps has a column.
+    """
     rows = []
     for run, table in made:
         failed = findings.failures(table)
         solved, end = table[table.correct_in_table], max(findings.marks(table))
         row = {"run": run.name, "source": HERE, f"wrong at {SEGMENTS}": len(failed)}
         row |= {f"{name} by {end}": f"{findings.fate_at(run, name):.1%}" for name in ("solved later", "settled in a wrong place", "still moving")}
+        before = run.table.set_index("idx")[tables.columns("correct")].any(axis=1)
         again = failed[failed[f"correct_{end:03d}"]]
-        row["of those solved, for the first time"] = f"{proportion(int((again.solved_at > SEGMENTS).sum()), len(again)):.1%}" if len(again) else "–"
-        row[f"right before {SEGMENTS}"] = f"{proportion(int((failed.solved_at > 0).sum() - (failed.solved_at > SEGMENTS).sum()), len(failed)):.1%}"
+        row["of those solved, for the first time"] = f"{proportion(int((~before[again.idx]).sum()), len(again)):.1%}" if len(again) else "–"
+        row[f"right before {SEGMENTS}"] = f"{proportion(int(before[failed.idx].sum()), len(failed)):.1%}"
+        row[f"other outcome at {SEGMENTS} when run again"] = f"{proportion(int((table.correct_in_table != table[f'correct_{SEGMENTS:03d}']).sum()), len(table)):.1%}"
         row["left a right answer, of those ever right"] = f"{proportion(int((table.left > 0).sum()), int((table.solved_at > 0).sum())):.1%}"
         row[f"solved at {SEGMENTS}, wrong at {end}"] = f"{proportion(int((~solved[f'correct_{end:03d}']).sum()), len(solved)):.1%}"
         rows.append(row)

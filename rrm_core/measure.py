@@ -1,7 +1,7 @@
 """A run: a model and a puzzle set in, the measurement table out.
 
 Puzzles go through in fixed chunks, the last one padded, so that a row does not depend on how puzzles are ordered or
-sharded. Finished parts are kept on disk: a killed measurement goes on where it stopped.
+sharded (on a CPU: a GPU adds in an order of its own, and trajectories that part fast end elsewhere). Finished parts are kept on disk: a killed measurement goes on where it stopped.
 """
 
 from __future__ import annotations

@@ -325,17 +325,19 @@ def ceiling_table(runs: list[Run], strict_percentile: float = 0) -> pd.DataFrame
         wrong = int(tables.printed(model, "n_wrong"))
         k = int(p[model, f"{which}_B"])
         rows.append({"run": model, "source": PAPER, "failures": wrong, "settled (B)": k, "share of failures": f"{stats.proportion(k, wrong):.2%}", "settled and would halt": k, "the same at Otsu": "–",
-                     "wrong, of the settled": shown(k, p[model, f"{which}_A"] + k), "right, turned away": shown(p[model, f"{which}_C"], p[model, f"{which}_A"] + p[model, f"{which}_C"]), "band": "yes"})  # fmt: skip
+                     "wrong, of the settled": shown(k, p[model, f"{which}_A"] + k), "right, turned away": shown(p[model, f"{which}_C"], p[model, f"{which}_A"] + p[model, f"{which}_C"]),
+                     "turned away at Otsu": shown(p[model, "otsu_C"], p[model, "otsu_A"] + p[model, "otsu_C"]), "band": "yes"})  # fmt: skip
     for run in runs:
         band, wrong = cells.band_of(run, strict_percentile), int((~run.table.correct).sum())
         if np.isfinite(band.strict) and wrong:
             table = cells.settled_failures(run.table, band.strict)
-            k, n = int((table.cell == "B").sum()), cells.count(cells.assign(cells.late_drift(run.table), run.table.correct, band.strict))
+            k, (n, wide) = int((table.cell == "B").sum()), (cells.count(cells.assign(cells.late_drift(run.table), run.table.correct, t)) for t in (band.strict, band.otsu))
             rows.append({"run": run.name, "source": HERE, "failures": wrong, "settled (B)": k, "share of failures": f"{stats.proportion(k, wrong):.2%}",
-                         "settled and would halt": int(table.selector_blind.sum()), "the same at Otsu": int(cells.settled_failures(run.table, band.otsu).selector_blind.sum()), "wrong, of the settled": shown(k, n["A"] + k), "right, turned away": shown(n["C"], n["A"] + n["C"]), "band": "yes" if band.exists else "no"})  # fmt: skip
+                         "settled and would halt": int(table.selector_blind.sum()), "the same at Otsu": int(cells.settled_failures(run.table, band.otsu).selector_blind.sum()), "wrong, of the settled": shown(k, n["A"] + k), "right, turned away": shown(n["C"], n["A"] + n["C"]),
+                         "turned away at Otsu": shown(wide["C"], wide["A"] + wide["C"]), "band": "yes" if band.exists else "no"})  # fmt: skip
     return pd.DataFrame(rows)
 
 
-def halting_table(run: Run) -> pd.DataFrame:
+def halting_table(run: Run, thresholds: int = 41) -> pd.DataFrame:
     """Accuracy against mean segments of both halting rules, one row a threshold (:func:`rrm_core.stats.halting_curve`)."""
-    return pd.concat([stats.halting_curve(run.table, rule) for rule in ("q_halt", "drift_h")], ignore_index=True)
+    return pd.concat([stats.halting_curve(run.table, rule, thresholds) for rule in ("q_halt", "drift_h")], ignore_index=True)

@@ -66,7 +66,7 @@ def blind_curve(run: Run, table: pd.DataFrame, strict: float) -> pd.DataFrame:
     """The selector-blind ceiling against R: share of the run's puzzles whose lowest-drift restart is wrong, settled and would halt."""
     blind = table.assign(correct=~table.correct & table.halts & (table.late < strict))
     hit, w = picked(blind, "late drift", orders(int(table.restart.max()))), weights(run, table)
-    found = [findings.mean(share, w) for share in hit.T]
+    found = [findings.mean(share, w) if share.any() else proportion(0, len(share)) for share in hit.T]  # a bootstrap of zeros has no width
     return pd.DataFrame([{"restarts": r, "share": e.value, "low": e.low, "high": e.high} for r, e in enumerate(found, 1)])
 
 

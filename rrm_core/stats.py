@@ -242,15 +242,15 @@ def binned_auc(df: pd.DataFrame, by: str, bins: int = 4) -> tuple[pd.DataFrame, 
 
 
 def nested_auc(df: pd.DataFrame, folds: int = 10, resamples: int = 2000, seed: int = 0) -> pd.DataFrame:
-    """Does lambda_1 add to late drift and the final q_halt, and they to it? One row a comparison of logistic models.
+    """Does lambda_1 add to late drift and the final q_halt, and they to it? One row a comparison of logistic models, additive in cubic splines of each signal.
 
-    Scores are out of fold (stratified, shuffled by `seed`); the interval of the difference of AUCs resamples puzzles within
+    A straight line through a signal with two humps leaves something for any other signal to add. Scores are out of fold (stratified, shuffled by `seed`); the interval of the difference of AUCs resamples puzzles within
     outcomes, the same ones for both models. Columns: model, without, auc, auc_without, difference, low, high, reason.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
     from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
+    from sklearn.preprocessing import SplineTransformer, StandardScaler
 
     correct = df.correct.to_numpy()
     few = min(correct.sum(), (~correct).sum())
@@ -259,7 +259,7 @@ def nested_auc(df: pd.DataFrame, folds: int = 10, resamples: int = 2000, seed: i
         nothing = dict.fromkeys(("auc", "auc_without", "difference", "low", "high"), NAN)
         return pd.DataFrame([{"model": a, "without": b, **nothing, "reason": f"{few} puzzles of the rarer outcome, fewer than {folds} folds"} for a, b in pairs])
     signals = {"late drift": cells.late_drift(df), "q_halt": df.q_halt_16.to_numpy("float64"), "λ1": df.lambda_1.to_numpy("float64")}
-    model, split = make_pipeline(StandardScaler(), LogisticRegression()), StratifiedKFold(folds, shuffle=True, random_state=seed)
+    model, split = make_pipeline(SplineTransformer(n_knots=6, knots="quantile"), StandardScaler(), LogisticRegression(max_iter=1000)), StratifiedKFold(folds, shuffle=True, random_state=seed)
 
     def out_of_fold(names: str) -> np.ndarray:
         return cross_val_predict(model, np.stack([signals[n] for n in names.split(" + ")], 1), correct, cv=split, method="decision_function")
@@ -294,18 +294,18 @@ def early_window(df: pd.DataFrame, updates_per_segment: int, h: int = 4, thresho
 # --- what a halting rule costs -----------------------------------------------------------------------------------
 
 
-def halting_curve(df: pd.DataFrame, rule: str) -> pd.DataFrame:
+def halting_curve(df: pd.DataFrame, rule: str, thresholds: int = 41) -> pd.DataFrame:
     """Accuracy against mean segments spent when every puzzle stops at its first segment past a threshold, else at 16.
 
     ``rule`` is "q_halt" (stop when q_halt is at least the threshold) or "drift_h" (stop when drift is at most it). One
-    row a threshold: threshold, segments, accuracy.
+    row a threshold, so many quantiles of the signal: threshold, segments, accuracy.
     """
     if rule not in ("q_halt", "drift_h"):
         raise ValueError(f"rule={rule!r}: expected q_halt or drift_h")
     signal = df[columns(rule)].to_numpy("float64") * (1 if rule == "q_halt" else -1)
     right = df[columns("correct")].to_numpy()
     rows = []
-    for threshold in np.quantile(signal, np.linspace(0, 1, 41)):
+    for threshold in np.quantile(signal, np.linspace(0, 1, thresholds)):
         fires = signal >= threshold
         fires[:, -1] = True
         stop = fires.argmax(1)

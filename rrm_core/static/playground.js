@@ -104,7 +104,7 @@
 
   // The long-run exponents: {values, why}. Exact where a formula exists, else measured on a long orbit.
   function reference(name, p, angle) {
-    if (name === "toy") return { values: [Math.log(0.5)], why: "ln ½: in the end every start is captured" };
+    if (name === "toy") return { values: [Math.log(0.5)], why: "ln ½: in the end almost every start is captured" };
     if (name === "linear") {
       const half = (p.a + p.d) / 2, det = p.a * p.d - p.b * p.c, root = half * half - det;
       const moduli = root < 0 ? [Math.sqrt(det), Math.sqrt(det)] : [Math.abs(half) + Math.sqrt(root), Math.abs(Math.abs(half) - Math.sqrt(root))];
