@@ -12,11 +12,11 @@ import tempfile
 import time
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
+from training import operations  # benchmarks/training.py, beside this file
 
 from rrm_core import ftle, measure, models, puzzles, train
 
-GIVENS_SET = "9x9-hard-test"
+PUZZLES = "9x9-hard-test"
 
 
 class Card:
@@ -53,13 +53,6 @@ class Card:
         buffer = self.draw(2**20 if self.small else 2**29)
         other = torch.empty_like(buffer)
         return *rates, 2 * buffer.nbytes / self.seconds(lambda: other.copy_(buffer))
-
-
-def operations(work):
-    """Floating-point operations of the matrix products of one call."""
-    with FlopCounterMode(display=False) as counter:
-        work()
-    return counter.get_total_flops()
 
 
 def products(card, batch, peak, bandwidth):
@@ -110,7 +103,7 @@ def case(card, preset, n, dtype):
     """(model, x, state after a segment, frame after an update): what QR meets on the way."""
     torch.manual_seed(0)
     model = models.RecursiveModel(train.preset(preset)[0]).to(card.device, dtype).eval()
-    boards, _ = puzzles.boards(puzzles.table(GIVENS_SET).head(n))
+    boards, _ = puzzles.boards(puzzles.table(PUZZLES).head(n))
     x = model.embed(models.tokens(boards).to(card.device))
     state = model.segment(tuple(z.contiguous() for z in model.initial_state(n)), x)
     frame = ftle.start_frame(state, 8)
@@ -145,7 +138,7 @@ def exponents(card, presets, peak32):
         here = grown[card.device.type, torch.float32]
         off = [(here - grown[key]).abs().max() / grown[key].abs().mean() for key in ((card.device.type, torch.float64), ("cpu", torch.float32))]
         model = models.RecursiveModel(train.preset(preset)[0]).to(card.device).eval()
-        boards, _ = puzzles.boards(puzzles.table(GIVENS_SET).head(measure.CHUNK))
+        boards, _ = puzzles.boards(puzzles.table(PUZZLES).head(measure.CHUNK))
         n, segments = (2, 1) if card.small else (measure.CHUNK, measure.SEGMENTS)
         ids = models.tokens(boards[:n]).to(card.device)
         flops = operations(lambda m=model, i=ids: measure.unroll(m, i, segments=1, k=8)) * segments

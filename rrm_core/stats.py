@@ -244,8 +244,8 @@ def binned_auc(df: pd.DataFrame, by: str, bins: int = 4) -> tuple[pd.DataFrame, 
 def nested_auc(df: pd.DataFrame, folds: int = 10, resamples: int = 2000, seed: int = 0) -> pd.DataFrame:
     """Does lambda_1 add to late drift and the final q_halt, and they to it? One row a comparison of logistic models, additive in cubic splines of each signal.
 
-    A straight line through a signal with two humps leaves something for any other signal to add. Scores are out of fold (stratified, shuffled by `seed`); the interval of the difference of AUCs resamples puzzles within
-    outcomes, the same ones for both models. Columns: model, without, auc, auc_without, difference, low, high, reason.
+    A straight line through a signal with two humps leaves something for any other signal to add. Scores are out of fold (stratified,
+    shuffled by `seed`); the interval of the difference of AUCs resamples puzzles within outcomes, the same ones for both models. Columns: model, without, auc, auc_without, difference, low, high, reason.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
