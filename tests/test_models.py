@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from rrm_core import ftle
-from rrm_core.models import HRM, TRM, Config, ModelError, check_names, load_model, save_model, tokens
+from rrm_core.models import HRM, TRM, Config, ModelError, check_names, load_model, on_device, save_model, tokens
 from rrm_core.ops import rms
 from rrm_core.rollout import unroll
 from rrm_core.sudoku import parse
@@ -207,3 +207,14 @@ def test_bad_configs_are_refused(small, tmp_path):
 
 def test_tokens():
     assert tokens(parse("1.3." + "." * 12)[None])[0, :4].tolist() == [2, 1, 4, 1]
+
+
+def test_a_device_too_small_for_the_model_is_told_so(monkeypatch):
+    small = TRM(side=4, width=32, layers=1, prefix=1)
+
+    def full(device):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 MiB. GPU 0 has a total capacity of 79.18 GiB")
+
+    monkeypatch.setattr(small, "to", full)
+    with pytest.raises(ModelError, match=r"cuda has not enough memory for the model \(0 MiB of weights\); try --device cpu"):
+        on_device(small, "cuda")
