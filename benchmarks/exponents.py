@@ -23,7 +23,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from rrm_core import ftle, models, paths, puzzles
+from rrm_core.dynamics import exponents as ftle
+from rrm_core.models import recursive as models
+from rrm_core.store import paths
+from rrm_core.sudoku import sets as puzzles
 
 K = 8
 
@@ -32,9 +35,16 @@ def loop(updates, state, frame):
     """(a) One ``torch.func.jvp`` per tangent, then ``torch.linalg.qr``."""
     growth = 0
     for update in updates:
-        pushed = [torch.func.jvp(lambda *z, f=update: tuple(f(z)), state, tuple(part[i] for part in frame))[1] for i in range(len(frame[0]))]
+        pushed = [
+            torch.func.jvp(
+                lambda *z, f=update: tuple(f(z)), state, tuple(part[i] for part in frame)
+            )[1]
+            for i in range(len(frame[0]))
+        ]
         state = tuple(z.contiguous() for z in update(state))
-        frame, log_r = ftle.orthonormalise(tuple(torch.stack(parts) for parts in zip(*pushed, strict=True)))
+        frame, log_r = ftle.orthonormalise(
+            tuple(torch.stack(parts) for parts in zip(*pushed, strict=True))
+        )
         growth = growth + log_r
     return growth
 
@@ -45,11 +55,16 @@ def jacobian(updates, state, frame):
     size, growth = shape.numel(), 0
     joint = torch.cat([part.flatten(2) for part in frame], -1).permute(1, 2, 0)  # (B, N, K)
     for update in updates:
+
         def flat(v, f=update):
-            return torch.cat([z.flatten() for z in f((v[:size].view(1, *shape), v[size:].view(1, *shape)))])
+            return torch.cat(
+                [z.flatten() for z in f((v[:size].view(1, *shape), v[size:].view(1, *shape)))]
+            )
 
         v = torch.cat([z.flatten(1) for z in state], -1)
-        jacobians = torch.stack([torch.func.jacfwd(flat)(v[b]) for b in range(batch)])  # a puzzle at a time: x belongs to it
+        jacobians = torch.stack(
+            [torch.func.jacfwd(flat)(v[b]) for b in range(batch)]
+        )  # a puzzle at a time: x belongs to it
         q, r = torch.linalg.qr(jacobians @ joint)
         joint, state = q, tuple(z.contiguous() for z in update(state))
         growth = growth + r.diagonal(dim1=-2, dim2=-1).abs().double().log()
@@ -71,7 +86,9 @@ def case(model, batch, boards, dtype):
             ftle.orthonormalise(frame)
 
     methods = {
-        "ours": lambda: ftle.grow(updates, state, frame, lambda i, z, f: model.tangents(schedule[i], z, f, x))[2],
+        "ours": lambda: ftle.grow(
+            updates, state, frame, lambda i, z, f: model.tangents(schedule[i], z, f, x)
+        )[2],
         "(a) loop of jvp": lambda: loop(updates, state, frame),
         "(b) vmap(jvp)": lambda: ftle.grow(updates, state, frame)[2],
         "(c) jacfwd": lambda: jacobian(updates, state, frame),
@@ -85,13 +102,22 @@ def case(model, batch, boards, dtype):
 def cases():
     """{name: (model, puzzles at a time, boards, with the full Jacobian?)}; trained weights where a run ships them."""
     torch.manual_seed(0)
-    sets = {side: puzzles.boards(puzzles.table(f"{side}x{side}-test").head(64))[0] for side in (4, 6, 9)}
-    full = models.TRM(side=9, width=512, layers=1, H_cycles=1, L_cycles=1)  # one full-size block, an update of z_L and one of z_H
+    sets = {
+        side: puzzles.boards(puzzles.table(f"{side}x{side}-test").head(64))[0] for side in (4, 6, 9)
+    }
+    full = models.TRM(
+        side=9, width=512, layers=1, H_cycles=1, L_cycles=1
+    )  # one full-size block, an update of z_L and one of z_H
     return {
         "TRM 6x6, B = 8": (models.load_model(paths.run_dir("trm-6x6")), 8, sets[6], False),
         "HRM 6x6, B = 8": (models.load_model(paths.run_dir("hrm-6x6")), 8, sets[6], False),
         "one block of width 512, 9x9, B = 2": (full, 2, sets[9], False),
-        "TRM 4x4 (smoke), B = 1": (models.TRM(side=4, width=32, layers=1, H_cycles=2, L_cycles=2, prefix=1), 1, sets[4], True),
+        "TRM 4x4 (smoke), B = 1": (
+            models.TRM(side=4, width=32, layers=1, H_cycles=2, L_cycles=2, prefix=1),
+            1,
+            sets[4],
+            True,
+        ),
     }
 
 
@@ -102,10 +128,25 @@ class Jax:
         self.folder = tempfile.TemporaryDirectory()
         path = Path(self.folder.name) / "case.npz"
         weights = {name: t.numpy() for name, t in model.state_dict().items()}
-        arrays = {"z_h": state[0], "z_l": state[1], "d_h": frame[0], "d_l": frame[1], "x": x, "growth": growth}
-        np.savez(path, schedule=model.schedule, layers=model.config.L_layers, **weights, **{k: v.numpy() for k, v in arrays.items()})
+        arrays = {
+            "z_h": state[0],
+            "z_l": state[1],
+            "d_h": frame[0],
+            "d_l": frame[1],
+            "x": x,
+            "growth": growth,
+        }
+        np.savez(
+            path,
+            schedule=model.schedule,
+            layers=model.config.L_layers,
+            **weights,
+            **{k: v.numpy() for k, v in arrays.items()},
+        )
         script = str(Path(__file__).with_name("exponents_jax.py"))
-        self.process = subprocess.Popen([python, script, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            [python, script, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         self.difference = json.loads(self.process.stdout.readline())["largest difference"]
 
     def ask(self, what):
@@ -126,16 +167,26 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--jax", help="a Python interpreter with jax installed")
-    parser.add_argument("--profile", action="store_true", help="also print where our time goes, for the 6x6 TRM")
+    parser.add_argument(
+        "--profile", action="store_true", help="also print where our time goes, for the 6x6 TRM"
+    )
     options = parser.parse_args()
     torch.set_num_threads(1)
-    print("medians of paired rounds; x floor = times one plain segment of (1 + k) x B rows, x forward = times one of B rows; k = 8\n")
-    print("| model | method | x floor | x forward | largest difference, float64 |\n|---|---|---|---|---|")
+    print(
+        "medians of paired rounds; x floor = times one plain segment of (1 + k) x B rows, x forward = times one of B rows; k = 8\n"
+    )
+    print(
+        "| model | method | x floor | x forward | largest difference, float64 |\n|---|---|---|---|---|"
+    )
     for name, (model, batch, boards, with_jacobian) in cases().items():
         with torch.no_grad():
             reference = case(model, batch, boards, torch.float64)
             truth = reference[4]["(a) loop of jvp"]()
-            compared = [m for m in reference[4] if m == "ours" or (m[0] == "(" and (with_jacobian or "(c)" not in m))]
+            compared = [
+                m
+                for m in reference[4]
+                if m == "ours" or (m[0] == "(" and (with_jacobian or "(c)" not in m))
+            ]
             differences = {m: float((reference[4][m]() - truth).abs().max()) for m in compared}
             jax = None
             if options.jax and name.startswith("TRM 6x6"):
@@ -143,23 +194,42 @@ def main():
                 differences |= dict.fromkeys(["(d) JAX jvp"], jax.difference)
             assert max(differences.values()) < 1e-6, differences
             methods = case(model, batch, boards, torch.float32)[4]
-            calls = {m: (lambda m=m: timed(methods[m])) for m in methods if m in compared or m[0] != "("}
+            calls = {
+                m: (lambda m=m: timed(methods[m])) for m in methods if m in compared or m[0] != "("
+            }
             if jax:
-                calls |= {"(d) JAX jvp": lambda: jax.ask("exponents"), "JAX floor": lambda: jax.ask("floor")}
+                calls |= {
+                    "(d) JAX jvp": lambda: jax.ask("exponents"),
+                    "JAX floor": lambda: jax.ask("floor"),
+                }
             rounds = []
             for i in range(options.rounds + 1):
-                order = list(calls)[i % len(calls) :] + list(calls)[: i % len(calls)]  # nobody is always first
+                order = (
+                    list(calls)[i % len(calls) :] + list(calls)[: i % len(calls)]
+                )  # nobody is always first
                 rounds.append({m: calls[m]() for m in order})
             rounds = rounds[1:]  # the first warms up
             for m in calls:
-                ratios = [statistics.median(r[m] / r[unit] for r in rounds) for unit in ("floor", "forward, B rows")]
-                print(f"| {name} | {m} | {ratios[0]:.2f} | {ratios[1]:.2f} | {f'{differences[m]:.0e}' if m in differences else ''} |", flush=True)
+                ratios = [
+                    statistics.median(r[m] / r[unit] for r in rounds)
+                    for unit in ("floor", "forward, B rows")
+                ]
+                print(
+                    f"| {name} | {m} | {ratios[0]:.2f} | {ratios[1]:.2f} | {f'{differences[m]:.0e}' if m in differences else ''} |",
+                    flush=True,
+                )
             if jax:
-                print(f"| {name} | (d) against JAX's own floor | {statistics.median(r['(d) JAX jvp'] / r['JAX floor'] for r in rounds):.2f} | | |")
+                print(
+                    f"| {name} | (d) against JAX's own floor | {statistics.median(r['(d) JAX jvp'] / r['JAX floor'] for r in rounds):.2f} | | |"
+                )
             if options.profile and name.startswith("TRM 6x6"):
                 with torch.profiler.profile() as profile:
                     methods["ours"]()
-                print(profile.key_averages().table(sort_by="self_cpu_time_total", row_limit=14, max_name_column_width=40))
+                print(
+                    profile.key_averages().table(
+                        sort_by="self_cpu_time_total", row_limit=14, max_name_column_width=40
+                    )
+                )
 
 
 if __name__ == "__main__":

@@ -45,7 +45,11 @@ def level(v, w, layers):
 def update(which, state, x, w, layers):
     """One update of the pair (z_H, z_L)."""
     z_h, z_l = state
-    return (z_h, level(z_l + (z_h + x), w, layers)) if which == "L" else (level(z_h + z_l, w, layers), z_l)
+    return (
+        (z_h, level(z_l + (z_h + x), w, layers))
+        if which == "L"
+        else (level(z_h + z_l, w, layers), z_l)
+    )
 
 
 def make(case, dtype):
@@ -58,16 +62,22 @@ def make(case, dtype):
     def exponents(state, frame, x):
         growth = 0.0
         for which in schedule:
+
             def step(s, which=which):
                 return update(which, s, x, w, layers)
 
             new, push = jax.linearize(step, state)
             state, frame = new, jax.vmap(push)(frame)
             k, batch = frame[0].shape[:2]
-            joint = jnp.concatenate([part.reshape(k, batch, -1) for part in frame], -1).transpose(1, 2, 0)
+            joint = jnp.concatenate([part.reshape(k, batch, -1) for part in frame], -1).transpose(
+                1, 2, 0
+            )
             q, r = jnp.linalg.qr(joint)
             growth = growth + jnp.log(jnp.abs(jnp.diagonal(r, axis1=-2, axis2=-1)))
-            frame = tuple(part.reshape(old.shape) for part, old in zip(jnp.split(q.transpose(2, 0, 1), 2, -1), frame, strict=True))
+            frame = tuple(
+                part.reshape(old.shape)
+                for part, old in zip(jnp.split(q.transpose(2, 0, 1), 2, -1), frame, strict=True)
+            )
         return growth
 
     @jax.jit

@@ -14,7 +14,11 @@ import time
 import torch
 from training import operations  # benchmarks/training.py, beside this file
 
-from rrm_core import ftle, measure, models, puzzles, train
+from rrm_core.dynamics import exponents as ftle
+from rrm_core.models import recursive as models
+from rrm_core.runs import measure
+from rrm_core.sudoku import sets as puzzles
+from rrm_core.training import trainer as train
 
 PUZZLES = "9x9-hard-test"
 
@@ -49,7 +53,10 @@ class Card:
     def peaks(self):
         """(operations a second of bf16 products, of float32 products, bytes a second)."""
         size = 512 if self.small else 8192
-        rates = [2 * size**3 / self.seconds(lambda a=self.draw(size, size, dtype=d): a @ a) for d in (torch.bfloat16, torch.float32)]
+        rates = [
+            2 * size**3 / self.seconds(lambda a=self.draw(size, size, dtype=d): a @ a)
+            for d in (torch.bfloat16, torch.float32)
+        ]
         buffer = self.draw(2**20 if self.small else 2**29)
         other = torch.empty_like(buffer)
         return *rates, 2 * buffer.nbytes / self.seconds(lambda: other.copy_(buffer))
@@ -57,33 +64,70 @@ class Card:
 
 def products(card, batch, peak, bandwidth):
     """The matrix products of one TRM-MLP block of width 512 at 97 positions, forward, bf16."""
-    print("\n| product | inner | ms | TFLOP/s | share of peak | GB/s | share of bandwidth |\n|---|---|---|---|---|---|---|")
+    print(
+        "\n| product | inner | ms | TFLOP/s | share of peak | GB/s | share of bandwidth |\n|---|---|---|---|---|---|---|"
+    )
 
     def row(name, a, b, inner, useful):
         took = card.seconds(lambda: torch.matmul(a, b), 15)
-        moved = a.untyped_storage().nbytes() + b.untyped_storage().nbytes() + torch.matmul(a, b).nbytes
-        print(f"| {name} | {inner} | {took * 1e3:.3f} | {useful / took / 1e12:.0f} | {useful / took / peak:.0%} | {moved / took / 1e9:.0f} | {moved / took / bandwidth:.0%} |", flush=True)
+        moved = (
+            a.untyped_storage().nbytes() + b.untyped_storage().nbytes() + torch.matmul(a, b).nbytes
+        )
+        print(
+            f"| {name} | {inner} | {took * 1e3:.3f} | {useful / took / 1e12:.0f} | {useful / took / peak:.0%} | {moved / took / 1e9:.0f} | {moved / took / bandwidth:.0%} |",
+            flush=True,
+        )
 
     rows = batch * 97
-    row("channels, gate and up", card.draw(rows, 512), card.draw(3072, 512).T, 512, 2 * rows * 512 * 3072)
-    row("channels, down", card.draw(rows, 1536), card.draw(512, 1536).T, 1536, 2 * rows * 512 * 1536)
+    row(
+        "channels, gate and up",
+        card.draw(rows, 512),
+        card.draw(3072, 512).T,
+        512,
+        2 * rows * 512 * 3072,
+    )
+    row(
+        "channels, down", card.draw(rows, 1536), card.draw(512, 1536).T, 1536, 2 * rows * 512 * 1536
+    )
     for positions in (97, 104, 128):
         up, down = 2 * batch * 512 * 97 * 1024, 2 * batch * 512 * 512 * 97
-        row("positions, gate and up", card.draw(batch * 512, positions), card.draw(1024, positions).T, positions, up)
+        row(
+            "positions, gate and up",
+            card.draw(batch * 512, positions),
+            card.draw(1024, positions).T,
+            positions,
+            up,
+        )
         row("positions, down", card.draw(batch * 512, 512), card.draw(positions, 512).T, 512, down)
     padded = card.draw(1024, 104)[:, :97].expand(batch, 1024, 97)
-    row("positions from the left, gate and up, rows of 104", padded, card.draw(batch, 97, 512), 97, 2 * batch * 512 * 97 * 1024)
-    row("positions from the left, down", card.draw(97, 512).expand(batch, 97, 512), card.draw(batch, 512, 512), 512, 2 * batch * 512 * 512 * 97)
+    row(
+        "positions from the left, gate and up, rows of 104",
+        padded,
+        card.draw(batch, 97, 512),
+        97,
+        2 * batch * 512 * 97 * 1024,
+    )
+    row(
+        "positions from the left, down",
+        card.draw(97, 512).expand(batch, 97, 512),
+        card.draw(batch, 512, 512),
+        512,
+        2 * batch * 512 * 512 * 97,
+    )
 
 
 def training(card, presets, batch, peak):
     """Training steps, plain and compiled."""
-    print("\n| preset | batch | | s until it runs | ms a step | examples/s | TFLOP a step | TFLOP/s | share of peak | drawing a batch, ms |\n|---|---|---|---|---|---|---|---|---|---|")
+    print(
+        "\n| preset | batch | | s until it runs | ms a step | examples/s | TFLOP a step | TFLOP/s | share of peak | drawing a batch, ms |\n|---|---|---|---|---|---|---|---|---|---|"
+    )
     for preset in presets:
         flops = None
         for compiled in (False, True):
             with tempfile.TemporaryDirectory() as folder:
-                trainer = train.Trainer(*train.preset(preset, batch=batch, compile=compiled), folder, str(card.device))
+                trainer = train.Trainer(
+                    *train.preset(preset, batch=batch, compile=compiled), folder, str(card.device)
+                )
                 start = time.perf_counter()
                 for _ in range(3):
                     trainer.advance()
@@ -94,8 +138,11 @@ def training(card, presets, batch, peak):
                 start = time.perf_counter()
                 trainer.draw(batch)
                 drawing = time.perf_counter() - start
-                print(f"| {preset} | {batch} | {'compiled' if compiled else 'plain'} | {begun:.0f} | {took * 1e3:.1f} | {batch / took:,.0f} | {flops / 1e12:.1f} "
-                      f"| {flops / took / 1e12:.0f} | {flops / took / peak:.0%} | {drawing * 1e3:.1f} |", flush=True)  # fmt: skip
+                print(
+                    f"| {preset} | {batch} | {'compiled' if compiled else 'plain'} | {begun:.0f} | {took * 1e3:.1f} | {batch / took:,.0f} | {flops / 1e12:.1f} "
+                    f"| {flops / took / 1e12:.0f} | {flops / took / peak:.0%} | {drawing * 1e3:.1f} |",
+                    flush=True,
+                )
                 del trainer
 
 
@@ -113,7 +160,9 @@ def case(card, preset, n, dtype):
 @torch.no_grad()
 def qr(card, preset):
     """Householder against Cholesky on the frames of a segment, both against Householder in float64."""
-    print("\n| QR of float32 frames (32, N, 8) | ms | largest difference of log R from float64 | of Q'Q from the identity |\n|---|---|---|---|")
+    print(
+        "\n| QR of float32 frames (32, N, 8) | ms | largest difference of log R from float64 | of Q'Q from the identity |\n|---|---|---|---|"
+    )
     model, x, state, frame = case(card, preset, 4 if card.small else 32, torch.float32)
     _, pushed = model.tangents("L", state, frame, x)
     k, batch = pushed[0].shape[:2]
@@ -121,29 +170,58 @@ def qr(card, preset):
     _, exact = ftle.householder(joint.double())
     for name, method in (("Householder", ftle.householder), ("Cholesky, twice", ftle.cholesky_qr)):
         q, r = method(joint)
-        off = (q.double().mT @ q.double() - torch.eye(k, device=card.device, dtype=torch.float64)).abs().max()
-        print(f"| {name} | {card.seconds(lambda m=method: m(joint), 3) * 1e3:.2f} | {(r.log() - exact.log()).abs().max():.1e} | {off:.1e} |", flush=True)
+        off = (
+            (q.double().mT @ q.double() - torch.eye(k, device=card.device, dtype=torch.float64))
+            .abs()
+            .max()
+        )
+        print(
+            f"| {name} | {card.seconds(lambda m=method: m(joint), 3) * 1e3:.2f} | {(r.log() - exact.log()).abs().max():.1e} | {off:.1e} |",
+            flush=True,
+        )
 
 
 @torch.no_grad()
 def exponents(card, presets, peak32):
     """A segment with k = 8 tangents: growth in float32 against float64 and against a CPU's float32, and the cost of a puzzle's 16 segments."""
-    print("\n| preset | s a puzzle, k = 8 | k = 1 | TFLOP a puzzle, k = 8 | share of the float32 peak | growth of a segment, float32 from float64 | GPU from CPU, float32 |\n|---|---|---|---|---|---|---|")
+    print(
+        "\n| preset | s a puzzle, k = 8 | k = 1 | TFLOP a puzzle, k = 8 | share of the float32 peak | growth of a segment, float32 from float64 | GPU from CPU, float32 |\n|---|---|---|---|---|---|---|"
+    )
     for preset in presets:
         grown = {}
-        for where, dtype in ((card, torch.float32), (card, torch.float64), (Card("cpu"), torch.float32)):
+        for where, dtype in (
+            (card, torch.float32),
+            (card, torch.float64),
+            (Card("cpu"), torch.float32),
+        ):
             model, x, state, frame = case(where, preset, 2, dtype)
             schedule = model.schedule
-            grown[where.device.type, dtype] = ftle.grow(model.updates(x), state, frame, lambda i, z, f, m=model, x=x, s=schedule: m.tangents(s[i], z, f, x))[2].cpu()
+            grown[where.device.type, dtype] = ftle.grow(
+                model.updates(x),
+                state,
+                frame,
+                lambda i, z, f, m=model, x=x, s=schedule: m.tangents(s[i], z, f, x),
+            )[2].cpu()
         here = grown[card.device.type, torch.float32]
-        off = [(here - grown[key]).abs().max() / grown[key].abs().mean() for key in ((card.device.type, torch.float64), ("cpu", torch.float32))]
+        off = [
+            (here - grown[key]).abs().max() / grown[key].abs().mean()
+            for key in ((card.device.type, torch.float64), ("cpu", torch.float32))
+        ]
         model = models.RecursiveModel(train.preset(preset)[0]).to(card.device).eval()
         boards, _ = puzzles.boards(puzzles.table(PUZZLES).head(measure.CHUNK))
         n, segments = (2, 1) if card.small else (measure.CHUNK, measure.SEGMENTS)
         ids = models.tokens(boards[:n]).to(card.device)
         flops = operations(lambda m=model, i=ids: measure.unroll(m, i, segments=1, k=8)) * segments
-        took = {k: card.seconds(lambda m=model, i=ids, k=k: measure.unroll(m, i, segments=segments, k=k), 1) for k in (8, 1)}
-        print(f"| {preset} | {took[8] / n:.3f} | {took[1] / n:.3f} | {flops / n / 1e12:.2f} | {flops / took[8] / peak32:.0%} | {off[0]:.1e} | {off[1]:.1e} |", flush=True)
+        took = {
+            k: card.seconds(
+                lambda m=model, i=ids, k=k: measure.unroll(m, i, segments=segments, k=k), 1
+            )
+            for k in (8, 1)
+        }
+        print(
+            f"| {preset} | {took[8] / n:.3f} | {took[1] / n:.3f} | {flops / n / 1e12:.2f} | {flops / took[8] / peak32:.0%} | {off[0]:.1e} | {off[1]:.1e} |",
+            flush=True,
+        )
 
 
 def main():
@@ -157,7 +235,9 @@ def main():
     torch.set_num_threads(1)
     card = Card(options.device)
     peak, peak32, bandwidth = card.peaks()
-    print(f"{measure.named_device(options.device)}, torch {torch.__version__}: bf16 {peak / 1e12:.0f} TFLOP/s, float32 {peak32 / 1e12:.0f} TFLOP/s, copy {bandwidth / 1e9:.0f} GB/s")
+    print(
+        f"{measure.named_device(options.device)}, torch {torch.__version__}: bf16 {peak / 1e12:.0f} TFLOP/s, float32 {peak32 / 1e12:.0f} TFLOP/s, copy {bandwidth / 1e9:.0f} GB/s"
+    )
     if "products" in options.only:
         products(card, options.batch, peak, bandwidth)
     if "qr" in options.only:

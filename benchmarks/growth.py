@@ -22,7 +22,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from rrm_core import measure, models, paths, puzzles, train
+from rrm_core.models import recursive as models
+from rrm_core.runs import measure
+from rrm_core.store import paths
+from rrm_core.sudoku import sets as puzzles
+from rrm_core.training import trainer as train
 
 
 def measured(model, out, n, k):
@@ -34,7 +38,9 @@ def measured(model, out, n, k):
         os._exit(0)
     _, status, usage = os.wait4(pid, 0)
     assert status == 0, f"measuring {n} puzzles failed"
-    return time.perf_counter() - start, usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    return time.perf_counter() - start, usage.ru_maxrss / (
+        2**20 if sys.platform == "darwin" else 2**10
+    )
 
 
 def main():
@@ -51,7 +57,9 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         data, model = Path(folder) / "data", Path(folder) / "model"
         (data / "puzzles").mkdir(parents=True)
-        (data / "puzzles" / "many.csv.gz").write_bytes(gzip.compress(many.to_csv(index=False).encode()))
+        (data / "puzzles" / "many.csv.gz").write_bytes(
+            gzip.compress(many.to_csv(index=False).encode())
+        )
         os.environ["RRM_DATA"] = str(data)
         assert paths.data_dir() == data
         torch.manual_seed(0)
@@ -60,7 +68,9 @@ def main():
         found = {}
         for i in range(options.rounds):
             for n in sizes[i % len(sizes) :] + sizes[: i % len(sizes)]:
-                found.setdefault(n, []).append(measured(model, data / "runs" / f"n{n}-{i}", n, options.k))
+                found.setdefault(n, []).append(
+                    measured(model, data / "runs" / f"n{n}-{i}", n, options.k)
+                )
     seconds = [statistics.median(s for s, _ in found[n]) for n in sizes]
     print("| n | s | s / 1,000 puzzles | peak MB |\n|---|---|---|---|")
     for n, s in zip(sizes, seconds, strict=True):

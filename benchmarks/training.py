@@ -23,7 +23,7 @@ import time
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from rrm_core import train
+from rrm_core.training import trainer as train
 
 SIZE, STEPS = 2048, 6
 
@@ -58,15 +58,22 @@ def cases(preset, folder):
             model.readout(model.segment(state, x))
 
     dtype = torch.bfloat16 if trainer.recipe.bf16 else torch.float32
-    return {"training": (trainer.advance, dtype, len(tokens)), "rollout": (segment, torch.float32, len(tokens))}
+    return {
+        "training": (trainer.advance, dtype, len(tokens)),
+        "rollout": (segment, torch.float32, len(tokens)),
+    }
 
 
 def compiled(preset, rounds):
     """(examples a second plain and compiled, median ratio of paired rounds, seconds of the first three compiled steps, drawing a batch over a step)."""
     with tempfile.TemporaryDirectory() as folder:
-        plain, fast = (train.Trainer(*train.preset(preset, compile=c), folder) for c in (False, True))
+        plain, fast = (
+            train.Trainer(*train.preset(preset, compile=c), folder) for c in (False, True)
+        )
         start = [seconds(trainer.advance, 3) * 3 for trainer in (plain, fast)]
-        pairs = [(seconds(plain.advance, STEPS), seconds(fast.advance, STEPS)) for _ in range(rounds)]
+        pairs = [
+            (seconds(plain.advance, STEPS), seconds(fast.advance, STEPS)) for _ in range(rounds)
+        ]
         drawing = seconds(lambda: plain.draw(len(plain.tokens)), STEPS)
         a, b = (statistics.median(column) for column in zip(*pairs, strict=True))
         n = len(plain.tokens)
@@ -85,7 +92,10 @@ def work_alone(preset, steps):
 def together(preset, count, steps):
     """Examples a second of `count` processes that train at the same time, added up."""
     command = [sys.executable, __file__, "--worker", preset, "--steps", str(steps)]
-    workers = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(count)]
+    workers = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(count)
+    ]
     for worker in workers:
         assert worker.stdout.readline() == "ready\n"
     for worker in workers:
@@ -98,7 +108,9 @@ def main():
     """Print both tables."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--presets", nargs="+", default=["trm-6x6", "hrm-6x6", "trm-9x9-small", "hrm-9x9-small"])
+    parser.add_argument(
+        "--presets", nargs="+", default=["trm-6x6", "hrm-6x6", "trm-9x9-small", "hrm-9x9-small"]
+    )
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--worker")
@@ -108,27 +120,48 @@ def main():
         work_alone(options.worker, options.steps)
         return
     if options.compile:
-        print("| preset | plain, examples/s | compiled | ratio | s until it runs | a whole batch drawn, share of a step |\n|---|---|---|---|---|---|")
+        print(
+            "| preset | plain, examples/s | compiled | ratio | s until it runs | a whole batch drawn, share of a step |\n|---|---|---|---|---|---|"
+        )
         for preset in options.presets:
             plain, fast, ratio, start, drawing = compiled(preset, options.rounds)
-            print(f"| {preset} | {plain:,.0f} | {fast:,.0f} | {ratio:.2f} | {start:.0f} | {drawing:.2%} |", flush=True)
+            print(
+                f"| {preset} | {plain:,.0f} | {fast:,.0f} | {ratio:.2f} | {start:.0f} | {drawing:.2%} |",
+                flush=True,
+            )
         return
-    squares = {dtype: torch.randn(SIZE, SIZE).to(dtype) for dtype in (torch.bfloat16, torch.float32)}
-    print("| preset | work | examples/s | GFLOP an example | GFLOP/s | peak GFLOP/s | share of peak |\n|---|---|---|---|---|---|---|")
+    squares = {
+        dtype: torch.randn(SIZE, SIZE).to(dtype) for dtype in (torch.bfloat16, torch.float32)
+    }
+    print(
+        "| preset | work | examples/s | GFLOP an example | GFLOP/s | peak GFLOP/s | share of peak |\n|---|---|---|---|---|---|---|"
+    )
     for preset in options.presets:
         with tempfile.TemporaryDirectory() as folder:
             for name, (step, dtype, n) in cases(preset, folder).items():
                 flops, square, rounds = operations(step), squares[dtype], []
                 for _ in range(options.rounds):
                     rounds.append((seconds(step, STEPS), seconds(lambda a=square: a @ a)))
-                took, product = statistics.median(a for a, _ in rounds), statistics.median(b for _, b in rounds)
+                took, product = (
+                    statistics.median(a for a, _ in rounds),
+                    statistics.median(b for _, b in rounds),
+                )
                 peak = 2 * SIZE**3 / product
-                print(f"| {preset} | {name}, {str(dtype).removeprefix('torch.')} | {n / took:,.0f} | {flops / n / 1e9:.3f} | {flops / took / 1e9:.1f} | {peak / 1e9:.1f} | {flops / took / peak:.0%} |", flush=True)
+                print(
+                    f"| {preset} | {name}, {str(dtype).removeprefix('torch.')} | {n / took:,.0f} | {flops / n / 1e9:.3f} | {flops / took / 1e9:.1f} | {peak / 1e9:.1f} | {flops / took / peak:.0%} |",
+                    flush=True,
+                )
     print("\n| preset | one process, examples/s | two, together | ratio |\n|---|---|---|---|")
     for preset in options.presets:
-        pairs = [(together(preset, 1, options.steps), together(preset, 2, options.steps)) for _ in range(max(1, options.rounds // 2))]
+        pairs = [
+            (together(preset, 1, options.steps), together(preset, 2, options.steps))
+            for _ in range(max(1, options.rounds // 2))
+        ]
         one, two = (statistics.median(column) for column in zip(*pairs, strict=True))
-        print(f"| {preset} | {one:,.0f} | {two:,.0f} | {statistics.median(b / a for a, b in pairs):.2f} |", flush=True)
+        print(
+            f"| {preset} | {one:,.0f} | {two:,.0f} | {statistics.median(b / a for a, b in pairs):.2f} |",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -10,8 +10,17 @@ import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 ROOT = Path(__file__).resolve().parents[1]
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +31,7 @@ def root():
 @pytest.fixture(scope="session")
 def runs():
     """The shipped runs, by name."""
-    from rrm_core.tables import load_runs
+    from rrm_core.runs.tables import load_runs
 
     found = load_runs()
     assert found, "no run in data/runs"
@@ -39,7 +48,7 @@ def smoke_training(tmp_path_factory):
     """A folder with a smoke training: seconds, some puzzles solved, some not."""
     import torch
 
-    from rrm_core import train
+    from rrm_core.training import trainer as train
 
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("smoke")
@@ -82,8 +91,23 @@ def rrm(capsys, monkeypatch):
 @pytest.fixture(scope="session")
 def book(root):
     """The folder of the built book, built as `make book` builds it."""
-    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", ".", "--all", "--warningiserror", "--keep-going", "-q"]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, env=os.environ | {"RRM_PUBLISH": "1"}, timeout=540)
+    command = [
+        str(Path(sys.executable).with_name("jupyter-book")),
+        "build",
+        ".",
+        "--all",
+        "--warningiserror",
+        "--keep-going",
+        "-q",
+    ]
+    done = subprocess.run(
+        command,
+        cwd=root,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"RRM_PUBLISH": "1"},
+        timeout=540,
+    )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return root / "_build" / "html"
 
@@ -92,7 +116,9 @@ def book(root):
 def browser():
     from playwright.sync_api import sync_playwright
 
-    assert CHROMIUM, "no Chromium found: install it (Debian: apt-get install chromium); `make test` does so as root"
+    assert CHROMIUM, (
+        "no Chromium found: install it (Debian: apt-get install chromium); `make test` does so as root"
+    )
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield found
@@ -105,7 +131,9 @@ def page(browser):
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     found = context.new_page()
     found.complaints = []
-    found.on("console", lambda m: m.type in ("error", "warning") and found.complaints.append(m.text))
+    found.on(
+        "console", lambda m: m.type in ("error", "warning") and found.complaints.append(m.text)
+    )
     found.on("pageerror", lambda e: found.complaints.append(str(e)))
 
     def refuse(route):

@@ -30,14 +30,22 @@ def test_every_pin_is_exact_and_has_hashes(root, lock):
     for name, entries in (lock | cuda).items():
         for requirement, hashes in entries:
             assert [s.operator for s in requirement.specifier] == ["=="], name
-            assert hashes and all(re.fullmatch(r"--hash=sha256:[0-9a-f]{64}", h) for h in hashes), name
+            assert hashes and all(re.fullmatch(r"--hash=sha256:[0-9a-f]{64}", h) for h in hashes), (
+                name
+            )
 
 
 def test_every_direct_dependency_is_locked_within_its_range(root, lock):
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     assert f"{project['name']}[chapters]" in extras["book"]
-    for text in [*project["dependencies"], *extras["chapters"], *extras["book"][1:], *extras["lab"], *extras["test"]]:
+    for text in [
+        *project["dependencies"],
+        *extras["chapters"],
+        *extras["book"][1:],
+        *extras["lab"],
+        *extras["test"],
+    ]:
         wanted = Requirement(text)
         for requirement, _ in lock[canonicalize_name(wanted.name)]:
             (pin,) = requirement.specifier
@@ -54,9 +62,14 @@ def test_pytorch_cpu_builds_are_locked_beside_those_of_pypi(root, lock):
     assert {f"--hash=sha256:{h}" for h in hashes.split()} < set(locked)
 
 
-@pytest.mark.skipif("os.environ.get('RRM_OTHER_VERSIONS')", reason="this environment was made with other versions on purpose")
+@pytest.mark.skipif(
+    "os.environ.get('RRM_OTHER_VERSIONS')",
+    reason="this environment was made with other versions on purpose",
+)
 def test_this_environment_is_the_locked_one(lock):
     for name, entries in lock.items():
         for requirement, _ in entries:
             if requirement.marker is None or requirement.marker.evaluate():
-                assert requirement.specifier.contains(version(name)), f"{name} {version(name)} is installed, the lock has {requirement}: run make env"
+                assert requirement.specifier.contains(version(name)), (
+                    f"{name} {version(name)} is installed, the lock has {requirement}: run make env"
+                )

@@ -33,19 +33,37 @@ def snakemake(checkout, root):
     """``snakemake(*options)``: {rule: number of jobs} of a call with two cores; raises when a job fails."""
 
     def call(*options):
-        env = {k: v for k, v in os.environ.items() if k != "RRM_DATA"} | {"PYTHONPATH": str(root), "PATH": f"{Path(SNAKEMAKE).parent}:{os.environ['PATH']}"}
-        done = subprocess.run([SNAKEMAKE, "-c", "2", *options, "--config", f"python={sys.executable}"], cwd=checkout, env=env, capture_output=True, text=True, timeout=580, check=False)
+        env = {k: v for k, v in os.environ.items() if k != "RRM_DATA"} | {
+            "PYTHONPATH": str(root),
+            "PATH": f"{Path(SNAKEMAKE).parent}:{os.environ['PATH']}",
+        }
+        done = subprocess.run(
+            [SNAKEMAKE, "-c", "2", *options, "--config", f"python={sys.executable}"],
+            cwd=checkout,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=580,
+            check=False,
+        )
         text = done.stdout + done.stderr
         assert done.returncode == 0, text[-3000:]
         stats = text.split("Job stats:")[1].split("\n\n")[0] if "Job stats:" in text else ""
-        jobs = {name: int(n) for name, n in re.findall(r"^(\w+) +(\d+)$", stats, re.M) if name not in ("all", "total")}
+        jobs = {
+            name: int(n)
+            for name, n in re.findall(r"^(\w+) +(\d+)$", stats, re.M)
+            if name not in ("all", "total")
+        }
         assert jobs or "Nothing to be done" in text
         return jobs
 
     return call
 
 
-@pytest.mark.skipif(not SNAKEMAKE, reason="Snakemake is not installed: pip install -e .[sweep], or set RRM_SNAKEMAKE")
+@pytest.mark.skipif(
+    not SNAKEMAKE,
+    reason="Snakemake is not installed: pip install -e .[sweep], or set RRM_SNAKEMAKE",
+)
 @pytest.mark.timeout(1800)
 def test_the_sweep_runs_what_is_missing_and_nothing_else(snakemake, checkout):
     config = checkout / "workflow" / "config.yaml"
@@ -56,13 +74,22 @@ def test_the_sweep_runs_what_is_missing_and_nothing_else(snakemake, checkout):
     before, other = lost.read_bytes(), (parts / "part_000000.parquet").stat().st_mtime_ns
     lost.unlink()
     assert snakemake() == {"shard": 1, "run": 1, "chapter": 1}  # that shard, and what is made of it
-    assert lost.read_bytes() == before and (parts / "part_000000.parquet").stat().st_mtime_ns == other
+    assert (
+        lost.read_bytes() == before and (parts / "part_000000.parquet").stat().st_mtime_ns == other
+    )
     assert snakemake() == {}
-    config.write_text(config.read_text().replace("compare: []", "compare: [], strict_percentile: 45"))
+    config.write_text(
+        config.read_text().replace("compare: []", "compare: [], strict_percentile: 45")
+    )
     assert snakemake("-n") == {"chapter": 2}
     config.write_text(config.read_text().replace("k: 2", "k: 3"))
     assert snakemake("-n") == {"shard": 4, "run": 2, "chapter": 2}
-    config.write_text(config.read_text().replace("steps: [80, 120]", "steps: [80, 120, 130]").replace("k: 3", "k: 2").replace(", strict_percentile: 45", ""))
+    config.write_text(
+        config.read_text()
+        .replace("steps: [80, 120]", "steps: [80, 120, 130]")
+        .replace("k: 3", "k: 2")
+        .replace(", strict_percentile: 45", "")
+    )
     assert snakemake("-n") == {"train": 1, "shard": 2, "run": 1, "chapter": 1}
 
 

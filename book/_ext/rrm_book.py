@@ -17,7 +17,14 @@ ROOT = Path(__file__).resolve().parents[2]
 def digest() -> str:
     """Hash of everything a chapter's numbers depend on besides its own cells: rrm_core, data/ and the locked packages."""
     out = hashlib.sha256()
-    for path in sorted([*ROOT.glob("rrm_core/**/*"), *ROOT.glob("data/**/*"), ROOT / "requirements.lock"]):
+    for path in sorted(
+        [
+            *ROOT.glob("rrm_core/**/*"),
+            *ROOT.glob("book/companion/**/*"),
+            *ROOT.glob("data/**/*"),
+            ROOT / "requirements.lock",
+        ]
+    ):
         if path.is_file() and "__pycache__" not in path.parts:
             out.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
     return out.hexdigest()[:16]
@@ -28,16 +35,31 @@ def launch(repository: str) -> str:
     where = repository.rstrip("/") or "https://github.com/OWNER/NAME"
     owner_and_name = "/".join(where.split("/")[-2:])
     binder = f"https://mybinder.org/v2/gh/{owner_and_name}/HEAD?urlpath=lab/tree/notebooks"
-    lines = [f"!git clone --depth 1 {where} companion", "%pip install --quiet -e companion[chapters]"]
-    link = f"**Binder**: [open the notebooks in JupyterLab]({binder}). The first start takes some minutes." if repository else (
-        f"**Binder**: `{binder}`, with the owner and the name of the repository that you read this in. The first start takes some minutes.")  # fmt: skip
-    return (link + "\n\n**Colab**: open any notebook of the repository with *File, Open notebook, GitHub*. Run these lines in a cell above the others, choose "
-            "*Runtime, Restart session* (packages that Colab had loaded are newer now), and run the rest:\n\n```ipython3\n" + "\n".join(lines) + "\n```")  # fmt: skip
+    lines = [
+        f"!git clone --depth 1 {where} companion",
+        "%pip install --quiet -e companion[chapters]",
+    ]
+    link = (
+        f"**Binder**: [open the notebooks in JupyterLab]({binder}). The first start takes some minutes."
+        if repository
+        else (
+            f"**Binder**: `{binder}`, with the owner and the name of the repository that you read this in. The first start takes some minutes."
+        )
+    )
+    return (
+        link
+        + "\n\n**Colab**: open any notebook of the repository with *File, Open notebook, GitHub*. Run these lines in a cell above the others, choose "
+        "*Runtime, Restart session* (packages that Colab had loaded are newer now), and run the rest:\n\n```ipython3\n"
+        + "\n".join(lines)
+        + "\n```"
+    )
 
 
 def configure(app, config) -> None:
     """Executed notebooks are cached under the digest; the book's scripts and the runs' rows become static files."""
-    from rrm_core import inpage, tables, widgets
+    from rrm_companion import inpage, widgets
+
+    from rrm_core.runs import tables
 
     config.myst_substitutions = {"launch": launch(os.environ.get("RRM_REPOSITORY", ""))}
     config.html_baseurl = os.environ.get("RRM_SITE", "")
@@ -62,8 +84,8 @@ def mathml(display: str):
 
 def player_assets(app, page: str, template: str, context: dict, doctree) -> None:
     """The scripts of the model in the page, on pages that have one; its weights wait for the reader's button."""
-    from rrm_core import inpage
-    from rrm_core.kernel import COMPONENTS
+    from rrm_companion import inpage
+    from rrm_companion.kernel import COMPONENTS
 
     if 'class="rrm-player"' in context.get("body", ""):
         app.add_css_file("rrm/player.css")
@@ -74,9 +96,17 @@ def player_assets(app, page: str, template: str, context: dict, doctree) -> None
 
 def description(doctree: nodes.document, longest: int = 200) -> str:
     """The first sentences of a page, plain, whole words, at most `longest` characters; empty where there is no paragraph."""
-    first = next((p for p in doctree.findall(nodes.paragraph) if isinstance(p.parent, nodes.section)), None)
-    text = re.sub(r"\s+", " ", first.astext()).removeprefix("The claim of this section. ") if first is not None else ""
-    return text if len(text) <= longest else text[: longest - 1].rsplit(" ", 1)[0].rstrip(",;:") + "…"
+    first = next(
+        (p for p in doctree.findall(nodes.paragraph) if isinstance(p.parent, nodes.section)), None
+    )
+    text = (
+        re.sub(r"\s+", " ", first.astext()).removeprefix("The claim of this section. ")
+        if first is not None
+        else ""
+    )
+    return (
+        text if len(text) <= longest else text[: longest - 1].rsplit(" ", 1)[0].rstrip(",;:") + "…"
+    )
 
 
 def preview(app, page: str, template: str, context: dict, doctree) -> None:
@@ -84,11 +114,24 @@ def preview(app, page: str, template: str, context: dict, doctree) -> None:
     if doctree is None:
         return
     text, site = description(doctree), app.config.html_baseurl
-    tags = {"og:type": "article", "og:site_name": app.config.project, "og:title": unescape(re.sub("<[^>]+>", "", context.get("title", ""))), "og:description": text}
+    tags = {
+        "og:type": "article",
+        "og:site_name": app.config.project,
+        "og:title": unescape(re.sub("<[^>]+>", "", context.get("title", ""))),
+        "og:description": text,
+    }
     if site:
-        tags |= {"og:url": f"{site}{page}.html", "og:image": f"{site}_static/card.png", "og:image:width": "1200", "og:image:height": "630",
-                 "og:image:alt": "The settled-band explorer: four cells, a threshold, and what follows it"}  # fmt: skip
-    lines = [f'<meta name="description" content="{escape(text)}">', '<meta name="twitter:card" content="summary_large_image">']
+        tags |= {
+            "og:url": f"{site}{page}.html",
+            "og:image": f"{site}_static/card.png",
+            "og:image:width": "1200",
+            "og:image:height": "630",
+            "og:image:alt": "The settled-band explorer: four cells, a threshold, and what follows it",
+        }
+    lines = [
+        f'<meta name="description" content="{escape(text)}">',
+        '<meta name="twitter:card" content="summary_large_image">',
+    ]
     lines += [f'<meta property="{name}" content="{escape(value)}">' for name, value in tags.items()]
     context["metatags"] = context.get("metatags", "") + "\n" + "\n".join(lines)
 
@@ -98,7 +141,7 @@ def setup(app) -> dict:
     app.connect("html-page-context", player_assets)
     app.connect("html-page-context", preview)
     app.add_html_math_renderer("mathml", mathml("inline"), mathml("block"))
-    from rrm_core.kernel import COMPONENTS, STYLES
+    from rrm_companion.kernel import COMPONENTS, STYLES
 
     for name in ("charts.css", *STYLES):
         app.add_css_file(f"rrm/{name}")

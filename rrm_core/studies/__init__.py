@@ -2,7 +2,7 @@
 
 A study is a module with ``SETTINGS`` (what it was run with) and ``units``: named pieces of work on a :class:`Subject`, each
 giving rows of the table. Finished units are kept on disk, so a killed study goes on where it stopped. What the tables mean
-is computed to the right of here, in :mod:`rrm_core.findings`.
+is computed to the right of here, in :mod:`rrm_core.analysis.fates`.
 """
 
 from __future__ import annotations
@@ -20,11 +20,23 @@ import pandas as pd
 import torch
 from tqdm.auto import tqdm
 
-from rrm_core import measure, paths, sudoku, tables
-from rrm_core.files import read_json, sha256, write_json
-from rrm_core.models import RecursiveModel, load_model, on_device
+from rrm_core.models.recursive import RecursiveModel, load_model, on_device
+from rrm_core.runs import measure, tables
+from rrm_core.store import paths
+from rrm_core.store.files import read_json, sha256, write_json
+from rrm_core.sudoku import board as sudoku
 
-NAMES = ("evolution", "long", "fates", "restarts", "pruning", "probes", "numerics", "recurrence", "multi4")
+NAMES = (
+    "evolution",
+    "long",
+    "fates",
+    "restarts",
+    "pruning",
+    "probes",
+    "numerics",
+    "recurrence",
+    "multi4",
+)
 
 Units = dict[str, Callable[[], pd.DataFrame]]
 
@@ -55,7 +67,10 @@ class Subject:
 
     def chosen(self, n_wrong: int, n_right: int) -> pd.DataFrame:
         """Rows of the table: the first `n_wrong` failures and `n_right` successes (all, where there are fewer), alternating."""
-        parts = [self.table[~self.table.correct].head(n_wrong), self.table[self.table.correct].head(n_right)]
+        parts = [
+            self.table[~self.table.correct].head(n_wrong),
+            self.table[self.table.correct].head(n_right),
+        ]
         order = np.argsort(np.concatenate([np.arange(len(p)) for p in parts]), kind="stable")
         return pd.concat(parts).iloc[order].reset_index(drop=True)
 
@@ -81,7 +96,9 @@ def run(name: str, run_name: str, command: str = "", device: str = "cpu") -> lis
     except ValueError:
         same = False  # a key that cannot be read vouches for nothing
     if not same:
-        raise StudyError(f"{parts} holds parts of another {name} study, or a damaged key.json; remove it to start again")
+        raise StudyError(
+            f"{parts} holds parts of another {name} study, or a damaged key.json; remove it to start again"
+        )
     write_json(key, note)
     units, started = module.units(subject), time.monotonic()
     for unit, work in tqdm(units.items(), desc=name, unit="unit"):
@@ -91,8 +108,20 @@ def run(name: str, run_name: str, command: str = "", device: str = "cpu") -> lis
     table = pd.concat([tables.read(parts / f"{unit}.parquet") for unit in units], ignore_index=True)
     out = folder / "studies"
     tables.write(table, out / f"{name}.parquet")
-    record = {"study": name, "run": run_name, "settings": module.SETTINGS, "weights": key["weights"], "rows": len(table), "units": len(units)}
-    record |= {"wall_s": round(time.monotonic() - started, 1), "device": measure.named_device(device), "command": command, **measure.environment()}
+    record = {
+        "study": name,
+        "run": run_name,
+        "settings": module.SETTINGS,
+        "weights": key["weights"],
+        "rows": len(table),
+        "units": len(units),
+    }
+    record |= {
+        "wall_s": round(time.monotonic() - started, 1),
+        "device": measure.named_device(device),
+        "command": command,
+        **measure.environment(),
+    }
     write_json(record, out / f"{name}.json")
     shutil.rmtree(parts)
     measure.seal(folder, read_json(folder / "run.json"))

@@ -10,8 +10,8 @@ from functools import partial
 
 import pandas as pd
 
-from rrm_core import tables
-from rrm_core.models import RecursiveModel
+from rrm_core.models.recursive import RecursiveModel
+from rrm_core.runs import tables
 from rrm_core.studies import StudyError, Subject, Units
 from rrm_core.studies.evolution import models
 from rrm_core.studies.long import HORIZON, extended
@@ -31,10 +31,14 @@ def units(subject: Subject) -> Units:
     """One unit a checkpoint that fails on any puzzle."""
     path = subject.folder / "studies" / "evolution.parquet"
     if not path.exists():
-        raise StudyError(f"{subject.folder.name} has no study evolution, which says what each checkpoint fails on; make it first: rrm study evolution --run {subject.folder.name}")
+        raise StudyError(
+            f"{subject.folder.name} has no study evolution, which says what each checkpoint fails on; make it first: rrm study evolution --run {subject.folder.name}"
+        )
     evolved, found = tables.read(path), {}
     for step, load in models(subject).items():
         wrong = evolved[(evolved.step == step) & ~evolved.correct].idx.head(FAILURES)
         if len(wrong):
-            found[f"step_{step:06d}"] = partial(followed, load, subject.inputs.set_index("idx").loc[wrong].reset_index(), step)
+            found[f"step_{step:06d}"] = partial(
+                followed, load, subject.inputs.set_index("idx").loc[wrong].reset_index(), step
+            )
     return found

@@ -9,11 +9,12 @@ from functools import partial
 
 import pandas as pd
 
-from rrm_core import measure, puzzles
-from rrm_core.measure import first, rolled
-from rrm_core.models import RecursiveModel
+from rrm_core.models.recursive import RecursiveModel
+from rrm_core.runs import measure
+from rrm_core.runs.measure import first, rolled
+from rrm_core.runs.tables import late
 from rrm_core.studies import Subject, Units
-from rrm_core.tables import late
+from rrm_core.sudoku import sets as puzzles
 
 HORIZON, SUCCESSES, BATCH, STRIDE = 256, 128, 2 * measure.CHUNK, 4
 SETTINGS = {"segments": HORIZON, "successes": SUCCESSES, "stride": STRIDE}
@@ -42,4 +43,9 @@ def extended(model: RecursiveModel, frame: pd.DataFrame) -> pd.DataFrame:
 def units(subject: Subject) -> Units:
     """One unit for every 64 puzzles."""
     frame = subject.chosen(len(subject.table), SUCCESSES)
-    return {f"rows_{i:06d}": partial(extended, subject.model, frame.iloc[i : i + BATCH].reset_index(drop=True)) for i in range(0, len(frame), BATCH)}
+    return {
+        f"rows_{i:06d}": partial(
+            extended, subject.model, frame.iloc[i : i + BATCH].reset_index(drop=True)
+        )
+        for i in range(0, len(frame), BATCH)
+    }

@@ -10,10 +10,10 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from rrm_core import puzzles
-from rrm_core.measure import first, rolled
+from rrm_core.runs.measure import first, rolled
+from rrm_core.runs.tables import late
 from rrm_core.studies import Subject, Units
-from rrm_core.tables import late
+from rrm_core.sudoku import sets as puzzles
 
 PUZZLES = 256
 SETTINGS = {"puzzles": PUZZLES, "seed": 0}
@@ -39,8 +39,18 @@ def probed(subject: Subject, frame: pd.DataFrame, probe: str) -> pd.DataFrame:
     out = rolled(subject.model, boards, k=0)
     right = (out["digits"] == solutions[:, None]).all(-1)
     left = (right[:, :-1] & ~right[:, 1:]).any(1)
-    return pd.DataFrame({"probe": probe, "idx": frame.idx, "correct": right[:, -1], "solved_at": first(right), "stayed": right.any(1) & ~left,
-                         "halted_at": first(out["halts"]), "q_halt": out["q"][:, -1, 0], "late": late(out["drift_h"])})  # fmt: skip
+    return pd.DataFrame(
+        {
+            "probe": probe,
+            "idx": frame.idx,
+            "correct": right[:, -1],
+            "solved_at": first(right),
+            "stayed": right.any(1) & ~left,
+            "halted_at": first(out["halts"]),
+            "q_halt": out["q"][:, -1, 0],
+            "late": late(out["drift_h"]),
+        }
+    )
 
 
 def units(subject: Subject) -> Units:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from rrm_core.runs.tables import SEGMENTS, signals_at
 from rrm_core.studies import Subject, Units
-from rrm_core.tables import SEGMENTS, signals_at
 
 SHARES = tuple(np.round(np.arange(0, 1.0001, 0.05), 2))
 SETTINGS = {"shares": list(SHARES), "horizons": list(range(1, SEGMENTS))}
@@ -27,8 +27,19 @@ def curve(subject: Subject) -> pd.DataFrame:
             order = np.flatnonzero(wrong)[np.argsort(score[wrong], kind="stable")]
             for share in SHARES:
                 given_up = order[: round(share * len(order))]
-                rows.append({"signal": signal, "h": h, "share": share, "n_wrong_at_h": len(order), "given_up": len(given_up), "lost": int(final[given_up].sum()),
-                             "solved": int(final.sum()), "n": n, "saved": len(given_up) * (SEGMENTS - h) / (n * SEGMENTS)})  # fmt: skip
+                rows.append(
+                    {
+                        "signal": signal,
+                        "h": h,
+                        "share": share,
+                        "n_wrong_at_h": len(order),
+                        "given_up": len(given_up),
+                        "lost": int(final[given_up].sum()),
+                        "solved": int(final.sum()),
+                        "n": n,
+                        "saved": len(given_up) * (SEGMENTS - h) / (n * SEGMENTS),
+                    }
+                )
     return pd.DataFrame(rows)
 
 

@@ -1,0 +1,1 @@
+"""The code of what the book shows."""

@@ -1,0 +1,390 @@
+// The settled-band explorer: one plain-DOM component for the published page (no kernel, no network) and for Jupyter.
+// Rows come from rrm_companion.pagedata.rows; settled means late drift < threshold, as in rrm_core.analysis.cells. Needs dom.js, plots.js, examples.js.
+(function () {
+  "use strict";
+  const rrm = (globalThis.rrm = globalThis.rrm || {});
+  rrm.rows = rrm.rows || {};
+  const { el, percent, number } = rrm;
+
+  const SHOWN = 12, NEAREST = 5, CELLS = "ABCD".split("");
+  const STATES = { h: "z_H", l: "z_L", both: "z_H and z_L" };
+  const Z = 1.959963984540054; // normal quantile at 0.975
+  const WHAT = { A: "settled, correct", B: "settled, wrong", C: "unsettled, correct", D: "unsettled, wrong" };
+
+  // --- calculation (no DOM) ---
+
+  // Order and prefix counts of one run and state; cached on the rows.
+  function sorted(rows, state) {
+    const part = rows.states[state];
+    if (!part.order) {
+      part.order = part.late.map((_, i) => i).sort((a, b) => part.late[a] - part.late[b]);
+      part.sortedLate = part.order.map((i) => part.late[i]);
+      part.correctBelow = [0];
+      for (const i of part.order) part.correctBelow.push(part.correctBelow.at(-1) + rows.correct[i]);
+    }
+    return part;
+  }
+
+  // Number of values < tau in an ascending array.
+  function below(values, tau) {
+    let low = 0, high = values.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (values[middle] < tau) low = middle + 1; else high = middle;
+    }
+    return low;
+  }
+
+  // {A, B, C, D} at a threshold.
+  function count(rows, state, tau) {
+    const part = sorted(rows, state), settled = below(part.sortedLate, tau), A = part.correctBelow[settled];
+    const correct = part.correctBelow.at(-1), B = settled - A;
+    return { A, B, C: correct - A, D: rows.n - correct - B };
+  }
+
+  const cellOf = (rows, state, tau, i) => (rows.states[state].late[i] < tau ? (rows.correct[i] ? "A" : "B") : rows.correct[i] ? "C" : "D");
+
+  // Rows by ascending lambda_1 with late drift and outcome beside them, and where groups of equal lambda_1 end; cached on the rows.
+  function byLambda(rows, state) {
+    const part = rows.states[state];
+    if (!part.byLambda) {
+      const order = rows.lambda_1.map((_, i) => i).sort((a, b) => rows.lambda_1[a] - rows.lambda_1[b]);
+      part.byLambda = {
+        late: Float64Array.from(order, (i) => part.late[i]),
+        correct: Uint8Array.from(order, (i) => rows.correct[i]),
+        last: Uint8Array.from(order, (i, j) => j + 1 === order.length || rows.lambda_1[order[j + 1]] !== rows.lambda_1[i]),
+      };
+    }
+    return part.byLambda;
+  }
+
+  // AUC of -lambda_1 among unsettled puzzles (C against D) with DeLong's interval on the logit scale, as rrm_core.analysis.stats.auc: one pass
+  // over ranks in whole numbers (twice the misplaced pairs of each puzzle, ties one each), so nothing is lost to rounding.
+  function auc(rows, state, tau) {
+    const { C, D } = count(rows, state, tau), { late, correct, last } = byLambda(rows, state);
+    if (!C || !D) return { value: null, low: null, high: null, C, D };
+    let rightSeen = 0, wrongSeen = 0, c = 0, w = 0, pairs = 0, squaresC = 0, squaresD = 0;
+    for (let j = 0; j < late.length; j++) {
+      if (late[j] >= tau) { if (correct[j]) c++; else w++; }
+      if (!last[j] || !(c || w)) continue;
+      const overRight = 2 * wrongSeen + w, underWrong = 2 * (C - rightSeen) - c; // twice the pairs that -lambda_1 puts the wrong way round
+      pairs += c * overRight;
+      squaresC += c * overRight ** 2;
+      squaresD += w * underWrong ** 2;
+      rightSeen += c; wrongSeen += w; c = 0; w = 0;
+    }
+    const value = 1 - pairs / (2 * C * D), smaller = Math.min(C, D);
+    const variance = C > 1 && D > 1 ? ((squaresC - pairs ** 2 / C) / (C - 1) / D ** 2 / C + (squaresD - pairs ** 2 / D) / (D - 1) / C ** 2 / D) / 4 : 0;
+    if (value === 0 || value === 1 || smaller < 2) { // no variance: the exact interval of the smaller class
+      const edge = 0.025 ** (1 / smaller), up = value > 0.5;
+      return { value, low: Math.min(up ? edge : 0, value), high: Math.max(up ? 1 : 1 - edge, value), C, D };
+    }
+    if (!(variance > 1e-15)) return { value, low: null, high: null, C, D }; // every score equal
+    const half = (Z * Math.sqrt(variance)) / (value * (1 - value)), logit = Math.log(value / (1 - value)), expit = (x) => 1 / (1 + Math.exp(-x));
+    return { value, low: expit(logit - half), high: expit(logit + half), C, D };
+  }
+
+  // Where a threshold stands in the sweep: pooled percentile, and shares of failures and successes below it (null: there are none).
+  function sweepAt(rows, state, tau) {
+    const n = count(rows, state, tau), share = (k, of) => (of ? k / of : null);
+    return { percentile: (100 * (n.A + n.B)) / rows.n, wrong: share(n.B, n.B + n.D), correct: share(n.A, n.A + n.C) };
+  }
+
+  // The whole sweep as two curves of at most 200 points: [percentile, share below]; null without such puzzles.
+  function sweepCurves(rows, state) {
+    const part = sorted(rows, state), correct = part.correctBelow.at(-1), wrong = rows.n - correct, step = Math.max(1, Math.floor(rows.n / 200));
+    const at = [...Array.from({ length: Math.ceil(rows.n / step) }, (_, k) => k * step), rows.n];
+    return {
+      wrong: wrong ? at.map((k) => [(100 * k) / rows.n, (k - part.correctBelow[k]) / wrong]) : null,
+      correct: correct ? at.map((k) => [(100 * k) / rows.n, part.correctBelow[k] / correct]) : null,
+    };
+  }
+
+  // Rows of one cell, lowest late drift first.
+  const inCell = (rows, state, tau, cell) => sorted(rows, state).order.filter((i) => cellOf(rows, state, tau, i) === cell);
+
+  // Failures to show: cell B by late drift, or, where B is empty, the failures nearest the band (cell D).
+  function examples(rows, state, tau) {
+    const B = inCell(rows, state, tau, "B");
+    if (B.length) return { cell: "B", list: B };
+    return { cell: "D", list: sorted(rows, state).order.filter((i) => !rows.correct[i]).slice(0, NEAREST) };
+  }
+
+  // Rows inside a brush {x: late drift, y: lambda_1}, bounds included, lowest late drift first.
+  function brushed(rows, state, brush) {
+    const { late, order } = sorted(rows, state);
+    return order.filter((i) => late[i] >= brush.x[0] && late[i] <= brush.x[1] && rows.lambda_1[i] >= brush.y[0] && rows.lambda_1[i] <= brush.y[1]);
+  }
+
+  // Columns of the table: heading, what is sorted by, what is shown.
+  const COLUMNS = [
+    { head: "puzzle", value: (r, i) => r.idx[i] },
+    { head: "cell", value: (r, i, s, tau) => cellOf(r, s, tau, i), show: String },
+    { head: "late drift", value: (r, i, s) => r.states[s].late[i], show: (v) => number(v, 2) },
+    { head: "cells right", value: (r, i) => r.token_acc[i], show: (v) => number(v, 2) },
+    { head: "λ1", value: (r, i) => r.lambda_1[i], show: (v) => number(v, 4) },
+    { head: "halting margin", value: (r, i) => r.margin[i], show: (v) => number(v, 2) },
+    { head: "halted at", value: (r, i) => r.halted_at[i] || 99, show: (v) => (v === 99 ? "never" : String(v)) },
+    { head: "givens", value: (r, i) => r.givens[i], show: String },
+    { head: "backtracks*", value: (r, i) => r.backtracks[i], show: String },
+    { head: "naked*", value: (r, i) => r.naked_backtracks[i], show: String },
+    { head: "selector-blind", value: (r, i, s, tau) => (cellOf(r, s, tau, i) !== "B" ? 0 : r.halted_at[i] ? 2 : 1), show: (v) => ["–", "no", "yes"][v] },
+  ];
+  const BY_DRIFT = { column: 2, down: false };
+
+  // `list` in the order of a column; equal values keep the order of `list`.
+  function inOrder(list, sort, r, state, tau) {
+    const value = (i) => COLUMNS[sort.column].value(r, i, state, tau), sign = sort.down ? -1 : 1;
+    return [...list].sort((a, b) => { const x = value(a), y = value(b); return x < y ? -sign : x > y ? sign : 0; });
+  }
+
+  // What a saved table holds of a puzzle; names as in the data dictionary.
+  const SAVED = {
+    idx: (r, i) => r.idx[i],
+    correct: (r, i) => Boolean(r.correct[i]),
+    cell: (r, i, s, tau) => cellOf(r, s, tau, i),
+    late_drift: (r, i, s) => r.states[s].late[i],
+    lambda_1: (r, i) => r.lambda_1[i],
+    token_acc: (r, i) => r.token_acc[i],
+    halting_margin: (r, i) => r.margin[i],
+    halted_at: (r, i) => r.halted_at[i],
+    givens: (r, i) => r.givens[i],
+    backtracks: (r, i) => r.backtracks[i],
+    naked_backtracks: (r, i) => r.naked_backtracks[i],
+  };
+
+  // Puzzles as comma-separated text, a line each, with the run, the state whose drift it is and the threshold behind their cells.
+  function asCsv(run, rows, state, tau, list) {
+    const view = [run, state, tau], head = ["run", "drift_of", "threshold", ...Object.keys(SAVED)];
+    return [head, ...list.map((i) => [...view, ...Object.values(SAVED).map((value) => value(rows, i, state, tau))])].map((line) => line.join()).join("\n") + "\n";
+  }
+
+  // The query of an address that leads to a view of the explorer, and what such a query asks for (null: nothing of the explorer).
+  // Not the part behind #: the book's theme takes that for a selector.
+  const asLink = ({ run, state, tau }) => "?" + new URLSearchParams({ explorer: run, drift: state, below: tau });
+  function asked(query) {
+    const said = new URLSearchParams(query);
+    return said.has("explorer") ? { run: said.get("explorer"), state: said.get("drift") || "h", below: said.get("below") } : null;
+  }
+
+  Object.assign(rrm, { count, auc, cellOf, inCell, sweepAt, brushed, STATES, WHAT });
+
+  // --- the component ---
+
+  // Build the explorer in `container`. options: {runs: [names], labels: {name: label} | absent, onChange({run, state, tau}) | absent, ask(run, block) | absent,
+  // address: whether the page's address may name a view | absent}.
+  rrm.explorer = function (container, options) {
+    let run = options.runs[0], state = "h", tau = 0, all = false, brush = null, sort = BY_DRIFT, drawnRows = "", opened = 0;
+    const rows = () => rrm.rows[run], part = () => rows().states[state];
+
+    const runPick = rrm.runPicker(options, (name) => { run = name; more.replaceChildren(); restart(); });
+    const statePick = el("select", { "aria-label": "drift of", onchange: () => { state = statePick.value; restart(); } }, ...Object.entries(STATES).map(([key, name]) => el("option", { value: key }, name)));
+    const slider = el("input", { type: "range", "aria-label": "threshold on log10 late drift", oninput: () => move(Number(slider.value)) });
+    const exact = el("input", { type: "number", step: "any", "aria-label": "threshold, typed", oninput: () => exact.value !== "" && move(Number(exact.value), true) });
+    const otsu = el("button", { type: "button", onclick: () => move(part().otsu) });
+    const strict = el("button", { type: "button", onclick: () => move(part().strict) });
+    const status = el("p", { class: "rrm-status", "aria-live": "polite" }), separation = el("p", { class: "rrm-auc" });
+    const cellText = Object.fromEntries(CELLS.map((c) => [c, [el("b"), document.createTextNode("")]]));
+    const cellNode = (c) => el("td", { class: "rrm-" + c, "data-cell": c }, `${c} `, ...cellText[c]);
+    const cells = el("table", { class: "rrm-cells" },
+      el("caption", {}, "Puzzles by settled and correct"),
+      el("thead", {}, el("tr", {}, el("td", {}), el("th", { scope: "col" }, "correct"), el("th", { scope: "col" }, "wrong"))),
+      el("tbody", {}, el("tr", {}, el("th", { scope: "row" }, "settled"), cellNode("A"), cellNode("B")), el("tr", {}, el("th", { scope: "row" }, "unsettled"), cellNode("C"), cellNode("D"))));
+
+    const hosts = Object.fromEntries(["histogram", "sweep", "scatter"].map((name) => [name, el("div", { class: "rrm-plot rrm-plot-" + name })]));
+    const hover = el("p", { class: "rrm-hover" });
+    const plots = {
+      histogram: rrm.histogram(hosts.histogram),
+      sweep: rrm.sweep(hosts.sweep),
+      scatter: rrm.scatter(hosts.scatter, { onBrush: (given) => setBrush(given, true), onHover: say, onPick: open }),
+    };
+    const bounds = ["from", "to", "from", "to"].map((word, k) => el("input", { type: "number", step: "any", "aria-label": `brush: ${k < 2 ? "late drift" : "λ1"} ${word}`, oninput: typedBrush }));
+    const clear = el("button", { type: "button", onclick: () => { setBrush(null); brushBox.firstChild.focus(); } }, "clear the brush"); // it hides: the focus goes on
+    const brushBox = el("details", { class: "rrm-brushing" }, el("summary", {}, "brush by numbers"),
+      el("fieldset", {}, el("legend", {}, "late drift"), bounds[0], " to ", bounds[1]), el("fieldset", {}, el("legend", {}, "λ1"), bounds[2], " to ", bounds[3]));
+
+    const caption = el("caption"), body = el("tbody"), showAll = el("button", { type: "button", onclick: () => { all = true; examplesTable(); body.rows[SHOWN].querySelector("button").focus(); } });
+    const heads = COLUMNS.map((column, k) => el("th", { scope: "col" }, el("button", { type: "button", class: "rrm-sort", onclick: () => { sort = { column: k, down: sort.column === k && !sort.down }; examplesTable(); } }, column.head)));
+    const table = el("div", { class: "rrm-scroll", tabindex: "0", role: "region", "aria-label": "table of examples" }, el("table", { class: "rrm-examples" }, caption, el("thead", {}, el("tr", {}, ...heads)), body));
+    const more = el("div", { class: "rrm-detail", "aria-live": "polite" });
+    const save = el("button", { type: "button", onclick: () => rrm.save(`${run}-cells.csv`, asCsv(run, rows(), state, tau, taken())) });
+    const link = el("a", { href: "?" }, "link to this view"), astray = el("p", { role: "alert" });
+
+    // Another run or state: ranges, marks and plots anew, and the threshold at Otsu.
+    function restart() {
+      const p = part(), r = rows(), order = sorted(r, state).sortedLate, label = `${r.label}, drift of ${STATES[state]}`;
+      slider.min = (Math.floor(order[0] * 20) - 1) / 20;
+      slider.max = (Math.ceil(order.at(-1) * 20) + 1) / 20;
+      slider.step = (slider.max - slider.min) / 1000;
+      otsu.disabled = p.otsu === null;
+      strict.disabled = p.strict === null;
+      otsu.textContent = p.otsu === null ? "Otsu: none" : `Otsu ${number(p.otsu, 2)}`;
+      strict.textContent = p.strict === null ? "strict: none" : `strict ${number(p.strict, 2)} (${p.strict_percentile} %)`;
+      const domain = [Number(slider.min), Number(slider.max)], lowest = Math.min(...r.lambda_1), highest = Math.max(...r.lambda_1), pad = 0.04 * (highest - lowest || 1);
+      plots.histogram.show({ part: p, domain, label });
+      plots.sweep.show({ curves: sweepCurves(r, state), points: p.sweep, label });
+      plots.scatter.show({ part: p, domain, range: [lowest - pad, highest + pad], late: p.late, lambda: r.lambda_1, correct: r.correct, label });
+      brush = null;
+      drawnRows = "";
+      for (const box of bounds) box.value = "";
+      say(null);
+      move(p.otsu === null ? (order[0] + order.at(-1)) / 2 : p.otsu);
+    }
+
+    function move(value, typed) {
+      if (!Number.isFinite(value)) return;
+      tau = value;
+      all = false;
+      slider.value = tau;
+      if (!typed) exact.value = String(Number(tau.toPrecision(6)));
+      plots.histogram.move(tau);
+      plots.scatter.move(tau);
+      plots.sweep.move(sweepAt(rows(), state, tau));
+      show();
+      link.href = asLink({ run, state, tau });
+      if (options.onChange) options.onChange({ run, state, tau });
+      document.dispatchEvent(new CustomEvent("rrm:moved", { detail: { run, state, tau } })); // a viewer on the same page follows
+    }
+
+    function show() {
+      const r = rows(), p = part(), n = count(r, state, tau), wrong = n.B + n.D, a = auc(r, state, tau);
+      otsu.setAttribute("aria-pressed", String(tau === p.otsu));
+      strict.setAttribute("aria-pressed", String(tau === p.strict));
+      slider.setAttribute("aria-valuetext", `log10 late drift ${number(tau, 2)}`);
+      for (const c of CELLS) { cellText[c][0].textContent = n[c]; cellText[c][1].data = " " + percent(n[c] / r.n); }
+      const share = wrong === 0 ? "No puzzle failed." : n.B === 0
+        ? `No failure settles: 0 of ${wrong}, one-sided exact 95 % upper bound ${percent(r.zero_bound)}.`
+        : `${n.B} of ${wrong} failures settle: ${percent(n.B / wrong)} (exact 95 % interval ${percent(r.bound.low[n.B])} to ${percent(r.bound.high[n.B])}).`;
+      const band = p.exists ? "" : ` This run has no settled band: ${p.reason}.`;
+      status.textContent = `Settled: log10 late drift below ${number(tau, 3)}. ${share}${band}`;
+      const interval = a.low === null ? "" : ` [${number(a.low, 3)}, ${number(a.high, 3)}]`;
+      separation.textContent = a.value === null
+        ? `AUC of −λ1 among the unsettled: cannot be measured, ${a.C} correct and ${a.D} wrong.`
+        : `AUC of −λ1 among the unsettled (${a.C} C against ${a.D} D): ${number(a.value, 3)}${interval}.`;
+      examplesTable();
+    }
+
+    // --- a view to take away ---
+
+    // The puzzles that a saved table holds: those brushed, else all, by their number.
+    const taken = () => (brush ? brushed(rows(), state, brush) : [...rows().idx.keys()]).sort((a, b) => rows().idx[a] - rows().idx[b]);
+
+    // Show the view that the page's address names; what it names wrongly is said, and what was shown stays.
+    async function follow() {
+      const wanted = asked(location.search);
+      if (!wanted) return;
+      const value = Number(wanted.below || NaN);
+      astray.textContent = !options.runs.includes(wanted.run) ? `The link asks for the run “${wanted.run}”; there are ${options.runs.join(", ")}.`
+        : !Object.hasOwn(STATES, wanted.state) ? `The link asks for the drift of “${wanted.state}”; there are ${Object.keys(STATES).join(", ")}.`
+        : wanted.below !== null && !Number.isFinite(value) ? `The link asks for the threshold “${wanted.below}”; expected a number, the log10 of late drift.` : "";
+      container.scrollIntoView();
+      if (astray.textContent) return;
+      if (wanted.run !== run || wanted.state !== state) {
+        statePick.value = state = wanted.state;
+        await runPick.choose(wanted.run);
+      }
+      move(value);
+    }
+
+    // --- brush ---
+
+    function setBrush(given, drawn) {
+      brush = given;
+      all = false;
+      if (!drawn) plots.scatter.brush(brush);
+      [...(brush ? [...brush.x, ...brush.y] : ["", "", "", ""])].forEach((v, k) => { bounds[k].value = v === "" ? "" : Number(v.toPrecision(4)); });
+      examplesTable();
+    }
+
+    // Numbers typed: an empty box is no bound on that side.
+    function typedBrush() {
+      const [a, b, c, d] = bounds.map((box, k) => (box.value === "" ? (k % 2 ? Infinity : -Infinity) : Number(box.value)));
+      brush = bounds.every((box) => box.value === "") ? null : { x: [a, b], y: [c, d] };
+      all = false;
+      plots.scatter.brush(brush);
+      examplesTable();
+    }
+
+    function say(i) {
+      const r = rows();
+      hover.textContent = i === null ? "Drag in the plot to brush puzzles; choose a mark to open it." : `#${r.idx[i]}: cell ${cellOf(r, state, tau, i)}, late drift ${number(part().late[i], 3)}, λ1 ${number(r.lambda_1[i], 4)}`;
+    }
+
+    // --- table of examples ---
+
+    function examplesTable() {
+      const r = rows(), found = brush ? { list: brushed(r, state, brush) } : examples(r, state, tau), cellsOf = (list) => list.map((i) => cellOf(r, state, tau, i));
+      const ordered = inOrder(found.list, sort, r, state, tau), shown = all ? ordered : ordered.slice(0, SHOWN);
+      const tally = brush && Object.fromEntries(CELLS.map((c) => [c, 0]));
+      if (brush) for (const c of cellsOf(found.list)) tally[c]++;
+      const blinds = found.cell === "B" ? found.list.filter((i) => r.halted_at[i] > 0).length : 0;
+      const head = COLUMNS[sort.column].head.replace("*", ""), order = sort.column === 2 ? (sort.down ? "highest late drift first" : "lowest late drift first") : `by ${head}, ${sort.down ? "descending" : "ascending"}`;
+      caption.textContent = brush ? `Brushed: ${found.list.length} puzzles (${CELLS.map((c) => `${c} ${tally[c]}`).join(", ")}), ${order}.`
+        : !found.list.length ? "No failure to show."
+        : found.cell === "B" ? `Settled failures (cell B), ${order}: ${found.list.length}, of which ${blinds} selector-blind.`
+        : `Cell B is empty. The ${found.list.length} failures nearest the band (cell D), ${order}:`;
+      heads.forEach((th, k) => (k === sort.column ? th.setAttribute("aria-sort", sort.down ? "descending" : "ascending") : th.removeAttribute("aria-sort")));
+      save.textContent = brush ? `save the ${found.list.length} brushed puzzles as CSV` : `save all ${r.n} puzzles as CSV`;
+      showAll.hidden = found.list.length <= shown.length;
+      showAll.textContent = `show all ${found.list.length}`;
+      clear.hidden = !brush;
+      const key = shown.map((i, k) => i + cellOf(r, state, tau, i)).join();
+      if (key === drawnRows) return; // most moves leave the rows as they are
+      drawnRows = key;
+      body.replaceChildren(...shown.map((i) => {
+        const cell = cellOf(r, state, tau, i), values = COLUMNS.map((column) => (column.show ? column.show(column.value(r, i, state, tau)) : ""));
+        return el("tr", { "data-idx": r.idx[i], "data-cell": cell },
+          el("td", {}, el("button", { type: "button", "aria-label": `show puzzle ${r.idx[i]}`, onclick: () => open(i) }, "#" + r.idx[i])),
+          el("td", { class: "rrm-" + cell }, values[1]),
+          ...values.slice(2).map((v) => el("td", { class: v === "yes" ? "rrm-blind" : null }, v)));
+      }));
+    }
+
+    // --- one puzzle: boards, drift and growth ---
+
+    async function open(i) {
+      const r = rows(), name = run, mine = ++opened, cell = cellOf(r, state, tau, i);
+      more.replaceChildren(el("p", {}, `Puzzle ${r.idx[i]}: loading its boards …`));
+      try {
+        const one = await rrm.example(name, i, options.ask);
+        if (mine !== opened) return; // another puzzle was chosen meanwhile
+        const answer = rrm.answers(one).at(-1), hosts = [el("div", { class: "rrm-plot" }), el("div", { class: "rrm-plot" })];
+        const watch = document.querySelector(".rrm-viewer[data-live='yes']")
+          ? [el("button", { type: "button", onclick: () => document.dispatchEvent(new CustomEvent("rrm:watch", { detail: { run: name, row: i } })) }, "watch its 16 segments")] : [];
+        more.replaceChildren(
+          el("p", {}, `Puzzle ${r.idx[i]}, cell ${cell} (${WHAT[cell]}): λ1 = ${number(r.lambda_1[i], 4)} per update, ${rrm.differing(answer, one.solution)} of ${one.solution.length} cells wrong. `, ...watch),
+          el("div", { class: "rrm-boards" },
+            rrm.board(one.puzzle, "puzzle", r, one.puzzle),
+            rrm.board(answer, "answer, wrong cells marked", r, one.puzzle, one.solution),
+            rrm.board(one.solution, "solution", r, one.puzzle)),
+          el("div", { class: "rrm-pair" }, ...hosts),
+          el("p", { class: "rrm-note" }, "Dashed: this puzzle. Bands: 10-90 % and median of cells A and D at Otsu's threshold. Growth: the largest exponent of the segments so far, per update; its last value is λ1."));
+        for (const [host, what, title] of [[hosts[0], "drift", "log10 drift of z_H"], [hosts[1], "growth", "cumulative growth, per update"]])
+          rrm.profile(host, one[what], r.bands[what], title, `${title} of puzzle ${r.idx[i]} by segment: ${one[what].join(", ")}`);
+        more.scrollIntoView({ block: "nearest" }); // below a long table it would open unseen
+      } catch (error) {
+        if (mine === opened) more.replaceChildren(el("p", { role: "alert" }, error.message));
+      }
+    }
+
+    container.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves the keys to us
+    const key = el("p", { class: "rrm-key" }, el("span", { class: "rrm-back-correct" }), "correct", el("span", { class: "rrm-back-wrong" }), "wrong", el("span", { class: "rrm-back-settled" }), "settled side");
+    container.replaceChildren(
+      el("fieldset", { class: "rrm-controls" }, el("label", {}, "run", runPick), el("label", {}, "drift of", statePick), el("label", {}, "exactly", exact), otsu, strict),
+      hosts.histogram,
+      el("label", { class: "rrm-slide" }, slider, el("span", {}, "settled below this log10 late drift")),
+      key,
+      el("div", { class: "rrm-pair" }, cells, el("div", {}, status, separation)),
+      el("div", { class: "rrm-pair" }, el("div", {}, hosts.scatter, hover, el("div", { class: "rrm-row" }, brushBox, clear)), el("div", {}, hosts.sweep)),
+      table,
+      el("div", { class: "rrm-row rrm-take" }, showAll, save, ...(options.address ? [link] : [])), astray,
+      el("p", { class: "rrm-note" }, "* wrong guesses of a solver: backtracks with naked and hidden singles, naked with naked singles only. Halting margin: after segment 16; the model would stop where it is above 0 (q_halt; HRM: q_halt − q_continue). Selector-blind: settled, wrong, and the halting head would stop before 16. Headings sort; a puzzle's number opens its boards and profiles."),
+      more);
+    restart();
+    if (options.address) follow();
+    return { move, open, setBrush, count: () => count(rows(), state, tau), auc: () => auc(rows(), state, tau), get tau() { return tau; }, get run() { return run; }, get state() { return state; } };
+  };
+
+  rrm.explorers = () => rrm.start("explorer", rrm.explorer);
+  rrm.whenReady(rrm.explorers);
+})();

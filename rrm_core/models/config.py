@@ -1,0 +1,96 @@
+"""The sizes of a model, checked; without torch, so that tables and recipes can speak of models they do not run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+SEGMENTS = 16  # segments of a rollout, in training and in every measurement
+LARGEST = {
+    "side": 9,
+    "width": 65_536,
+    "L_layers": 1024,
+    "H_cycles": 1024,
+    "L_cycles": 1024,
+    "heads": 1024,
+    "prefix": 4096,
+}  # of a config from a file
+
+
+class ModelError(ValueError):
+    """A configuration, weights file or state dict that cannot be used; the message says what and how to mend it."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Sizes of one model. ``H_layers`` = 0 means one network for both states (TRM)."""
+
+    model: str  # "trm" or "hrm"
+    mixing: str  # "mlp" (TRM-MLP: a SwiGLU over positions) or "attention"
+    side: int  # 4, 6 or 9
+    width: int  # D
+    L_layers: int
+    H_layers: int
+    H_cycles: int
+    L_cycles: int
+    heads: int
+    prefix: int  # positions of the puzzle embedding before the cells
+    expansion: float = 4.0
+
+    def __post_init__(self) -> None:
+        """Refuse sizes that no published layer could have."""
+        if self.model not in ("trm", "hrm") or self.mixing not in ("mlp", "attention"):
+            raise ModelError(
+                f"model={self.model!r}, mixing={self.mixing!r}: expected trm with mlp or attention, or hrm with attention"
+            )
+        if self.model == "hrm" and (self.mixing != "attention" or self.H_layers < 1):
+            raise ModelError(
+                "an HRM mixes by attention and has at least one H layer; set mixing='attention', H_layers>=1"
+            )
+        if self.model == "trm" and self.H_layers:
+            raise ModelError(
+                f"a TRM has one network for both states: H_layers must be 0, got {self.H_layers}"
+            )
+        for name, most in LARGEST.items():
+            if not 1 <= getattr(self, name) <= most:
+                raise ModelError(f"{name}={getattr(self, name)}: expected an integer in 1..{most}")
+        if not 0 < self.expansion <= 64:
+            raise ModelError(f"expansion={self.expansion}: expected a number above 0, at most 64")
+        if self.mixing == "attention" and self.width % (2 * self.heads):
+            raise ModelError(
+                f"width={self.width} must be a multiple of 2 x heads={2 * self.heads} for rotary attention"
+            )
+
+    @property
+    def cells(self) -> int:
+        """Number of cells of the board."""
+        return self.side**2
+
+    @property
+    def positions(self) -> int:
+        """P, the sequence length: prefix + cells."""
+        return self.prefix + self.cells
+
+    @property
+    def vocabulary(self) -> int:
+        """V = side + 2."""
+        return self.side + 2
+
+    @property
+    def schedule(self) -> str:
+        """The updates of one segment in order, e.g. ``"LLHLLH"`` for H_cycles = L_cycles = 2."""
+        return ("L" * self.L_cycles + "H") * self.H_cycles
+
+    @classmethod
+    def from_dict(cls, values: dict) -> Config:
+        """Build from a mapping; unknown or missing names raise :class:`ModelError`."""
+        names = {f.name for f in fields(cls)}
+        unknown, missing = set(values) - names, names - {"expansion"} - set(values)
+        if unknown or missing:
+            raise ModelError(
+                f"model config: unknown {sorted(unknown)}, missing {sorted(missing)}; expected {sorted(names)}"
+            )
+        for f in fields(cls):
+            value = values.get(f.name, f.default)
+            if type(value) not in {"str": (str,), "int": (int,), "float": (float, int)}[f.type]:
+                raise ModelError(f"model config: {f.name} is {value!r:.40}, expected {f.type}")
+        return cls(**values)

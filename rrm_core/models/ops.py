@@ -1,0 +1,80 @@
+"""The three non-linear operations of the models, on values and on values with tangents.
+
+``PLAIN`` acts on values (B, ..., D). ``DUAL`` acts on stacks (1 + K, B, ..., D): row 0 holds the value, rows 1..K hold
+tangents, and each operation returns the value and its directional derivatives. Linear layers have no bias and act on such
+a stack unchanged, so a block written once (:mod:`rrm_core.models.recursive`) serves both. Source of the plain ones: the official code
+of Wang et al. 2025 and Jolicoeur-Martineau 2025; the derivatives are ours, tested against ``torch.func.jvp``.
+"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+RMS_EPS = 1e-5
+
+
+def at_least_float32(v: Tensor) -> Tensor:
+    """`v` in float32, or in float64 where it is."""
+    return v if v.dtype == torch.float64 else v.float()
+
+
+def rms(v: Tensor) -> Tensor:
+    """v / sqrt(mean(v^2 over the last axis) + 1e-5), computed in at least float32; no learned scale."""
+    w = at_least_float32(v)
+    return (w * torch.rsqrt(w.square().mean(-1, keepdim=True) + RMS_EPS)).to(v.dtype)
+
+
+def silu_gate(gate: Tensor, up: Tensor) -> Tensor:
+    """silu(gate) * up."""
+    return F.silu(gate) * up
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """softmax(q k^T / sqrt(d)) v over the position axis, non-causal; (..., heads, P, d).
+
+    Written out: at these lengths torch's fused kernel is 8 times slower backwards on a CPU (bf16, P = 37), and it has
+    no forward-mode rule.
+    """
+    return torch.softmax(q @ k.mT * q.shape[-1] ** -0.5, -1).to(v.dtype) @ v
+
+
+def rms_dual(s: Tensor) -> Tensor:
+    """:func:`rms` of a stack (1 + K, ...): r = v/n gives dr = (dv - r mean(r dv)) / n."""
+    v, dv = s[:1], s[1:]
+    scale = torch.rsqrt(v.square().mean(-1, keepdim=True) + RMS_EPS)
+    out = torch.empty_like(s)
+    r = torch.mul(v, scale, out=out[:1])
+    projection = (r * dv).mean(-1, keepdim=True)
+    torch.addcmul(dv, r, projection, value=-1.0, out=out[1:])
+    out[1:] *= scale
+    return out
+
+
+def silu_gate_dual(gate: Tensor, up: Tensor) -> Tensor:
+    """:func:`silu_gate` of stacks (1 + K, ...)."""
+    g, u = gate[:1], up[:1]
+    sigma = torch.sigmoid(g)
+    silu = g * sigma
+    slope = u * (sigma + silu * (1 - sigma))
+    out = torch.empty_like(up, memory_format=torch.contiguous_format)
+    torch.mul(silu, u, out=out[:1])
+    torch.mul(up[1:], silu, out=out[1:])
+    out[1:].addcmul_(gate[1:], slope)
+    return out
+
+
+def attend_dual(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """:func:`attend` of stacks (1 + K, ...): with weights a, da = a (ds - sum(a ds))."""
+    scale = q.shape[-1] ** -0.5
+    a = torch.softmax(q[:1] @ k[:1].mT * scale, -1)
+    ds = (q[1:] @ k[:1].mT + q[:1] @ k[1:].mT) * scale
+    da = a * (ds - (a * ds).sum(-1, keepdim=True))
+    return torch.cat([a @ v[:1], da @ v[:1] + a @ v[1:]])
+
+
+PLAIN = SimpleNamespace(rms=rms, silu_gate=silu_gate, attend=attend)
+DUAL = SimpleNamespace(rms=rms_dual, silu_gate=silu_gate_dual, attend=attend_dual)

@@ -1,0 +1,177 @@
+"""Settled or not: Otsu, the band, cells and their edges."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rrm_core.analysis import cells
+from rrm_core.analysis.cells import CellError
+
+
+def two_humps(n=400, gap=4.0, seed=0):
+    rng = np.random.default_rng(seed)
+    return np.concatenate([rng.normal(0, 0.3, n), rng.normal(gap, 0.3, n)])
+
+
+def test_otsu_cuts_between_two_humps():
+    split = cells.otsu(two_humps())
+    assert 0.8 < split.threshold < 3.2 and split.separability > 0.95
+
+
+def test_otsu_is_the_best_of_all_cuts():
+    values = np.random.default_rng(3).gamma(2.0, size=500)
+    counts, edges = np.histogram(values, 256)
+    centres = (edges[:-1] + edges[1:]) / 2
+    pooled = np.repeat(centres, counts)
+
+    def between(c):
+        low, high = pooled[pooled <= c], pooled[pooled > c]
+        return (
+            len(low) * len(high) * (low.mean() - high.mean()) ** 2
+            if len(low) and len(high)
+            else 0.0
+        )
+
+    assert cells.otsu(values).threshold == centres[np.argmax([between(c) for c in centres])]
+
+
+def test_values_that_round_off_alone_tells_apart_have_no_cut():
+    assert np.isnan(cells.otsu(np.array([-3.0, np.nextafter(-3.0, 0), -3.0])).threshold)
+    assert cells.otsu(np.array([-3.0, -3.0 + 1e-9])).separability == pytest.approx(1)
+
+
+def test_separability_of_a_uniform_distribution_is_three_quarters():
+    assert cells.otsu(np.linspace(0, 1, 100_000)).separability == pytest.approx(0.75, abs=1e-3)
+
+
+def test_a_band_needs_two_humps():
+    assert cells.band(two_humps()).exists
+    none = cells.band(np.random.default_rng(0).normal(size=1000))
+    assert not none.exists and none.reason == "late drift is not bimodal"
+    same = cells.band(np.full(10, 2.0))
+    assert not same.exists and np.isnan(same.otsu) and "fewer than two values" in same.reason
+
+
+def test_strict_percentile_is_80_percent_of_the_settled_share_rounded_to_5():
+    values = two_humps()
+    band = cells.band(values)
+    assert band.strict_percentile == 40.0  # half settle: 0.8 x 50
+    assert band.strict == np.percentile(values, 40)
+    assert cells.band(values, 60).strict == np.percentile(values, 60)
+    for bad in (0, 100, -3, 101):
+        with pytest.raises(CellError, match="strict_percentile"):
+            cells.band(values, bad)
+
+
+def test_settled_means_strictly_below():
+    assert list(
+        cells.assign(np.array([1.0, 1.0, 2.0, 0.5]), np.array([True, False, False, False]), 1.0)
+    ) == ["C", "D", "D", "B"]
+    with pytest.raises(CellError, match="no band"):
+        cells.assign(np.zeros(2), np.ones(2, bool), np.nan)
+
+
+@given(
+    st.lists(st.tuples(st.floats(-5, 5), st.booleans()), min_size=1, max_size=50), st.floats(-6, 6)
+)
+def test_cells_partition_the_puzzles(rows, threshold):
+    values, correct = np.array([v for v, _ in rows]), np.array([c for _, c in rows])
+    n = cells.count(cells.assign(values, correct, threshold))
+    assert (
+        sum(n.values()) == len(rows)
+        and n["A"] + n["C"] == correct.sum()
+        and n["A"] + n["B"] == (values < threshold).sum()
+    )
+
+
+def test_nan_drift_is_refused():
+    with pytest.raises(CellError, match="NaN or infinite in 1 rows"):
+        cells.band(np.array([0.0, 1.0, np.nan]))
+
+
+def test_late_drift_is_the_mean_of_the_last_four(run):
+    df = run.table
+    expected = np.log10(
+        df[["drift_h_13", "drift_h_14", "drift_h_15", "drift_h_16"]].to_numpy("float64").mean(1)
+    )
+    assert np.allclose(cells.late_drift(df), expected, atol=1e-12)
+    both = 10 ** cells.late_drift(df, "both")
+    assert (both >= 10 ** cells.late_drift(df, "h") - 1e-9).all()
+    with pytest.raises(CellError, match="state='x'"):
+        cells.late_drift(df, "x")
+
+
+def test_late_drift_is_clipped_at_the_floor():
+    df = pd.DataFrame({f"drift_h_{t:02d}": [0.0] for t in range(1, 17)})
+    assert cells.late_drift(df)[0] == -12
+
+
+def test_table_of_cells(run):
+    values = cells.late_drift(run.table)
+    threshold = float(np.median(values))
+    table = cells.table(run.table, threshold)
+    assert (
+        list(table.cell) == ["A", "B", "C", "D"]
+        and table.n.sum() == len(run.table)
+        and table.share.sum() == pytest.approx(1)
+    )
+    in_d = run.table[cells.assign(values, run.table.correct, threshold) == "D"]
+    assert table.set_index("cell").lambda_1["D"] == pytest.approx(in_d.lambda_1.median())
+
+
+def test_settled_failures_or_the_nearest(run):
+    values = cells.late_drift(run.table)
+    inside = cells.settled_failures(run.table, float(np.max(values)) + 1)
+    assert (
+        len(inside) == (~run.table.correct).sum()
+        and (inside.cell == "B").all()
+        and inside.late_drift.is_monotonic_increasing
+    )
+    assert (inside.selector_blind == (inside.halted_at > 0)).all()
+    none = cells.settled_failures(run.table, float(np.min(values)) - 1)
+    assert len(none) == 5 and (none.cell == "D").all() and not none.selector_blind.any()
+    assert list(none.idx) == list(inside.idx[:5])
+
+
+def test_sweep_rises_from_nothing_to_everything(run):
+    table = cells.sweep(cells.late_drift(run.table), run.table.correct, np.array([1, 50, 99.9]))
+    assert (
+        table.settled_failures.is_monotonic_increasing
+        and (table[["A", "B", "C", "D"]].sum(axis=1) == len(run.table)).all()
+    )
+
+
+def test_threshold_free_statement():
+    found = cells.threshold_free(
+        np.array([0.0, 1.0, 2.0, 1.5]), np.array([True, True, True, False])
+    )
+    assert found == {
+        "smallest_failure": 1.5,
+        "successes_below": pytest.approx(2 / 3),
+        "n_correct": 3,
+        "n_wrong": 1,
+    }
+    assert np.isnan(cells.threshold_free(np.array([0.0]), np.array([True]))["smallest_failure"])
+
+
+def test_profiles_are_quantiles(run):
+    table = cells.profiles(run.table, np.where(run.table.correct, "A", "D"))
+    row = table[(table.cell == "D") & (table.segment == 16)].iloc[0]
+    logs = np.log10(run.table.drift_h_16[~run.table.correct].astype("float64"))
+    assert row["median"] == pytest.approx(np.median(logs)) and row.low == pytest.approx(
+        np.quantile(logs, 0.1)
+    )
+    assert len(cells.profiles(run.table, np.full(len(run.table), "C"))) == 0
+
+
+def test_cells_at_otsu_are_those_of_the_band_and_without_one_nothing_settles(run):
+    found, band = cells.at_otsu(run.table)
+    late = cells.late_drift(run.table)
+    assert (found == cells.assign(late, run.table.correct, band.otsu)).all() and band == cells.band(
+        late
+    )
+    still = run.table.head(40).assign(**{f"drift_h_{t:02d}": 1.0 for t in range(1, 17)})
+    found, band = cells.at_otsu(still)
+    assert np.isnan(band.otsu) and (found == np.where(still.correct, "C", "D")).all()

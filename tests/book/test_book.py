@@ -1,0 +1,423 @@
+"""The built book in Chromium with the network cut: complete pages, and an explorer that counts as Python counts."""
+
+import importlib.util
+import json
+import os
+import re
+import tomllib
+from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+import pytest
+import yaml
+from axe_playwright_python.sync_playwright import Axe
+from docutils import nodes
+from PIL import Image
+from rrm_companion import widgets
+
+from rrm_core.analysis import cells
+from rrm_core.runs import tables
+
+TOC = yaml.safe_load((Path(__file__).parents[2] / "_toc.yml").read_text())
+PAGES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]
+LIVE = "[...document.querySelectorAll('figure.rrm-chart, .rrm-explorer, .rrm-viewer')].every(f => f.dataset.live === 'yes')"
+
+
+def visit(page, book, name):
+    page.goto((book / f"{name}.html").as_uri())
+    page.wait_for_function(LIVE, timeout=30_000)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_whole_without_a_network(book, page, name):
+    visit(page, book, name)
+    assert page.complaints == []
+    assert page.evaluate(
+        "[...document.querySelectorAll('.rrm-view')].every(v => v.querySelector('canvas') && v.querySelector('canvas').width > 50)"
+    )
+    assert page.evaluate("[...document.images].every(i => !i.complete || i.naturalWidth > 0)")
+    assert not page.locator(".bd-article .output.traceback, .bd-article .problematic").count()
+
+
+def test_the_front_door_leads_to_the_book(book, page):
+    page.goto((book / "index.html").as_uri())
+    page.wait_for_url(re.compile("book/index.html"))
+
+
+def test_internal_links_lead_somewhere(book):
+    for name in PAGES:
+        html = (book / f"{name}.html").read_text()
+        for target in re.findall(r'href="([^"#:?]+\.html)', html):
+            assert ((book / name).parent / target).resolve().exists(), f"{name}: {target}"
+
+
+def test_the_data_dictionary_hands_out_the_table_of_every_run(book, root):
+    page = book / "book/data_dictionary.html"
+    offered = {
+        (page.parent / unquote(target)).resolve().read_bytes()
+        for target in re.findall(
+            r'class="reference download internal"[^>]* href="([^"]+)"', page.read_text()
+        )
+    }
+    wanted = {
+        (root / "data/runs" / run / file).read_bytes()
+        for run in tables.original_names()
+        for file in ("measurements.parquet", "run.json")
+    }
+    assert wanted and offered == wanted
+
+
+def test_pages_are_complete_without_scripts(book, browser):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto((book / "notebooks/3_1_decomposition.html").as_uri())
+    assert (
+        page.locator("figure.rrm-chart img").count() == page.locator("figure.rrm-chart").count() > 3
+    )
+    assert "Cells at the two thresholds" in page.locator(".rrm-explorer").inner_text()
+    context.close()
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if name.startswith("notebooks/")])
+def test_a_chapter_is_light(book, page, name):
+    loaded = []
+    page.on("request", lambda request: loaded.append(request.url))
+    visit(page, book, name)
+    own = [
+        url
+        for url in loaded
+        if re.search(r"\.html$|/_static/rrm/rows/|/_images/", url.split("?")[0])
+    ]
+    size = sum(Path(unquote(urlsplit(url).path)).stat().st_size for url in own)
+    assert size <= 1_500_000, f"{name}: {size:,} bytes of its own in {own}"
+
+
+def test_shared_scripts_are_light(book):
+    shared = [
+        *book.glob("_static/rrm/*.js"),
+        *book.glob("_static/*.js"),
+        *book.glob("_static/scripts/*.js"),
+    ]
+    assert len(shared) > 5 and sum(path.stat().st_size for path in shared) <= 3_000_000
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_complete_in_print(book, page, name):
+    visit(page, book, name)
+    page.emulate_media(media="print")
+    assert len(page.pdf()) > 20_000
+    for figure in page.locator(
+        ".bd-article figure.rrm-chart, .bd-article .rrm-explorer, .bd-article .rrm-viewer"
+    ).all():
+        if figure.evaluate("f => !f.closest('details:not([open])')"):
+            assert figure.bounding_box()["height"] > 100
+    assert page.evaluate(
+        "[...document.querySelectorAll('.bd-article .rrm-explorer :is(button, input[type=range])')].every(b => !b.checkVisibility() || b.closest('table'))"
+    )
+    assert page.evaluate("!document.querySelector('.bd-sidebar-primary')?.checkVisibility()")
+
+
+def test_a_page_tells_search_engines_what_it_is(book, page):
+    seen = {}
+    for name in PAGES:
+        page.goto((book / f"{name}.html").as_uri())
+        text = page.locator("meta[name=description]").get_attribute("content")
+        assert 40 <= len(text) <= 200 and text not in seen.values(), name
+        seen[name] = text
+        assert (
+            page.locator("meta[property='og:title']").get_attribute("content")
+            == page.locator(".bd-article h1").first.inner_text().rstrip("#").strip()
+        )
+
+
+@pytest.fixture
+def explorer(book, page):
+    """The explorer of section 2 with `trm-6x6` chosen, which has puzzles in all four cells."""
+    visit(page, book, "notebooks/2_setup")
+    assert (
+        page.get_by_label("run", exact=True).input_value() == "trm-9x9-brief"
+    )  # the run that the chapters discuss
+    page.get_by_label("run", exact=True).select_option("trm-6x6")
+    page.evaluate("rrm.rowsFor('trm-6x6')")  # another run's rows are loaded when it is chosen
+    return page
+
+
+def shown(page):
+    return {c: int(page.locator(f".rrm-explorer td.rrm-{c} b").inner_text()) for c in "ABCD"}
+
+
+def test_counts_are_those_of_rrm_core_at_every_threshold(explorer, runs):
+    for name, run in runs.items():
+        explorer.evaluate("name => rrm.rowsFor(name)", name)
+        for state in cells.STATES:
+            values = cells.late_drift(run.table, state)
+            band = cells.band(values)
+            taus = np.unique(
+                [
+                    *values,
+                    *np.linspace(values.min() - 1, values.max() + 1, 301),
+                    band.otsu,
+                    band.strict,
+                ]
+            )
+            found = explorer.evaluate(
+                "([run, state, taus]) => taus.map(t => Object.values(rrm.count(rrm.rows[run], state, t)))",
+                [name, state, taus.tolist()],
+            )
+            expected = [
+                list(cells.count(cells.assign(values, run.table.correct, t)).values()) for t in taus
+            ]
+            assert found == expected, (name, state)
+
+
+def test_slider_buttons_and_typing_move_everything(explorer, runs):
+    run = runs["trm-6x6"]
+    values = cells.late_drift(run.table)
+    band = cells.band(values)
+    failures = int((~run.table.correct).sum())
+    for threshold, act in (
+        (band.strict, lambda: explorer.get_by_role("button", name=re.compile("^strict")).click()),
+        (band.otsu, lambda: explorer.get_by_role("button", name=re.compile("^Otsu")).click()),
+        (
+            0.25,
+            lambda: (
+                explorer.get_by_label("threshold, typed").fill("0.25"),
+                explorer.get_by_label("threshold, typed").press("Enter"),
+            ),
+        ),
+    ):
+        act()
+        expected = cells.count(cells.assign(values, run.table.correct, threshold))
+        assert shown(explorer) == expected
+        status = explorer.locator(".rrm-status").inner_text()
+        assert (f"{expected['B']} of {failures} failures settle" in status) or (
+            expected["B"] == 0 and f"0 of {failures}" in status
+        )
+    slider = explorer.get_by_label("threshold on log10 late drift")
+    slider.focus()
+    for key in ("ArrowLeft", "ArrowRight", "ArrowRight", "Home", "End"):
+        slider.press(key)
+        threshold = explorer.evaluate("document.querySelector('.rrm-explorer').explorer.tau")
+        assert shown(explorer) == cells.count(cells.assign(values, run.table.correct, threshold)), (
+            key
+        )
+
+
+def test_examples_and_selector_blind_ones_follow(explorer, runs):
+    run = runs["trm-6x6"]
+    values = cells.late_drift(run.table)
+    wrong = np.sort(values[~run.table.correct])
+    box = explorer.get_by_label("threshold, typed")
+    for threshold in (wrong[0] - 0.01, wrong[0] + 1e-3, wrong[6] + 1e-4, wrong[11] + 1e-4):
+        box.fill(repr(float(threshold)))
+        box.press("Enter")
+        expected = cells.settled_failures(run.table, threshold).head(12)
+        lines = explorer.locator(".rrm-examples tbody tr")
+        assert [
+            int(lines.nth(i).get_attribute("data-idx")) for i in range(lines.count())
+        ] == expected.idx.tolist()
+        assert [
+            lines.nth(i).get_attribute("data-cell") for i in range(lines.count())
+        ] == expected.cell.tolist()
+        assert [
+            lines.nth(i).locator("td").last.inner_text() == "yes" for i in range(lines.count())
+        ] == expected.selector_blind.tolist()
+
+
+def test_every_run_can_be_picked(explorer, runs):
+    for name, run in runs.items():
+        explorer.get_by_label("run", exact=True).select_option(name)
+        explorer.evaluate("name => rrm.rowsFor(name)", name)
+        values = cells.late_drift(run.table)
+        assert shown(explorer) == cells.count(
+            cells.assign(values, run.table.correct, cells.band(values).otsu)
+        )
+        for state in ("l", "both"):
+            explorer.get_by_label("drift of", exact=True).select_option(state)
+            values = cells.late_drift(run.table, state)
+            assert shown(explorer) == cells.count(
+                cells.assign(values, run.table.correct, cells.band(values).otsu)
+            )
+        explorer.get_by_label("drift of", exact=True).select_option("h")
+
+
+def test_an_example_opens_its_boards(explorer, runs):
+    explorer.locator(".rrm-examples tbody button").first.click()
+    explorer.wait_for_selector(".rrm-detail .rrm-board")
+    idx = int(explorer.locator(".rrm-examples tbody tr").first.get_attribute("data-idx"))
+    row = runs["trm-6x6"].table.set_index("idx").loc[idx]
+    assert explorer.locator(".rrm-detail .rrm-wrong").count() == round(
+        (1 - row.token_acc) * len(row.puzzle)
+    )
+    assert explorer.locator(".rrm-detail svg").count() == 2
+
+
+def test_charts_follow_the_threshold(explorer):
+    explorer.get_by_label("threshold, typed").fill("-0.5")
+    explorer.get_by_label("threshold, typed").press("Enter")
+    plots = [
+        explorer.locator(f".rrm-plot-{name} .rrm-now") for name in ("histogram", "scatter", "sweep")
+    ]
+    before = [plot.bounding_box()["x"] for plot in plots]
+    explorer.get_by_label("threshold, typed").fill("1.0")
+    explorer.get_by_label("threshold, typed").press("Enter")
+    after = [plot.bounding_box()["x"] for plot in plots]
+    assert all(b > a + 10 for a, b in zip(before, after, strict=True))
+
+
+def test_a_phone_is_wide_enough(book, browser):
+    context = browser.new_context(viewport={"width": 360, "height": 700})
+    page = context.new_page()
+    for name in PAGES:
+        visit(page, book, name)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, name
+    context.close()
+
+
+def test_the_kernel_component_counts_the_same_and_reports_back(page, runs, monkeypatch):
+    monkeypatch.delenv("RRM_PUBLISH", raising=False)
+    run = runs["hrm-6x6"]
+    component = widgets.live([run]).children[0]
+    page.goto("about:blank")
+    script = """async ([source, rows]) => {
+        const module = await import(URL.createObjectURL(new Blob([source], {type: 'text/javascript'})));
+        window.sent = {};
+        const model = {get: (name) => ({kind: 'explorer', rows})[name], on: () => null, send: () => null, set: (values) => Object.assign(window.sent, values), save_changes: () => { window.saved = true; }};
+        document.body.append(document.createElement('main'));
+        await module.default.render({model, el: document.querySelector('main')});
+    }"""
+    page.evaluate(script, [str(component._esm), json.loads(json.dumps(component.rows))])
+    values = cells.late_drift(run.table)
+    for threshold in np.quantile(values, [0.05, 0.2, 0.6]):
+        page.get_by_label("threshold, typed").fill(repr(float(threshold)))
+        page.get_by_label("threshold, typed").press("Enter")
+        assert shown(page) == cells.count(cells.assign(values, run.table.correct, threshold))
+    page.wait_for_function(
+        "tau => window.saved && window.sent.tau === tau", arg=float(threshold), timeout=5_000
+    )
+    assert page.evaluate("window.sent.run") == "hrm-6x6"
+    assert page.complaints == []
+
+
+# --- axe-core: nothing that a reader with a keyboard or a screen reader would be stopped by ---
+
+GRAVE = ("serious", "critical")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_no_serious_violation(book, page, theme):
+    found = {}
+    for name in PAGES:
+        page.emulate_media(color_scheme=theme)
+        visit(page, book, name)
+        page.evaluate(
+            "theme => { document.documentElement.dataset.mode = theme; document.documentElement.dataset.theme = theme; }",
+            theme,
+        )
+        page.wait_for_timeout(300)  # charts are drawn again
+        for v in Axe().run(page).response["violations"]:
+            ours = [
+                n
+                for n in v["nodes"]
+                if (v["id"], n["target"]) != ("aria-required-children", [".citation-list"])
+            ]  # docutils' own markup
+            if v["impact"] in GRAVE and ours:
+                found.setdefault(f"{v['id']}: {v['help']}", []).append(
+                    (name, ours[0]["html"][:200], ours[0]["failureSummary"][:300])
+                )
+    assert not found, "\n".join(
+        f"{rule}\n  " + "\n  ".join(map(str, where[:3])) for rule, where in found.items()
+    )
+
+
+def test_axe_is_awake(page):
+    page.set_content("<html><body><img src='data:,'><input></body></html>")
+    assert {"image-alt", "label"} <= {v["id"] for v in Axe().run(page).response["violations"]}
+
+
+# --- elsewhere: Binder, Colab, Pages ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def extension(root):
+    """The book's own Sphinx extension."""
+    spec = importlib.util.spec_from_file_location("rrm_book_ext", root / "book/_ext/rrm_book.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_published_page_has_a_picture_for_social_networks(root, extension):
+    text = "Failures keep moving."
+    tree = nodes.document(
+        None, None, "", nodes.section("", nodes.title("", "A title"), nodes.paragraph("", text))
+    )
+    context = {"title": "A title"}
+    extension.preview(
+        SimpleNamespace(
+            config=SimpleNamespace(
+                html_baseurl="https://owner.github.io/companion/", project="The book"
+            )
+        ),
+        "book/index",
+        "page.html",
+        context,
+        tree,
+    )
+    found = dict(
+        re.findall(r'<meta property="og:([a-z:_]+)" content="([^"]*)">', context["metatags"])
+    )
+    assert (
+        found["url"] == "https://owner.github.io/companion/book/index.html"
+        and found["description"] == text
+        and found["title"] == "A title"
+    )
+    name = found["image"].removeprefix("https://owner.github.io/companion/_static/")
+    assert Image.open(root / "book/_static" / name).size == (
+        int(found["image:width"]),
+        int(found["image:height"]),
+    )
+
+
+def test_the_ways_to_run_it_elsewhere_name_what_is_there(root, book, extension):
+    extras = tomllib.loads((root / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    text = extension.launch("https://github.com/owner/companion-book")
+    assert (
+        "https://mybinder.org/v2/gh/owner/companion-book/HEAD?urlpath=lab/tree/notebooks" in text
+        and (root / "notebooks").is_dir()
+    )
+    clone, install = re.search(r"```ipython3\n(.*)\n```", text, re.S).group(1).split("\n")
+    assert clone == "!git clone --depth 1 https://github.com/owner/companion-book companion"
+    assert (
+        install.removeprefix("%pip install --quiet -e ") == "companion[chapters]"
+        and "chapters" in extras
+    )
+    assert (
+        "OWNER/NAME" in extension.launch("")
+        and "OWNER/NAME" in (book / "book/run_it.html").read_text()
+    )
+    assert os.access(root / "binder/postBuild", os.X_OK)
+    binder = (root / "binder/requirements.txt").read_text().splitlines()
+    assert (
+        root / "binder" / binder[-1].removeprefix("-r ")
+    ).resolve() == root / "requirements.lock"
+
+
+def test_the_workflows_run_targets_of_the_makefile(root):
+    targets = set(re.findall(r"^(\w+):", (root / "Makefile").read_text(), re.M))
+    for path in sorted((root / ".github/workflows").glob("*.yml")):
+        jobs = yaml.safe_load(path.read_text())["jobs"]
+        runs = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
+        assert len(runs) >= 2 and all(
+            line.split()[0] == "make" and line.split()[1] in targets for line in runs
+        ), path
+    pages = yaml.safe_load((root / ".github/workflows/pages.yml").read_text())["jobs"]["build"][
+        "steps"
+    ]
+    assert [
+        step["with"]["path"] for step in pages if "upload-pages-artifact" in step.get("uses", "")
+    ] == ["_build/html"]

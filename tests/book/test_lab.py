@@ -1,0 +1,154 @@
+"""The components inside JupyterLab, with a kernel: what a slider moves comes back from Python."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import nbformat
+import pytest
+from rrm_companion import kernel, playground
+
+from rrm_core.analysis import cells
+
+CODE = """from rrm_companion import report, widgets
+runs = report.open_runs("hrm-6x6", ["trm-6x6"])
+widgets.live(runs)"""
+
+
+@pytest.fixture
+def lab(tmp_path):
+    """The address of a JupyterLab of its own over a folder with a notebook for each component."""
+    codes = {
+        "explorer": CODE,
+        "viewer": CODE.replace("live(runs)", "live_viewer(runs)"),
+        "playground": "from rrm_companion import playground\nplayground.live('linear')",
+    }
+    for name, code in codes.items():
+        book = nbformat.v4.new_notebook(
+            cells=[nbformat.v4.new_code_cell(code)],
+            metadata={
+                "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}
+            },
+        )
+        nbformat.write(book, tmp_path / f"{name}.ipynb")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    own = {
+        f"JUPYTER_{what}_DIR": str(tmp_path / ".jupyter" / what.lower())
+        for what in ("CONFIG", "DATA", "RUNTIME")
+    }
+    environment = (
+        {k: v for k, v in os.environ.items() if k != "RRM_PUBLISH"}
+        | own
+        | {"JUPYTERLAB_SETTINGS_DIR": str(tmp_path / ".jupyter" / "settings")}
+    )
+    options = [
+        "--no-browser",
+        "--allow-root",
+        f"--ServerApp.port={port}",
+        "--ServerApp.port_retries=0",
+        "--IdentityProvider.token=",
+        f"--ServerApp.root_dir={tmp_path}",
+        "--LabApp.news_url=None",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        "--LabApp.extension_manager=readonly",
+    ]
+    log = open(tmp_path / "lab.log", "w")
+    server = subprocess.Popen(
+        [sys.executable, "-m", "jupyterlab", *options],
+        env=environment,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(240):
+            assert server.poll() is None, (tmp_path / "lab.log").read_text()[-2000:]
+            try:
+                urllib.request.urlopen(address + "/api", timeout=1)
+                break
+            except OSError:
+                time.sleep(0.25)
+        yield address
+    finally:
+        server.terminate()
+        server.wait(20)
+        log.close()
+
+
+@pytest.fixture
+def opened(lab, browser):
+    """``opened(name)``: the page of a notebook in JupyterLab after Run All Cells; nothing but the server can be reached."""
+    context = browser.new_context(viewport={"width": 1500, "height": 1200})
+    context.route(
+        lambda url: not url.startswith((lab, lab.replace("http", "ws"), "data:", "blob:")),
+        lambda route: route.abort(),
+    )
+
+    def open_(name):
+        page = context.new_page()
+        page.goto(f"{lab}/lab/tree/{name}.ipynb?reset")
+        page.locator(".jp-NotebookPanel .jp-CodeCell").first.wait_for(timeout=90_000)
+        page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(
+            timeout=120_000
+        )  # the status bar; before, Run does nothing
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        return page
+
+    yield open_
+    context.close()
+
+
+def test_the_explorer_asks_python(opened, runs):
+    page, run = opened("explorer"), runs["hrm-6x6"]
+    page.locator(".rrm-explorer td.rrm-A b").wait_for(timeout=120_000)
+    values = cells.late_drift(run.table)
+    for quantile in (0.1, 0.45):
+        threshold = float(f"{values.min() + quantile * (values.max() - values.min()):.4f}")
+        box = page.get_by_label("threshold, typed")
+        box.fill(str(threshold))
+        box.press("Enter")
+        assert {
+            c: int(page.locator(f".rrm-explorer td.rrm-{c} b").inner_text()) for c in "ABCD"
+        } == cells.count(cells.assign(values, run.table.correct, threshold))
+        page.get_by_text(re.compile(re.escape(f"late drift < {threshold:.4f}"))).wait_for(
+            timeout=60_000
+        )
+        told = page.locator(".jp-OutputArea table.dataframe").inner_text()
+        for estimate in kernel.summary(run, threshold).estimate:
+            assert estimate in told
+    page.get_by_label("run", exact=True).select_option("trm-6x6")
+    told = f"{runs['trm-6x6'].label}, recomputed at log10"
+    page.locator(".jp-OutputArea").filter(has_text=told).first.wait_for(timeout=60_000)
+
+
+def test_the_viewer_asks_python_for_boards(opened):
+    page = opened("viewer")
+    page.locator(".rrm-viewer .rrm-board").nth(3).wait_for(timeout=120_000)
+    assert page.locator(".rrm-viewer .rrm-board td").count() >= 4 * 36
+
+
+def test_the_playground_asks_python_for_every_exponent(opened):
+    page = opened("playground")
+    page.get_by_role("button", name="shear, both shrink").wait_for(timeout=120_000)
+    page.get_by_role("button", name="shear, both shrink").click()
+    for steps in (16, 128):
+        page.get_by_role("button", name=f"{steps} steps").click()
+        page.get_by_text(f"recomputed by rrm_core.dynamics.exponents at T = {steps}").wait_for(
+            timeout=60_000
+        )
+        state = page.evaluate("document.querySelector('.rrm-playground').playground.state")
+        for row in playground.summary(state):
+            page.locator(".jp-OutputArea").get_by_text(row["value"]).first.wait_for(timeout=30_000)
+        assert (
+            f"{playground.linear_exact(steps, state['angle'], **state['values']):.3f}".replace(
+                "-", "−"
+            )
+            in page.locator(".rrm-playground .rrm-status").inner_text()
+        )

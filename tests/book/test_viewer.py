@@ -1,0 +1,911 @@
+"""The explorer's newer parts and the trajectory viewer in Chromium, without a network, against rrm_core and the parquet files."""
+
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from rrm_companion import pagedata, widgets
+
+from rrm_core.analysis import cells, stats
+from rrm_core.runs import tables
+
+CELLS = "ABCD"
+
+
+@pytest.fixture(scope="session")
+def site(runs, tmp_path_factory):
+    """A page with the explorer and the viewer of every shipped run, its scripts and sidecars beside it, as in the book."""
+    from rrm_companion.kernel import COMPONENTS, STYLES
+
+    folder = tmp_path_factory.mktemp("site")
+    patch = pytest.MonkeyPatch()
+    patch.setenv("RRM_PUBLISH", "1")
+    widgets.write_static(folder / "_static" / "rrm", list(runs.values()))
+    shown = sorted(
+        runs.values(), key=lambda run: run.name != "trm-6x6"
+    )  # the run that most tests look at comes first
+    body = widgets.explorer(shown).html + widgets.viewer(shown).html
+    patch.undo()
+    head = "".join(f'<script src="_static/rrm/{n}"></script>' for n in COMPONENTS) + "".join(
+        f'<link rel="stylesheet" href="_static/rrm/{n}">' for n in STYLES
+    )
+    (folder / "index.html").write_text(
+        f'<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8"><title>t</title>{head}</head><body><main>{body}</main></body></html>'
+    )
+    return folder / "index.html"
+
+
+@pytest.fixture
+def live(site, page):
+    """The page with both components live and the viewer filled."""
+    page.goto(site.as_uri())
+    page.wait_for_function(
+        "[...document.querySelectorAll('.rrm-explorer, .rrm-viewer')].every(f => f.dataset.live === 'yes')",
+        timeout=30_000,
+    )
+    settle(page)
+    return page
+
+
+def settle(page):
+    """Wait until the viewer has followed the explorer and shows four panels."""
+    page.wait_for_function(
+        """() => { const e = document.querySelector('.rrm-explorer').explorer, v = document.querySelector('.rrm-viewer');
+        return v.viewer.tau === e.tau && v.dataset.filled === e.run + ' ' + e.tau; }""",
+        timeout=15_000,
+    )
+
+
+def move(page, tau):
+    page.evaluate("t => document.querySelector('.rrm-explorer').explorer.move(t)", tau)
+
+
+def thresholds(values):
+    """200 thresholds over all quantiles, the extremes beyond and values that are met exactly."""
+    many = np.unique(
+        [
+            *np.quantile(values, np.linspace(0, 1, 180)),
+            *values[::20][:50],
+            *np.linspace(values.min() - 1, values.max() + 1, 10),
+        ]
+    )
+    return many[np.linspace(0, len(many) - 1, 200).round().astype(int)]
+
+
+# --- the explorer ------------------------------------------------------------------------------------------------
+
+
+def test_auc_and_interval_are_those_of_stats(live, runs):
+    for name, run in runs.items():
+        score, correct = -run.table.lambda_1.to_numpy("float64"), run.table.correct.to_numpy()
+        for state in cells.STATES:
+            values = cells.late_drift(run.table, state)
+            taus = thresholds(values)
+            assert len(np.unique(taus)) == 200 and np.isin(taus, values).sum() > 20
+            live.evaluate("name => rrm.rowsFor(name)", name)
+            found = live.evaluate(
+                "([run, state, taus]) => taus.map(t => rrm.auc(rrm.rows[run], state, t))",
+                [name, state, taus.tolist()],
+            )
+            measured = 0
+            for tau, got in zip(taus, found, strict=True):
+                out = values >= tau
+                expected = stats.auc(score[out], correct[out])
+                if np.isnan(expected.value):
+                    assert got["value"] is None
+                    continue
+                measured += 1
+                assert got["value"] == pytest.approx(expected.value, abs=1e-12), (name, state, tau)
+                if got["low"] is not None:
+                    assert [got["low"], got["high"]] == pytest.approx(
+                        [expected.low, expected.high], abs=1e-9
+                    ), (name, state, tau)
+            assert measured > 100 and sum(g["low"] is not None for g in found) > 100
+
+
+def test_auc_counts_ties_half_and_knows_its_edges(live):
+    rng = np.random.default_rng(0)
+    script = "([l, y, d, tau]) => rrm.auc({n: l.length, lambda_1: l, correct: y, states: {h: {late: d}}}, 'h', tau)"
+    for tied in (2, 5, 60):
+        score, correct, late = (
+            rng.integers(0, tied, 60),
+            rng.integers(0, 2, 60),
+            rng.normal(size=60),
+        )
+        for tau in (-9.0, 0.0, 1.0):
+            got, out = (
+                live.evaluate(script, [score.tolist(), correct.tolist(), late.tolist(), tau]),
+                late >= tau,
+            )
+            expected = stats.auc(-score[out], correct[out])
+            assert got["value"] == pytest.approx(expected.value, abs=1e-12) and [
+                got["low"],
+                got["high"],
+            ] == pytest.approx([expected.low, expected.high], abs=1e-9)
+    for score, correct in (
+        ([1, 2, 3, 4], [1, 1, 0, 0]),
+        ([1, 2, 3, 4], [0, 0, 1, 1]),
+        ([1, 2, 3], [0, 1, 1]),
+        ([2, 1, 3], [0, 1, 1]),
+    ):
+        got, expected = (
+            live.evaluate(script, [score, correct, [0] * len(score), -1]),
+            stats.auc(-np.array(score), correct),
+        )
+        assert [got["value"], got["low"], got["high"]] == pytest.approx(
+            [expected.value, expected.low, expected.high], abs=1e-9
+        )
+    assert live.evaluate(script, [[1, 2], [1, 1], [0, 0], -1])["value"] is None
+
+
+def test_the_page_shows_auc_and_the_mark_of_the_sweep_moves(live, runs):
+    run = runs["trm-6x6"]
+    values, correct = cells.late_drift(run.table), run.table.correct.to_numpy()
+    seen = []
+    for tau in np.quantile(values, [0.1, 0.45, 0.8]):
+        move(live, float(tau))
+        out = values >= tau
+        assert (
+            f"{stats.auc(-run.table.lambda_1.to_numpy()[out], correct[out]).value:.3f}"
+            in live.locator(".rrm-auc").inner_text()
+        )
+        at = live.evaluate("t => rrm.sweepAt(rrm.rows['trm-6x6'], 'h', t)", float(tau))
+        n = cells.count(cells.assign(values, correct, tau))
+        assert at == {
+            "percentile": 100 * (n["A"] + n["B"]) / len(values),
+            "wrong": n["B"] / (n["B"] + n["D"]),
+            "correct": n["A"] / (n["A"] + n["C"]),
+        }
+        dot = live.locator(".rrm-plot-sweep .rrm-dot.rrm-back-wrong").bounding_box()
+        host = live.locator(".rrm-plot-sweep").bounding_box()
+        width, height = host["width"] - 40 - 12, 215 - 22 - 34
+        assert dot["x"] + 5 - host["x"] == pytest.approx(40 + width * at["percentile"] / 100, abs=1)
+        assert dot["y"] + 5 - host["y"] == pytest.approx(22 + height * (1 - at["wrong"]), abs=1)
+        seen.append(dot["x"])
+    assert seen == sorted(set(seen))
+    points = live.evaluate("rrm.rows['trm-6x6'].states.h.sweep")
+    assert [p["settled_failures"] for p in points] == cells.sweep(
+        values, correct
+    ).settled_failures.tolist()
+
+
+def listed(page):
+    return [
+        int(i)
+        for i in page.locator(".rrm-examples tbody tr").evaluate_all(
+            "rows => rows.map(r => r.dataset.idx)"
+        )
+    ]
+
+
+def test_headings_sort_the_whole_list_both_ways(live, runs):
+    df = runs["trm-6x6"].table
+    values = cells.late_drift(df)
+    threshold = float(np.quantile(values[~df.correct], 0.5))
+    move(live, threshold)
+    inside = cells.settled_failures(df, threshold).merge(df[["idx", "backtracks"]], on="idx")
+    assert len(inside) > 100
+    for head, column in (
+        ("λ1", "lambda_1"),
+        ("naked", "naked_backtracks"),
+        ("backtracks", "backtracks"),
+        ("cells right", "token_acc"),
+        ("puzzle", "idx"),
+    ):
+        button = live.locator(".rrm-examples thead").get_by_role(
+            "button", name=re.compile(f"^{head}")
+        )
+        for ascending, word in ((True, "ascending"), (False, "descending")):
+            button.click()
+            assert (
+                listed(live)
+                == inside.sort_values(column, ascending=ascending, kind="stable")
+                .idx.head(12)
+                .tolist()
+            ), (head, word)
+            assert button.locator("..").get_attribute("aria-sort") == word
+    live.get_by_role("button", name=re.compile("^show all")).click()
+    assert len(listed(live)) == len(inside)
+
+
+def test_a_brush_shows_the_puzzles_inside_it_by_cell(live, runs):
+    df = runs["trm-6x6"].table
+    values = cells.late_drift(df)
+    tau = live.evaluate("document.querySelector('.rrm-explorer').explorer.tau")
+    before = listed(live)
+    pane = live.locator(".rrm-plot-scatter .rrm-pane")
+    pane.scroll_into_view_if_needed()
+    box = pane.bounding_box()
+    live.mouse.move(box["x"] + 0.55 * box["width"], box["y"] + 0.3 * box["height"])
+    live.mouse.down()
+    live.mouse.move(box["x"] + 0.7 * box["width"], box["y"] + 0.6 * box["height"], steps=4)
+    live.mouse.up()
+    live.wait_for_function(
+        "document.querySelector('.rrm-examples caption').textContent.startsWith('Brushed')"
+    )
+    live.wait_for_timeout(100)
+    low, high, down, up = (
+        float(live.get_by_label(f"brush: {name}").input_value())
+        for name in ("late drift from", "late drift to", "λ1 from", "λ1 to")
+    )
+    assert low < tau < high or high > low
+    live.evaluate(
+        "b => document.querySelector('.rrm-explorer').explorer.setBrush(b)",
+        {"x": [low, high], "y": [down, up]},
+    )
+    inside = df.assign(late=values, cell=cells.assign(values, df.correct, tau))[
+        (values >= low) & (values <= high) & (df.lambda_1 >= down) & (df.lambda_1 <= up)
+    ].sort_values("late", kind="stable")
+    assert len(inside) > 12 and inside.cell.nunique() > 1
+    assert listed(live) == inside.idx.head(12).tolist()
+    assert (
+        live.locator(".rrm-examples tbody tr").evaluate_all("rows => rows.map(r => r.dataset.cell)")
+        == inside.cell.head(12).tolist()
+    )
+    n = cells.count(inside.cell.to_numpy())
+    assert (
+        f"{len(inside)} puzzles ({', '.join(f'{c} {n[c]}' for c in CELLS)})"
+        in live.locator(".rrm-examples caption").inner_text()
+    )
+    live.get_by_role("button", name="clear the brush").click()
+    assert listed(live) == before and live.locator(".rrm-brush").is_hidden()
+
+
+def test_the_brush_works_by_keyboard_alone(live, runs):
+    df = runs["trm-6x6"].table
+    live.locator(".rrm-brushing summary").focus()
+    live.keyboard.press("Enter")
+    live.keyboard.press("Tab")
+    live.keyboard.type("1.2")
+    values = cells.late_drift(df)
+    inside = df.idx[values >= 1.2].to_numpy()[np.argsort(values[values >= 1.2], kind="stable")]
+    assert listed(live) == inside[:12].tolist()
+    assert live.locator(".rrm-brush").is_visible()
+
+
+def test_an_example_opens_with_both_profiles(live, runs):
+    run = runs["trm-6x6"]
+    live.evaluate("document.querySelector('.rrm-explorer').explorer.open(100)")
+    live.wait_for_selector(".rrm-detail .rrm-board")
+    row = run.table.iloc[100]
+    assert live.locator(".rrm-detail .rrm-wrong").count() == round((1 - row.token_acc) * 36)
+    one = live.evaluate("rrm.example('trm-6x6', 100)")
+    assert one["puzzle"] == row.puzzle
+    assert one["growth"][-1] == pytest.approx(row.lambda_1, rel=1e-3)
+    assert one["growth"] == pytest.approx(
+        [
+            tables.lambda_at(run.table.iloc[[100]], h, run.updates_per_segment)[0]
+            for h in range(1, 17)
+        ],
+        rel=1e-3,
+    )
+    assert one["drift"] == pytest.approx(
+        np.log10([row[c] for c in tables.columns("drift_h")]), rel=1e-3
+    )
+    profiles = live.locator(".rrm-detail .rrm-plot svg")
+    assert profiles.count() == 2 and live.locator(".rrm-detail .rrm-own").count() == 2
+    assert all(live.locator(f".rrm-detail .rrm-band.rrm-cell-{cell}").count() == 2 for cell in "AD")
+    assert str(one["growth"][7]) in profiles.nth(1).get_attribute("aria-label")
+
+
+# --- examples and the viewer -------------------------------------------------------------------------------------
+
+
+def test_blocks_restore_every_board(runs):
+    for name, run in runs.items():
+        found = {idx: example for block in pagedata.blocks(run) for idx, example in block.items()}
+        boards = tables.read_trajectories(name).set_index("idx")[tables.columns("answer")]
+        assert list(found) == run.table.idx.tolist()
+        for idx, example in found.items():
+            text, decoded = "", []
+            for piece in example["answers"]:
+                text = piece or text
+                decoded.append(text)
+            assert decoded == boards.loc[idx].tolist()
+
+
+def test_the_halting_margin_is_above_zero_where_the_model_would_stop(runs):
+    for run in runs.values():
+        found = {
+            idx: np.array(example["margin"][:-1]) > 0
+            for block in pagedata.blocks(run)
+            for idx, example in block.items()
+        }
+        for idx, halted in zip(run.table.idx, run.table.halted_at, strict=True):
+            assert (int(found[idx].argmax()) + 1 if found[idx].any() else 0) == halted, (
+                run.name,
+                idx,
+            )
+
+
+def test_boards_come_in_blocks_on_demand(live, site):
+    loaded = "[...document.scripts].map(s => s.src).filter(s => s.includes('/boards/'))"
+    before = live.evaluate(loaded)
+    assert 0 < len(before) <= 4 and len(set(before)) == len(before)
+    live.evaluate(
+        "rrm.example('trm-9x9-small', 1000).then(() => rrm.example('trm-9x9-small', 1001))"
+    )
+    new = set(live.evaluate(loaded)) - set(before)
+    assert len(new) == 1 and new.pop().endswith(f"boards/trm-9x9-small/{1000 // pagedata.BLOCK}.js")
+    assert all(
+        f.stat().st_size < 120_000 for f in (site.parent / "_static/rrm/boards").rglob("*.js")
+    )
+    assert live.complaints == []
+
+
+def panel(page, cell):
+    return page.locator(f".rrm-panel[data-cell={cell}]")
+
+
+def test_the_typical_puzzle_of_each_cell_is_shown(live, runs):
+    for name in runs:
+        live.locator(".rrm-explorer").get_by_label("run", exact=True).select_option(name)
+        live.evaluate("name => rrm.rowsFor(name)", name)
+        settle(live)
+        values, df = cells.late_drift(runs[name].table), runs[name].table
+        assigned = cells.assign(values, df.correct, cells.band(values).otsu)
+        for cell, at in cells.typical(values, assigned).items():
+            if at is None:
+                assert "No puzzle is in cell" in panel(live, cell).inner_text()
+            else:
+                assert (
+                    panel(live, cell)
+                    .locator("figcaption")
+                    .inner_text()
+                    .startswith(f"#{df.idx.iloc[at]} after")
+                )
+            assert (
+                panel(live, cell).locator(".rrm-n").inner_text()
+                == f"n = {(assigned == cell).sum()}"
+            )
+
+
+def test_every_step_shows_the_board_of_its_segment(live, runs):
+    df, boards = (
+        runs["trm-6x6"].table.set_index("idx"),
+        tables.read_trajectories("trm-6x6").set_index("idx"),
+    )
+    slider = live.get_by_label("segment", exact=True)
+    slider.focus()
+    slider.press("Home")
+    for t in range(1, 17):
+        for cell in CELLS:
+            idx = int(
+                re.match(
+                    r"#(\d+) after segment (\d+)",
+                    panel(live, cell).locator("figcaption").inner_text(),
+                ).group(1)
+            )
+            expected = boards.loc[idx, f"answer_{t:02d}"]
+            assert "".join(panel(live, cell).locator("td").all_inner_texts()) == expected
+            wrong = sum(a != b for a, b in zip(expected, df.loc[idx, "solution"], strict=True))
+            assert panel(live, cell).locator(".rrm-wrong").count() == wrong
+            words = panel(live, cell).locator(".rrm-words").inner_text()
+            halted = df.loc[idx, "halted_at"]
+            assert f"{wrong} of 36 cells wrong" in words
+            assert ("never stop" in words, f"would stop at {halted}" in words) == (
+                halted == 0,
+                0 < halted <= t,
+            )
+            drift = np.log10(df.loc[idx, f"drift_h_{t:02d}"])
+            assert float(
+                panel(live, cell).locator(".rrm-value").first.text_content().replace("−", "-")
+            ) == pytest.approx(drift, abs=0.006)
+        assert live.locator(".rrm-count").inner_text() == f"segment {t} of 16"
+        slider.press("ArrowRight")
+
+
+def test_play_runs_pauses_and_ends(live):
+    at = "document.querySelector('.rrm-viewer').viewer.segment"
+    live.locator(".rrm-play").focus()
+    live.keyboard.press("Enter")
+    assert live.locator(".rrm-play").inner_text() == "pause"
+    live.wait_for_function(f"{at} >= 3", timeout=10_000)
+    live.keyboard.press("Enter")
+    held = live.evaluate(at)
+    live.wait_for_timeout(1_600)
+    assert live.evaluate(at) == held and live.locator(".rrm-play").inner_text() == "play"
+    live.evaluate("document.querySelector('.rrm-viewer').viewer.at(15)")
+    live.keyboard.press("Enter")
+    live.wait_for_function(f"{at} === 16", timeout=10_000)
+    assert live.locator(".rrm-play").inner_text() == "play"
+    live.keyboard.press("Enter")
+    live.wait_for_function(f"{at} < 4", timeout=10_000)
+
+
+def test_an_empty_cell_says_so_and_others_can_be_picked(live, runs):
+    df = runs["trm-6x6"].table
+    values = cells.late_drift(df)
+    move(live, float(values.min() - 1))
+    settle(live)
+    assert [panel(live, c).locator(".rrm-board").count() for c in CELLS] == [0, 0, 1, 1]
+    assert (
+        "No puzzle is in cell B" in panel(live, "B").inner_text()
+        and panel(live, "B").locator("select").is_disabled()
+    )
+    last = panel(live, "D").locator("option").last.get_attribute("value")
+    panel(live, "D").locator("select").select_option(last)
+    live.wait_for_function(
+        "i => document.querySelector('.rrm-panel[data-cell=D] figcaption').textContent.startsWith('#' + i + ' ')",
+        arg=int(df.idx.iloc[int(last)]),
+    )
+    typed = panel(live, "C").get_by_label("number of a puzzle")
+    typed.fill("99999")
+    typed.press("Enter")
+    assert "No puzzle 99999 in trm-6x6: expected one of 0 to 2047" in panel(live, "C").inner_text()
+    wrong = int(df.idx[~df.correct].iloc[0])
+    typed.fill(str(wrong))
+    typed.press("Enter")
+    live.wait_for_function(
+        "i => (document.querySelector('.rrm-panel[data-cell=C] figcaption') || {textContent: ''}).textContent.startsWith('#' + i + ' ')",
+        arg=wrong,
+    )
+    assert "This puzzle is in cell D" in panel(live, "C").inner_text()
+
+
+def test_an_example_of_the_explorer_can_be_watched(live):
+    live.locator(".rrm-examples tbody button").last.click()
+    live.get_by_role("button", name="watch its 16 segments").click()
+    idx = listed(live)[-1]
+    live.wait_for_function(
+        "i => document.querySelector('.rrm-panel[data-cell=B] figcaption').textContent.startsWith('#' + i + ' ')",
+        arg=idx,
+    )
+
+
+def test_both_themes_and_a_phone(site, browser):
+    context = browser.new_context(viewport={"width": 360, "height": 700})
+    page = context.new_page()
+    page.goto(site.as_uri())
+    page.wait_for_selector(".rrm-panel .rrm-board")
+    page.locator(".rrm-examples tbody button").first.click()
+    page.wait_for_selector(".rrm-detail .rrm-board")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    canvas = "document.querySelector('.rrm-plot-scatter canvas').toDataURL()"
+    light = page.evaluate(canvas)
+    page.evaluate("document.documentElement.dataset.theme = 'dark'")
+    page.wait_for_function(f"light => {canvas} !== light", arg=light, timeout=5_000)
+    context.close()
+
+
+def test_a_viewer_without_scripts_shows_boards(site, browser):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(site.as_uri())
+    assert (
+        page.locator(".rrm-viewer .rrm-board").count() >= 9
+        and page.locator(".rrm-explorer table").count() == 1
+    )
+    context.close()
+
+
+def test_a_component_of_no_runs_is_refused():
+    with pytest.raises(ValueError, match="no runs for the viewer"):
+        widgets.viewer([])
+
+
+# --- with a kernel -----------------------------------------------------------------------------------------------
+
+
+STUB = """async ([source, kind, rows]) => {
+    const module = await import(URL.createObjectURL(new Blob([source], {type: 'text/javascript'})));
+    const listeners = [];
+    window.sent = {};
+    window.asked = [];
+    window.answer = (message) => listeners.forEach(f => f(message));
+    const model = {get: (name) => ({kind, rows})[name], set: (values) => Object.assign(window.sent, values), save_changes: () => { window.saved = true; },
+                   on: (_, f) => listeners.push(f), send: (message) => window.asked.push(message)};
+    document.body.append(document.createElement('main'));
+    await module.default.render({model, el: document.querySelector('main')});
+}"""
+
+
+@pytest.mark.parametrize("kind", ["explorer", "viewer"])
+def test_the_kernel_answers_requests_for_boards(kind, page, runs, monkeypatch):
+    monkeypatch.delenv("RRM_PUBLISH", raising=False)
+    run = runs["hrm-6x6"]
+    component = (
+        widgets.live([run]).children[0] if kind == "explorer" else widgets.live_viewer([run])
+    )
+    replies = []
+    monkeypatch.setattr(component, "send", lambda content, buffers=None: replies.append(content))
+    page.goto("about:blank")
+    page.evaluate(STUB, [str(component._esm), kind, json.loads(json.dumps(component.rows))])
+    if kind == "explorer":
+        assert (
+            page.locator(".rrm-plot-scatter canvas").count() == 1
+            and page.locator(".rrm-plot-sweep svg").count() == 1
+        )
+        page.locator(".rrm-examples tbody button").first.click()
+    page.wait_for_function("window.asked.length > 0")
+    for wanted in page.evaluate("window.asked"):
+        component._handle_custom_msg(wanted, [])
+        page.evaluate("message => window.answer(message)", json.loads(json.dumps(replies[-1])))
+    page.wait_for_selector(
+        ".rrm-detail .rrm-board" if kind == "explorer" else ".rrm-panel[data-cell=D] .rrm-board"
+    )
+    component._handle_custom_msg({"run": "nothing", "block": 0}, [])
+    component._handle_custom_msg({"run": "hrm-6x6", "block": 10**6}, [])
+    assert len(replies) == page.evaluate("window.asked.length")
+    assert page.complaints == []
+
+
+# --- the keyboard alone ------------------------------------------------------------------------------------------
+
+
+def walk(page, inside):
+    """[(name, focus is visible)] of what Tab reaches from the control in focus until it leaves `inside`."""
+    seen = []
+    script = """inside => { const n = document.activeElement; if (!n.closest(inside)) return null; const style = getComputedStyle(n);
+        return [n.getAttribute('aria-label') || n.textContent, n.matches(':focus-visible') && style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 1]; }"""
+    while (found := page.evaluate(script, inside)) and len(seen) < 60:
+        seen.append(tuple(found))
+        page.keyboard.press("Tab")
+    return seen
+
+
+def to(page, name, within=".rrm-explorer"):
+    """Press Tab until the control of this name has the focus."""
+    for _ in range(60):
+        here = page.evaluate(
+            "inside => { const n = document.activeElement; return n.closest(inside) && (n.getAttribute('aria-label') || n.textContent); }",
+            within,
+        )
+        if here is not None and re.fullmatch(name, here):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"Tab does not reach {name!r}")
+
+
+def saved(page):
+    """The table that the save button gives, and the name of its file."""
+    with page.expect_download() as waiting:
+        page.locator(".rrm-explorer button", has_text="as CSV").click()
+    return pd.read_csv(waiting.value.path()), waiting.value.suggested_filename
+
+
+def test_the_saved_table_holds_every_puzzle_and_its_cell(live, runs):
+    df = runs["trm-6x6"].table
+    late = cells.late_drift(df)
+    tau = float(np.quantile(late, 0.4))
+    move(live, tau)
+    table, name = saved(live)
+    assert (
+        name == "trm-6x6-cells.csv"
+        and (table.run == "trm-6x6").all()
+        and (table.drift_of == "h").all()
+        and (table.threshold == tau).all()
+    )
+    assert table.idx.tolist() == df.idx.tolist() and table.cell.tolist() == list(
+        cells.assign(late, df.correct, tau)
+    )
+    assert (table.late_drift.to_numpy() == late).all() and (
+        table.correct.to_numpy() == df.correct.to_numpy()
+    ).all()
+    assert (table.lambda_1.astype("float32").to_numpy() == df.lambda_1.to_numpy()).all()
+    for column in ("halted_at", "givens", "backtracks", "naked_backtracks"):
+        assert table[column].tolist() == df[column].tolist()
+    assert table.token_acc.to_numpy() == pytest.approx(df.token_acc.to_numpy(), rel=1e-4)
+    assert table.halting_margin.to_numpy() == pytest.approx(
+        tables.halting_margin(df)[:, -1], rel=1e-4
+    )
+    box = {"x": [-3, 1], "y": [-0.2, 0.05]}
+    live.evaluate("b => document.querySelector('.rrm-explorer').explorer.setBrush(b)", box)
+    inside = (late >= -3) & (late <= 1) & (df.lambda_1 >= -0.2) & (df.lambda_1 <= 0.05)
+    assert (
+        0 < inside.sum() < len(df)
+        and live.locator(
+            ".rrm-explorer button", has_text=f"save the {inside.sum()} brushed puzzles as CSV"
+        ).is_visible()
+    )
+    assert saved(live)[0].idx.tolist() == df.idx[inside].tolist()
+    assert live.complaints == []
+
+
+def test_a_link_leads_to_the_view_that_it_was_taken_from(live, site, runs):
+    def view(page):
+        return page.evaluate(
+            "(({run, state, tau}) => [run, state, tau])(document.querySelector('.rrm-explorer').explorer)"
+        )
+
+    live.locator(".rrm-explorer select").first.select_option("hrm-6x6-late")
+    live.wait_for_function(
+        "document.querySelector('.rrm-explorer').explorer.run === 'hrm-6x6-late'"
+    )
+    live.locator(".rrm-explorer select").nth(1).select_option("l")
+    tau = float(np.quantile(cells.late_drift(runs["hrm-6x6-late"].table, "l"), 0.3))
+    move(live, tau)
+    link = live.locator(".rrm-explorer a", has_text="link to this view").get_attribute("href")
+    assert view(live) == ["hrm-6x6-late", "l", tau]
+    live.goto(site.as_uri() + link)
+    live.wait_for_function(
+        "tau => document.querySelector('.rrm-explorer').explorer?.tau === tau", arg=tau
+    )
+    assert (
+        view(live) == ["hrm-6x6-late", "l", tau]
+        and live.locator(".rrm-explorer select").first.input_value() == "hrm-6x6-late"
+    )
+    live.goto(site.as_uri() + "?explorer=hrm-6x6-late")  # no threshold: Otsu's
+    live.wait_for_function(
+        "document.querySelector('.rrm-explorer').explorer?.run === 'hrm-6x6-late'"
+    )
+    assert view(live) == [
+        "hrm-6x6-late",
+        "h",
+        pytest.approx(cells.band(cells.late_drift(runs["hrm-6x6-late"].table)).otsu),
+    ]
+    assert live.complaints == []
+
+
+@pytest.mark.parametrize(
+    "part, said",
+    [
+        ("explorer=nobody", "the run “nobody”; there are "),
+        ("explorer=trm-6x6&drift=x", "the drift of “x”; there are h, l, both"),
+        ("explorer=trm-6x6&below=1e999", "the threshold “1e999”; expected a number"),
+        ("explorer=<img src=x onerror=alert(1)>", "the run “<img src=x"),
+    ],
+)
+def test_a_link_to_nowhere_says_so_and_leaves_the_view(part, said, live, site):
+    before = live.locator(".rrm-status").inner_text()
+    live.goto(f"{site.as_uri()}?{part}")
+    live.wait_for_function("document.querySelector('.rrm-explorer [role=alert]').textContent")
+    assert (
+        said in live.locator(".rrm-explorer [role=alert]").inner_text()
+        and live.locator(".rrm-status").inner_text() == before
+    )
+    assert live.locator(".rrm-explorer img").count() == 0
+    live.locator(".rrm-explorer a", has_text="link to this view").click()
+    live.wait_for_function(
+        "document.querySelector('.rrm-explorer [role=alert]')?.textContent === ''"
+    )
+    assert live.complaints == []
+
+
+HEADS = [
+    "puzzle",
+    "cell",
+    "late drift",
+    "cells right",
+    "λ1",
+    "halting margin",
+    "halted at",
+    "givens",
+    "backtracks*",
+    "naked*",
+    "selector-blind",
+]
+
+
+def test_tab_reaches_every_control_of_the_explorer_in_order(live, runs):
+    failures = int((~runs["trm-6x6"].table.correct).sum())
+    move(live, 99.0)  # every failure is listed, so that there is something to show all of
+    live.locator(".rrm-explorer select").first.focus()
+    seen = walk(live, ".rrm-explorer")
+    rows, total = [f"show puzzle {idx}" for idx in listed(live)], len(runs["trm-6x6"].table)
+    names = [re.sub(r" -?−?[\d.]+( \([\d.]+ %\))?$", "", name) for name, _ in seen]
+    assert len(rows) == 12
+    assert names == [
+        "run",
+        "drift of",
+        "threshold, typed",
+        "Otsu",
+        "strict",
+        "threshold on log10 late drift",
+        "brush by numbers",
+        "table of examples",
+        *HEADS,
+        *(re.sub(r" \d+$", "", r) for r in rows),
+        "show all",
+        f"save all {total} puzzles as CSV",
+        "link to this view",
+    ]
+    assert [name for name, _ in seen][19:] == [
+        *rows,
+        f"show all {failures}",
+        f"save all {total} puzzles as CSV",
+        "link to this view",
+    ]
+    assert [name for name, visible in seen if not visible] == []
+    back = []
+    for _ in seen:
+        live.keyboard.press("Shift+Tab")
+        back.append(
+            live.evaluate(
+                "document.activeElement.getAttribute('aria-label') || document.activeElement.textContent"
+            )
+        )
+    assert back == [name for name, _ in seen][::-1]
+
+
+def test_keys_alone_work_every_control_of_the_explorer(live, runs):
+    def state():
+        return live.evaluate(
+            "(({run, state, tau}) => ({run, state, tau}))(document.querySelector('.rrm-explorer').explorer)"
+        )
+
+    live.locator(".rrm-explorer select").first.focus()
+    first = state()["run"]
+    live.keyboard.press("ArrowDown")
+    live.wait_for_function(
+        "run => document.querySelector('.rrm-explorer').explorer.run !== run", arg=first
+    )
+    live.keyboard.press("ArrowUp")
+    live.wait_for_function(
+        "run => document.querySelector('.rrm-explorer').explorer.run === run", arg=first
+    )
+    df = runs[first].table
+    to(live, "drift of")
+    live.keyboard.press("ArrowDown")
+    assert state()["state"] == "l"
+    live.keyboard.press("Home")
+    assert state()["state"] == "h"
+    band = cells.band(cells.late_drift(df))
+    to(live, "threshold, typed")
+    live.keyboard.press("Control+A")
+    live.keyboard.type("0.5")
+    assert state()["tau"] == 0.5
+    live.keyboard.press("ArrowUp")
+    assert state()["tau"] > 0.5
+    for name, key, value in (("Otsu .*", "Space", band.otsu), ("strict .*", "Enter", band.strict)):
+        to(live, name)
+        live.keyboard.press(key)
+        assert (
+            state()["tau"] == pytest.approx(value)
+            and live.evaluate("document.activeElement.getAttribute('aria-pressed')") == "true"
+        )
+    to(live, "threshold on log10 late drift")
+    for key, sign in (
+        ("ArrowRight", 1),
+        ("ArrowLeft", -1),
+        ("PageUp", 1),
+        ("PageDown", -1),
+        ("End", 1),
+        ("Home", -1),
+    ):
+        before = state()["tau"]
+        live.keyboard.press(key)
+        assert np.sign(state()["tau"] - before) == sign, key
+    live.keyboard.press("End")  # every failure is settled now, and listed
+
+    to(live, "brush by numbers")
+    live.keyboard.press("Enter")
+    values, lambdas = cells.late_drift(df), df.lambda_1.to_numpy()
+    box = {"late drift from": -3, "late drift to": 1, "λ1 from": -0.2, "λ1 to": 0.05}
+    for name, bound in box.items():
+        to(live, f"brush: {name}")
+        live.keyboard.type(str(bound))
+    inside = (values >= -3) & (values <= 1) & (lambdas >= -0.2) & (lambdas <= 0.05)
+    assert 12 < inside.sum() < len(df)
+    assert (
+        live.locator(".rrm-examples caption")
+        .inner_text()
+        .startswith(f"Brushed: {inside.sum()} puzzles")
+    )
+    to(live, "clear the brush")
+    live.keyboard.press("Space")
+    assert (
+        live.locator(".rrm-examples caption").inner_text().startswith("Settled failures")
+        and live.locator(".rrm-brush").is_hidden()
+    )
+    assert (
+        live.evaluate("document.activeElement.textContent") == "brush by numbers"
+    )  # the button is gone, the focus is not lost
+
+    settled = df[~df.correct].assign(late=values[~df.correct]).sort_values("late", kind="stable")
+    to(live, "λ1")
+    for key, ascending in (("Enter", True), ("Space", False)):
+        live.keyboard.press(key)
+        assert (
+            listed(live)
+            == settled.sort_values("lambda_1", ascending=ascending, kind="stable")
+            .idx.head(12)
+            .tolist()
+        )
+    order = settled.sort_values("lambda_1", ascending=False, kind="stable").idx.tolist()
+    to(live, "show all .*")
+    live.keyboard.press("Enter")
+    assert listed(live) == order
+    assert (
+        live.evaluate("document.activeElement.getAttribute('aria-label')")
+        == f"show puzzle {order[12]}"
+    )  # the first row that was not there before
+    live.keyboard.press("Enter")
+    live.wait_for_selector(".rrm-detail .rrm-board")
+    assert (
+        live.locator(".rrm-detail p").first.inner_text().startswith(f"Puzzle {order[12]}, cell B")
+    )
+    live.locator(".rrm-examples tbody button").last.focus()
+    to(live, "watch its 16 segments")
+    live.keyboard.press("Enter")
+    live.wait_for_function(
+        "i => document.querySelector('.rrm-panel[data-cell=B] figcaption').textContent.startsWith('#' + i + ' ')",
+        arg=order[12],
+    )
+    assert live.evaluate("document.activeElement.textContent") == "play"
+    assert live.complaints == []
+
+
+def test_a_table_wider_than_the_page_scrolls_by_keys(site, browser):
+    context = browser.new_context(viewport={"width": 360, "height": 700})
+    page = context.new_page()
+    page.goto(site.as_uri())
+    page.wait_for_selector(".rrm-explorer[data-live=yes]")
+    page.get_by_role("region", name="table of examples").focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("document.activeElement.scrollLeft > 0", timeout=5_000)
+    context.close()
+
+
+def test_keys_alone_work_every_control_of_the_viewer(live, runs):
+    def viewer(what):
+        return live.evaluate(f"document.querySelector('.rrm-viewer').viewer.{what}")
+
+    live.locator(".rrm-viewer select").first.focus()
+    seen = walk(live, ".rrm-viewer")
+    names = [re.sub(r" -?−?[\d.]+( \([\d.]+ %\))?$", "", name) for name, _ in seen]
+    assert names == [
+        "run",
+        "threshold on log10 late drift",
+        "Otsu",
+        "strict",
+        "play",
+        "segment",
+        *(
+            f"{what} {c}"
+            for c in CELLS
+            for what in ("puzzle of cell", "number of a puzzle for panel")
+        ),
+    ]
+    assert [name for name, visible in seen if not visible] == []
+
+    run = runs["trm-6x6"]
+    band = cells.band(cells.late_drift(run.table))
+    live.locator(".rrm-viewer select").first.focus()
+    live.keyboard.press("ArrowDown")
+    live.wait_for_function(
+        "document.querySelector('.rrm-viewer').dataset.filled.split(' ')[0] !== 'trm-6x6'"
+    )
+    live.keyboard.press("ArrowUp")
+    live.wait_for_function(
+        "document.querySelector('.rrm-viewer').dataset.filled.split(' ')[0] === 'trm-6x6'"
+    )
+    to(live, "threshold on log10 late drift", ".rrm-viewer")
+    live.keyboard.press("Control+A")
+    live.keyboard.type("0.25")
+    live.keyboard.press("Enter")
+    assert viewer("tau") == 0.25
+    for name, key, value in (("strict .*", "Space", band.strict), ("Otsu .*", "Enter", band.otsu)):
+        to(live, name, ".rrm-viewer")
+        live.keyboard.press(key)
+        assert viewer("tau") == pytest.approx(value)
+        live.keyboard.press("Shift+Tab")
+        live.keyboard.press("Shift+Tab")
+    to(live, "segment", ".rrm-viewer")
+    for key, segment in (("End", 16), ("ArrowLeft", 15), ("Home", 1), ("ArrowRight", 2)):
+        live.keyboard.press(key)
+        assert viewer("segment") == segment
+    live.wait_for_function(
+        "tau => document.querySelector('.rrm-viewer').dataset.filled === 'trm-6x6 ' + tau",
+        arg=band.otsu,
+    )
+    assigned = cells.assign(cells.late_drift(run.table), run.table.correct, band.otsu)
+    for cell in CELLS:
+        caption = f".rrm-panel[data-cell={cell}] figcaption"
+        to(live, f"puzzle of cell {cell}", ".rrm-viewer")
+        before = live.locator(caption).inner_text()
+        live.keyboard.press("ArrowDown")
+        live.wait_for_function(
+            "([c, text]) => document.querySelector(c).textContent !== text", arg=[caption, before]
+        )
+        idx = int(live.locator(caption).inner_text().split()[0][1:])
+        assert assigned[run.table.idx.tolist().index(idx)] == cell
+        to(live, f"number of a puzzle for panel {cell}", ".rrm-viewer")
+        live.keyboard.type("7")
+        live.keyboard.press("Enter")
+        live.wait_for_function(
+            "c => document.querySelector(c).textContent.startsWith('#7 ')", arg=caption
+        )
+    assert live.complaints == []

@@ -1,0 +1,219 @@
+"""Kill training or measuring (SIGKILL) at seeded instants, let it resume, and compare with an undisturbed run.
+
+Run by test_kills.py as ``python kills.py train|measure FOLDER KILLS SEED``; prints one JSON object. Processes are forked from this one, so that
+an instant falls into the work and not into the import of torch. Two kinds of instants: by the clock, anywhere; and at a file
+operation, because the writes, where a kill can hurt, take a thousandth of the time.
+"""
+
+import csv
+import functools
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pandas as pd
+import torch
+from safetensors.torch import load_file
+
+from rrm_core import cli
+from rrm_core.store import manifest
+from rrm_core.training import trainer as train
+
+STEPS = 24
+SETTINGS = ["--puzzles", "4x4-test", "--n", "64", "--k", "2", "--part", "32"]
+OPERATIONS = ((tempfile, "mkstemp"), (os, "fsync"), (os, "replace"), (os, "unlink"), (os, "rmdir"))
+
+
+def training(folder):
+    """What ``rrm train --resume`` does, with a recipe small enough to be killed often."""
+    recipe = train.preset(
+        "smoke",
+        steps=STEPS,
+        batch=8,
+        eval_every=12,
+        eval_puzzles=8,
+        checkpoint_every=8,
+        log_every=4,
+    )
+    trainer = train.Trainer(*recipe, folder / "training")
+    if (folder / "training" / train.STATE_FILE).exists():
+        trainer.resume()
+    trainer.run(progress=False)
+
+
+def measuring(folder):
+    """``rrm measure``, from the command line to the MANIFEST."""
+    os.environ["RRM_DATA"] = str(folder / "data")
+    sys.argv = ["rrm", "measure", str(folder.parent / "trained"), "--run", "mine", *SETTINGS]
+    cli.main()
+
+
+def count_operations(die_at, halves):
+    """Make this process die at its `die_at`-th file operation: before it, after it, or (fsync) with half of the data written."""
+    seen = 0
+
+    def counted(original, name, *arguments, **options):
+        nonlocal seen
+        seen += 1
+        if seen == die_at and halves == "half" and name == "fsync":
+            os.ftruncate(arguments[0], os.fstat(arguments[0]).st_size // 2)
+        if seen == die_at and halves != "after":
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = original(*arguments, **options)
+        if seen == die_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    for module, name in OPERATIONS:
+        setattr(module, name, functools.partial(counted, getattr(module, name), name))
+    return lambda: seen
+
+
+def attempt(job, folder, seconds=None, die_at=0, halves="before"):
+    """(exit status, -9 when killed; duration in s; file operations) of `job` in a process of its own."""
+    start, (mine, theirs) = time.monotonic(), os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        status, operations = 1, count_operations(die_at, halves)
+        try:
+            with open(folder / "output.txt", "a") as out:
+                os.dup2(out.fileno(), 1)
+                os.dup2(out.fileno(), 2)
+            job(folder)
+            status = 0
+        except SystemExit as stop:
+            status = stop.code or 0
+        except BaseException:
+            import traceback
+
+            traceback.print_exc()
+        os.write(theirs, str(operations()).encode())
+        os._exit(status)
+    os.close(theirs)
+    if seconds is not None:
+        time.sleep(seconds)
+        os.kill(pid, signal.SIGKILL)
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    operations = os.read(mine, 20).decode()
+    os.close(mine)
+    return status, time.monotonic() - start, int(operations or 0)
+
+
+def contents(folder):
+    """{name: what must be equal} of every file, each read whole: bytes, but tensors, and tables without the columns that time them."""
+    found = {}
+    for path in sorted(
+        p
+        for p in folder.rglob("*")
+        if p.is_file()
+        and p.name != "output.txt"
+        and not p.name.startswith(".")
+        and "puzzles" not in p.parts
+    ):
+        name = path.relative_to(folder).as_posix()
+        if path.name == "state.safetensors":
+            found[name] = {k: v.tolist() for k, v in load_file(path).items()}
+        elif path.suffix == ".json":
+            timed = {"elapsed_s", "training_s", "wall_s", "measured", "files"}
+            found[name] = {k: v for k, v in json.loads(path.read_bytes()).items() if k not in timed}
+        elif path.name == "log.csv":
+            with open(path, newline="") as file:
+                found[name] = [
+                    {k: v for k, v in row.items() if k not in ("elapsed_s", "examples_per_s")}
+                    for row in csv.DictReader(file)
+                ]
+        elif path.suffix == ".parquet":
+            pd.read_parquet(path)
+            found[name] = path.read_bytes()
+        elif path.name == "MANIFEST":
+            found[name] = sorted(manifest.entries(path.parent))
+        else:
+            if path.suffix == ".safetensors":
+                load_file(path)
+            found[name] = path.read_bytes()
+    return found
+
+
+def fresh(template, folder):
+    """An empty place to work in: the puzzle sets and nothing else."""
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(template, folder)
+    return folder
+
+
+def main(what, place, kills, seed):
+    """Kill `kills` times; a job that finishes is compared and begun again."""
+    place, job, rng = (
+        Path(place),
+        {"train": training, "measure": measuring}[what],
+        random.Random(seed),
+    )
+    template = place / "template"
+    (template / "data" / "runs").mkdir(parents=True)
+    (template / "data" / "puzzles").mkdir()
+    source = Path(os.environ["RRM_DATA"])
+    for path in (source / "puzzles").glob("4x4-*"):
+        shutil.copy(path, template / "data" / "puzzles")
+    (template / "data" / "MANIFEST").write_text("path\tsha256\trows\tcommand\n")
+    if what == "measure":
+        config, recipe = train.preset(
+            "smoke", steps=3, batch=8, eval_every=3, eval_puzzles=4, checkpoint_every=3
+        )
+        train.Trainer(config, recipe, place / "training").run(progress=False)
+        shutil.copytree(place / "training" / "checkpoints" / "step_000003", place / "trained")
+    attempt(job, fresh(template, place / "warm"))
+    status, duration, operations = attempt(job, fresh(template, place / "undisturbed"))
+    assert status == 0, (place / "undisturbed" / "output.txt").read_text()
+    expected = contents(place / "undisturbed")
+    landed, finished, work = [], 0, fresh(template, place / "work")
+    while True:
+        last = len(landed) >= kills
+        clock = len(landed) % 2 == 0
+        instant = (
+            {}
+            if last
+            else {"seconds": rng.uniform(0, duration)}
+            if clock
+            else {
+                "die_at": rng.randint(1, operations // 2),
+                "halves": rng.choice(["before", "half", "after"]),
+            }
+        )
+        status = attempt(job, work, **instant)[0]
+        found = contents(work)  # raises where a file is not whole
+        if status == -signal.SIGKILL:
+            landed.append(instant)
+            continue
+        assert status == 0, (work / "output.txt").read_text()[-2000:]
+        different = [
+            name for name in expected.keys() | found.keys() if found.get(name) != expected.get(name)
+        ]
+        assert not different, f"after {landed}: {different}"
+        left = [p for p in work.rglob(".*.tmp")]
+        assert not left, f"after {landed}: {left}"
+        finished += 1
+        if last:
+            break
+        work = fresh(template, work)
+    print(
+        json.dumps(
+            {
+                "kills": len(landed),
+                "by the clock": sum("seconds" in i for i in landed),
+                "finished and equal": finished,
+                "seconds a run": round(duration, 2),
+                "file operations a run": operations,
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
