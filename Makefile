@@ -38,7 +38,7 @@ TORCH_CPU_HASHES := \
   3fbf9c9d1f3c10c2d59d04aca426dee9ccc6ceb32d255c61e93acc3b4f75fae6 0b8f7d0423027ae8b90c7977c627f3379f325363a08224dffad9b4b2d684a83d \
   d20fa53ee744502fa4c69818a720b05ca0d37abd055d4f6e66cae155114bc691 ca021f9eb2f8345c83fa03e3a04587308afb8df71bd472670b3ece00df58621c
 lock:
-	cat requirements.lock requirements-cuda.lock > requirements.tmp  # pins are kept; LOCK_OPTIONS=--upgrade makes them new
+	grep -h '^[a-z]' requirements.lock requirements-cuda.lock | sed 's/ \\$$//' > requirements.tmp  # pins are kept; LOCK_OPTIONS=--upgrade makes them new
 	$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11.5 $(LOCK_OPTIONS) \
 	  --extra book --extra lab --extra test pyproject.toml -o requirements.tmp >/dev/null
 	grep -q '^torch==$(TORCH_CPU) ' requirements.tmp || { grep '^torch==' requirements.tmp; echo "give TORCH_CPU and TORCH_CPU_HASHES of that version" >&2; exit 1; }
