@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from rrm_core.analysis import cells, stats
+from rrm_core.analysis import cells, controls, stats
 from rrm_core.runs import tables
 from rrm_core.runs.tables import SEGMENTS, Run, columns
 
@@ -88,7 +88,7 @@ def middle_failure(run: Run) -> int:
 
 def bins(run: Run) -> tuple:
     """(table, mean) of the AUC matched on late drift, with few resamples: only the estimate is asked for."""
-    return stats.matched_auc(run.table, late(run), threshold(run, "strict"), resamples=10)
+    return controls.matched_auc(run.table, late(run), threshold(run, "strict"), resamples=10)
 
 
 def restricted(run: Run) -> np.ndarray:
@@ -119,7 +119,7 @@ def log(run: Run) -> pd.DataFrame:
 
 def fullest(run: Run, by: str) -> int:
     """Puzzles in the fullest of the four bins of a difficulty column."""
-    return int(stats.binned_auc(run.table, by)[0].n.max())
+    return int(controls.binned_auc(run.table, by)[0].n.max())
 
 
 def fuller(run: Run) -> str:

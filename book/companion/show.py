@@ -1,4 +1,4 @@
-"""What every chapter begins with, and its tables: the two models by name, a frame as an accessible table.
+"""What every chapter begins with, and its tables: two models by name, frames as accessible HTML.
 
 A chapter has two slots, ``hrm`` and ``trm``; either may be empty. The text of a page says "HRM" and
 "TRM"; which runs these are is said once, where a chapter opens.
@@ -6,11 +6,15 @@ A chapter has two slots, ``hrm`` and ``trm``; either may be empty. The text of a
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from functools import partial
 from html import escape
 
 import pandas as pd
-
 from rrm_companion.embed import HTML
+
+from rrm_core.analysis import claims
+from rrm_core.analysis.stats import Estimate
 from rrm_core.runs import tables
 from rrm_core.runs.tables import Run
 
@@ -18,40 +22,59 @@ from rrm_core.runs.tables import Run
 def models(hrm: str = "", trm: str = "") -> dict[str, Run]:
     """{"HRM": run, "TRM": run} of the names given; an empty name leaves that model out.
 
-    A run of the other architecture is refused, an unknown one as :func:`tables.load_run` refuses it.
+    A run of the other architecture is refused, an unknown one as :func:`tables.load_run` does.
     """
     found = {}
     for slot, name in (("HRM", hrm), ("TRM", trm)):
         if not isinstance(name, str):
-            raise TypeError(f"{slot.lower()}={name!r}: expected the name of one run, or '' for none")
+            raise TypeError(f"{slot.lower()}={name!r}: expected the name of one run, or ''")
         if name:
             found[slot] = tables.load_run(name)
             if (kind := found[slot].meta["model"].upper()) != slot:
-                raise ValueError(
-                    f"{slot.lower()}={name!r}: this run is a {kind}; give it as {kind.lower()}="
-                )
+                raise ValueError(f"{slot.lower()}={name!r} is a {kind}: give it as {kind.lower()}=")
     if not found:
         raise ValueError("hrm='' and trm='': expected the name of one run at least")
     return found
 
 
-def table(frame: pd.DataFrame, caption: str, digits: int = 2) -> HTML:
-    """`frame` as an HTML table in a scroll box: `caption` above, floats to `digits`, NaN as a dash."""
-    whole = [c for c in frame.select_dtypes("number") if (frame[c].dropna() % 1 == 0).all()]
-    styled = (
-        frame.style.hide(axis="index")
-        .format(precision=digits, na_rep="–", thousands=",")
-        .format(lambda v: "–" if pd.isna(v) else f"{v:,.0f}", subset=whole)
-        .format_index(escape, axis="columns")
-        .format(
-            lambda v: escape(str(v)),
-            subset=[c for c in frame if not pd.api.types.is_numeric_dtype(frame[c])],
-        )
-        .set_caption(escape(caption))
+def cell(value: object, digits: int = 2) -> str:
+    """`value` as a cell of a table: numbers to `digits`, estimates with interval, nothing as –."""
+    if isinstance(value, Estimate):
+        return f"{value:.{digits}f}" if pd.notna(value.value) else f"– ({value.reason})"
+    if value is None or (not isinstance(value, str) and pd.isna(value)):
+        return "–"
+    if isinstance(value, float):
+        return f"{value:,.{digits}f}".replace("-", "−")
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
-    )
-    body = styled.to_html(exclude_styles=True, table_attributes='class="rrm-table"')
-    label = escape(caption, quote=True)
+
+def table(frame: pd.DataFrame, caption: str, digits: int = 2) -> HTML:
+    """`frame` in a box that scrolls: `caption` above, floats to `digits`, whole columns whole."""
+    whole = [c for c in frame.select_dtypes("float") if (frame[c].dropna() % 1 == 0).all()]
+    kinds = {c: partial(cell, digits=0 if c in whole else digits) for c in frame}
+    styled = frame.reset_index(drop=True).style.hide(axis="index").format(kinds, escape="html")
+    styled = styled.format_index(lambda name: escape(str(name)), axis="columns")
+    styled = styled.set_caption(label := escape(caption))
+    body = styled.to_html(exclude_styles=True).replace("<table>", '<table class="rrm-table">')
+    body = body.replace("<th ", '<th scope="col" ')
     return HTML(
         f'<div class="rrm-scroll" tabindex="0" role="region" aria-label="{label}">{body}</div>'
     )
+
+
+def folded(summary: str, inside: HTML) -> HTML:
+    """`inside` behind a line that the reader unfolds."""
+    return HTML(f"<details><summary>{escape(summary)}</summary>{inside.html}</details>")
+
+
+def ledger(models: dict[str, Run], of: Collection[str]) -> HTML:
+    """The ledger's rows of the claims `of`, folded: what the paper prints, each model's verdict."""
+    found = {slot: claims.ledger(run, of).set_index("id") for slot, run in models.items()}
+    out = pd.concat([rows[["says"]] for rows in found.values()]).groupby(level=0).first()
+    for slot, rows in found.items():
+        of_this = rows[~rows.reason.str.startswith("about ")]
+        out[f"paper, {slot}"] = of_this.paper
+        out[slot] = of_this.verdict + ", " + of_this["measured here"].where(of_this.n > 0, "–")
+    out = out.loc[out[list(found)].notna().any(axis=1)].rename_axis("row").reset_index()
+    caption = f"{', '.join(of)}: what the paper says and prints, what is measured here"
+    return folded(f"The ledger: {len(out)} rows of this section", table(out, caption))
