@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: env book test browser notebooks lock clean
+.PHONY: env book check test browser notebooks lock clean
 
 env: $(VENV)/.stamp
 
@@ -60,7 +60,13 @@ browser:
 	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } || \
 	  { echo "The browser tests need Chromium: install it (Debian: apt-get install chromium) and run make test again." >&2; exit 1; }
 
-test: env browser
+# Format, lint and types; the same as a commit runs once `$(BIN)/pre-commit install` was called.
+check: env
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+
+test: check browser
 	$(BIN)/python -m pytest
 
 clean:
