@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from rrm_companion import embed, pagedata
 
-from rrm_core.analysis import cells, stats
+from rrm_core.analysis import cells, controls, stats
 from rrm_core.runs.tables import Run
 
 COMPONENTS = (
@@ -35,7 +35,7 @@ def summary(run: Run, threshold: float, state: str = "h") -> pd.DataFrame:
     assigned = cells.assign(values, df.correct, threshold)
     n, out = cells.count(assigned), ~np.isin(assigned, ["A", "B"])
     score = -df.lambda_1.to_numpy("float64")
-    _, matched = stats.matched_auc(df, values, threshold, resamples=1000)
+    _, matched = controls.decile_auc(df, values, threshold, resamples=1000)
     estimates = {
         "share of failures that settle (B of B + D)": stats.proportion(n["B"], n["B"] + n["D"]),
         "share of successes that settle (A of A + C)": stats.proportion(n["A"], n["A"] + n["C"]),

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from rrm_companion.embed import HTML, say  # noqa: F401 (say: for the chapters)
 
-from rrm_core.analysis import cells, stats
+from rrm_core.analysis import cells, controls, early, halting, spectrum, stats
 from rrm_core.analysis.cells import CELLS
 from rrm_core.analysis.stats import Estimate
 from rrm_core.runs import tables
@@ -361,7 +361,7 @@ def separation_table(runs: list[Run]) -> pd.DataFrame:
             }
         )
     for run in runs:
-        a = stats.aggregates(run.table)
+        a = spectrum.aggregates(run.table)
         auc = [
             Estimate(r.auc, r.low, r.high, r.n_correct + r.n_wrong, "", r.reason)
             for r in a.itertuples()
@@ -562,7 +562,7 @@ def controls_table(runs: list[Run], strict_percentile: float = 0) -> pd.DataFram
     for run in runs:
         values, band = cells.late_drift(run.table), cells.band_of(run, strict_percentile)
         matched = (
-            stats.matched_auc(run.table, values, band.strict)[1]
+            controls.decile_auc(run.table, values, band.strict)[1]
             if np.isfinite(band.strict)
             else "cannot be measured: no band"
         )
@@ -577,7 +577,7 @@ def controls_table(runs: list[Run], strict_percentile: float = 0) -> pd.DataFram
                 f"{what} {by}" if what == "within" else f"{by} {what}": str(e)
                 for by, sign in (("givens", 1), ("naked_backtracks", -1))
                 for what, e in (
-                    ("within", stats.binned_auc(run.table, by)[1]),
+                    ("within", controls.binned_auc(run.table, by)[1]),
                     ("alone", stats.auc(sign * run.table[by], run.table.correct)),
                 )
             }
@@ -587,7 +587,7 @@ def controls_table(runs: list[Run], strict_percentile: float = 0) -> pd.DataFram
 
 def nested_table(runs: list[Run]) -> pd.DataFrame:
     """What λ1 adds to late drift and the final q_halt, and what they add to it: cross-validated AUCs and their difference."""
-    parts = [stats.nested_auc(run.table).assign(run=run.name, source=HERE) for run in runs]
+    parts = [controls.nested_auc(run.table).assign(run=run.name, source=HERE) for run in runs]
     t = pd.concat(parts, ignore_index=True)
     gain = [r.reason or f"{r.difference:+.3f} {interval(r.low, r.high)}" for r in t.itertuples()]
     return pd.DataFrame(
@@ -618,7 +618,7 @@ def early_table(runs: list[Run], h: int) -> pd.DataFrame:
         )
     for run in runs:
         t = (
-            stats.early_window(run.table, run.updates_per_segment, h)
+            early.early_window(run.table, run.updates_per_segment, h)
             .query("subset != 'all'")
             .set_index("signal")
         )
@@ -740,6 +740,6 @@ def ceiling_table(runs: list[Run], strict_percentile: float = 0) -> pd.DataFrame
 def halting_table(run: Run, thresholds: int = 41) -> pd.DataFrame:
     """Accuracy against mean segments of both halting rules, one row a threshold (:func:`rrm_core.analysis.stats.halting_curve`)."""
     return pd.concat(
-        [stats.halting_curve(run.table, rule, thresholds) for rule in ("q_halt", "drift_h")],
+        [halting.halting_curve(run.table, rule, thresholds) for rule in ("q_halt", "drift_h")],
         ignore_index=True,
     )

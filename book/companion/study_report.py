@@ -7,7 +7,7 @@ import pandas as pd
 from rrm_companion import report
 from rrm_companion.report import HERE, PAPER
 
-from rrm_core.analysis import cells, selection, stats
+from rrm_core.analysis import cells, controls, early, evolution, selection, stats
 from rrm_core.analysis import fates as findings
 from rrm_core.runs import tables
 from rrm_core.runs.tables import SEGMENTS, Run
@@ -47,7 +47,7 @@ def horizon(h: int) -> int:
 
 def matched_note(run: Run, strict_percentile: float = 0) -> str:
     """How many bins of late drift carry the matched AUC of a run, and how wide they are; Markdown."""
-    table, _ = stats.matched_auc(
+    table, _ = controls.decile_auc(
         run.table,
         cells.late_drift(run.table),
         cells.band_of(run, strict_percentile).strict,
@@ -76,7 +76,7 @@ def evolution_table(made: Made) -> pd.DataFrame:
     """F5 in numbers: each checkpoint's accuracy, cells, band, and median growth of A and D per segment."""
     rows = []
     for run, table in made:
-        t = findings.evolution(table, run.updates_per_segment)
+        t = evolution.evolution(table, run.updates_per_segment)
         t["step"] = [f"{s:,}{' (measured)' if s == run.meta['step'] else ''}" for s in t.step]
         rows.append(
             labelled(
@@ -95,8 +95,8 @@ def changes_table(runs: list[Run]) -> pd.DataFrame:
     for run in runs:
         for banded in (True, False):
             found = {
-                f"change of {of}": findings.training_change(run, of, banded)
-                for of in findings.CHANGES
+                f"change of {of}": evolution.training_change(run, of, banded)
+                for of in evolution.CHANGES
             }
             reason, *_ = (
                 e.reason for e in found.values()
@@ -125,7 +125,7 @@ def gap_sentence(runs: list[Run]) -> str:
         (False, "all checkpoints with enough puzzles"),
     ):
         found = [
-            e for run in runs if not np.isnan((e := findings.through_failures(run, banded)).value)
+            e for run in runs if not np.isnan((e := evolution.through_failures(run, banded)).value)
         ]
         if found:
             told.append(
@@ -159,7 +159,7 @@ def arms_table(made: Made) -> pd.DataFrame:
         )
     ]
     for run, table in made:
-        t = findings.evolution(table, run.updates_per_segment, by=("arm", "step"))
+        t = evolution.evolution(table, run.updates_per_segment, by=("arm", "step"))
         t["arm"] = [
             f"{a}, +{s} steps" if s else "shared checkpoint"
             for a, s in zip(t.arm, t.step, strict=True)
@@ -183,7 +183,7 @@ def arms_table(made: Made) -> pd.DataFrame:
 
 def arms_sentence(run: Run) -> str:
     """What both arms differ by after their last step."""
-    change, growth = findings.multi4_d_mass(run), findings.multi4_growth_a(run)
+    change, growth = evolution.multi4_d_mass(run), evolution.multi4_growth_a(run)
     return f"**{run.name}**, last step: share of cell D under multi4 minus plain {change:+.3f}; median growth of A under multi4{', nats per segment:' if np.isfinite(growth.value) else ''} {growth:+.3f}."
 
 
@@ -406,7 +406,7 @@ def horizons_table(run: Run, last: int = SEGMENTS - 1, restricted: bool = True) 
     """
     which = "subset != 'all'" if restricted else "subset == 'all'"
     parts = [
-        stats.early_window(run.table, run.updates_per_segment, h).query(which)
+        early.early_window(run.table, run.updates_per_segment, h).query(which)
         for h in range(1, last + 1)
     ]
     table = pd.concat(parts, ignore_index=True)
@@ -490,7 +490,7 @@ def difficulty_table(runs: list[Run]) -> pd.DataFrame:
                     "difficulty": by,
                     "median": values.median(),
                     "rank correlation with solved": rho,
-                    "AUC of -λ1 within bins": str(stats.binned_auc(run.table, by)[1]),
+                    "AUC of -λ1 within bins": str(controls.binned_auc(run.table, by)[1]),
                 }
             )
     return pd.DataFrame(rows)

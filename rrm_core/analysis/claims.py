@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from rrm_core.analysis import cells, motion, selection, stats
+from rrm_core.analysis import cells, controls, evolution, motion, selection, stats
 from rrm_core.analysis import fates as findings
 from rrm_core.analysis.stats import Estimate, few, proportion, unmeasured
 from rrm_core.runs import tables
@@ -144,7 +144,7 @@ def below_every_failure(run: Run) -> Estimate:
 
 def matched(run: Run) -> Estimate:
     """The AUC matched on late drift among unsettled puzzles, refused where fewer than three bins carry it: wide bins match nothing."""
-    table, found = stats.matched_auc(run.table, late(run), cells.band_of(run).strict)
+    table, found = controls.decile_auc(run.table, late(run), cells.band_of(run).strict)
     used = int(table.used.sum()) if len(table) else 0
     return (
         found
@@ -157,14 +157,14 @@ def matched(run: Run) -> Estimate:
     )
 
 
-def controls(run: Run) -> list[Estimate]:
+def both_controls(run: Run) -> list[Estimate]:
     """Both controls: late drift and the solver's difficulty."""
-    return [matched(run), stats.binned_auc(run.table, "naked_backtracks")[1]]
+    return [matched(run), controls.binned_auc(run.table, "naked_backtracks")[1]]
 
 
 def beyond(run: Run) -> Estimate:
     """What the exponent adds to the AUC of late drift and the final halting logit, cross-validated."""
-    row = stats.nested_auc(run.table).iloc[0]
+    row = controls.nested_auc(run.table).iloc[0]
     if row.auc_without >= CEILING:
         return unmeasured(
             len(run.table),
@@ -190,9 +190,9 @@ MEASURES: dict[str, Callable[[Run], Estimate]] = {
     "blind_share": blind_share,
     "auc_settled_failures": auc_settled_failures,
     "auc_matched": matched,
-    "auc_within_givens": lambda run: stats.binned_auc(run.table, "givens")[1],
-    "auc_within_difficulty": lambda run: stats.binned_auc(run.table, "naked_backtracks")[1],
-    "auc_weakest_control": lambda run: weakest(controls(run)),
+    "auc_within_givens": lambda run: controls.binned_auc(run.table, "givens")[1],
+    "auc_within_difficulty": lambda run: controls.binned_auc(run.table, "naked_backtracks")[1],
+    "auc_weakest_control": lambda run: weakest(both_controls(run)),
     "early_lambda_1": lambda run: early(run, "lambda1"),
     "early_drift": lambda run: early(run, "drift_h"),
     "early_q_halt": lambda run: early(run, "q_halt"),
@@ -202,11 +202,11 @@ MEASURES: dict[str, Callable[[Run], Estimate]] = {
     "auc_q_halt": lambda run: auc(run.table.q_halt_16, run.table.correct),
     "blind_failures": blind_failures,
     "lambda_1_beyond": beyond,
-    "growth_D_change": findings.training_change,
-    "gap_change": lambda run: findings.training_change(run, "D - A"),
-    "growth_D_beyond_A": findings.through_failures,
-    "multi4_D": findings.multi4_d_mass,
-    "multi4_growth_A": findings.multi4_growth_a,
+    "growth_D_change": evolution.training_change,
+    "gap_change": lambda run: evolution.training_change(run, "D - A"),
+    "growth_D_beyond_A": evolution.through_failures,
+    "multi4_D": evolution.multi4_d_mass,
+    "multi4_growth_A": evolution.multi4_growth_a,
     "lingering": findings.lingering,
     "long_solved": lambda run: findings.fate_at(run, "solved later"),
     "long_settled_wrong": lambda run: findings.fate_at(run, "settled in a wrong place"),

@@ -7,6 +7,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from rrm_core.analysis import fates as findings
+from rrm_core.analysis import stats
 from rrm_core.analysis.stats import LEVEL, Estimate, few, proportion
 from rrm_core.runs.tables import Run, signals_at
 
@@ -67,7 +68,7 @@ def restart_curve(run: Run, table: pd.DataFrame) -> pd.DataFrame:
         part = table if pick != "λ1" else table[table.idx.isin(table.idx[table.lambda_1.notna()])]
         w, right = weights(run, part), picked(part, pick, orders(n_restarts))
         for r in range(n_restarts):
-            e = findings.mean(right[:, r], w)
+            e = stats.mean(right[:, r], w)
             rows.append(
                 {
                     "pick": pick,
@@ -86,7 +87,7 @@ def blind_curve(run: Run, table: pd.DataFrame, strict: float) -> pd.DataFrame:
     blind = table.assign(correct=~table.correct & table.halts & (table.late < strict))
     hit, w = picked(blind, "late drift", orders(int(table.restart.max()))), weights(run, table)
     found = [
-        findings.mean(share, w) if share.any() else proportion(0, len(share)) for share in hit.T
+        stats.mean(share, w) if share.any() else proportion(0, len(share)) for share in hit.T
     ]  # a bootstrap of zeros has no width
     return pd.DataFrame(
         [
@@ -120,7 +121,7 @@ def selection_gain(run: Run, pick: str = "q_halt", stored: bool = False) -> Esti
             start if stored else correct[:, kept].mean(1)
         )
 
-    found, every = findings.mean(gain(np.arange(correct.shape[1])), w), np.arange(correct.shape[1])
+    found, every = stats.mean(gain(np.arange(correct.shape[1])), w), np.arange(correct.shape[1])
     without = np.array([np.average(gain(np.delete(every, j)), weights=w) for j in every])
     draws = (len(every) - 1) * without.var()
     half = np.sqrt(((found.high - found.low) / 2) ** 2 + norm.ppf(0.5 + LEVEL / 2) ** 2 * draws)

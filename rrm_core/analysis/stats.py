@@ -7,14 +7,11 @@ fast form of Sun & Xu 2014; Clopper & Pearson 1934; paper sections 3.1-3.3.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
-import pandas as pd
 from scipy import special
 from scipy.stats import binomtest, norm, rankdata
-
-from rrm_core.analysis import cells
-from rrm_core.runs.tables import K, columns, exponents, log_drift, signals_at
 
 RESAMPLES = 10_000
 LEVEL = 0.95
@@ -195,96 +192,6 @@ def median(values: np.ndarray, resamples: int = RESAMPLES, seed: int = 0) -> Est
     )
 
 
-def spectrum(df: pd.DataFrame) -> pd.DataFrame:
-    """One row an exponent: i, AUC of -lambda_i for correct with interval, median of successes and of failures, their gap."""
-    correct = df.correct.to_numpy()
-    rows = []
-    for i in range(1, exponents(df) + 1):
-        values = df[f"lambda_{i}"].to_numpy("float64")
-        good, bad = (float(np.median(values[m])) if m.any() else NAN for m in (correct, ~correct))
-        rows.append(
-            auc_row(-values, correct, i=i)
-            | {"median_correct": good, "median_wrong": bad, "gap": good - bad}
-        )
-    return pd.DataFrame(rows)
-
-
-def aggregates(df: pd.DataFrame) -> pd.DataFrame:
-    """AUC of minus lambda_1, minus the spectral mean, minus the sum of positive exponents; the last two want all K exponents."""
-    values = df[[f"lambda_{i}" for i in range(1, exponents(df) + 1)]].to_numpy("float64")
-    scores = {
-        "lambda_1": values[:, 0],
-        "spectral mean": values.mean(1),
-        "sum of positive exponents": values.clip(min=0).sum(1),
-    }
-    out = pd.DataFrame(
-        [auc_row(-score, df.correct, aggregate=name) for name, score in scores.items()]
-    )
-    if values.shape[1] < K:
-        out.loc[1:, ["auc", "low", "high"]] = NAN
-        out.loc[1:, "reason"] = f"{values.shape[1]} of {K} exponents measured"
-    return out
-
-
-# --- what the signal is not --------------------------------------------------------------------------------------
-
-
-def matched_auc(
-    df: pd.DataFrame,
-    values: np.ndarray,
-    threshold: float,
-    bins: int = 10,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> tuple[pd.DataFrame, Estimate]:
-    """(rows, mean): AUC of -lambda_1 inside each equal-count bin of log late drift, unsettled puzzles (C and D) only.
-
-    The mean is over bins with at least five of each outcome (column ``used``); its interval resamples puzzles within
-    bins. Source: paper section 3.2; how the paper aggregates its deciles was not seen.
-    """
-    out = np.asarray(values) >= threshold
-    score, correct, late = (
-        -df.lambda_1.to_numpy("float64")[out],
-        df.correct.to_numpy()[out],
-        np.asarray(values)[out],
-    )
-    order = np.argsort(late, kind="stable")
-    parts = [p for p in np.array_split(order, bins) if len(p)]
-    rows = [
-        auc_row(
-            score[p],
-            correct[p],
-            bin=b + 1,
-            drift_low=late[p].min(),
-            drift_high=late[p].max(),
-            n=len(p),
-        )
-        for b, p in enumerate(parts)
-    ]
-    table = pd.DataFrame(rows)
-    if not len(table):
-        return table, unmeasured(0, "matched AUC", "no unsettled puzzle")
-    table["used"] = table[["n_correct", "n_wrong"]].min(axis=1) >= MINIMUM
-    if not table.used.any():
-        return table, unmeasured(
-            len(late), "matched AUC", f"no bin holds {MINIMUM} of each outcome"
-        )
-    rng = np.random.default_rng(seed)
-    draws = [
-        resampled_auc(score[p][correct[p]], score[p][~correct[p]], resamples, rng)
-        for p, used in zip(parts, table.used, strict=True)
-        if used
-    ]
-    low, high = np.percentile(np.mean(draws, axis=0), [2.5, 97.5])
-    return table, Estimate(
-        float(table.auc[table.used].mean()),
-        float(low),
-        float(high),
-        int(table.n[table.used].sum()),
-        f"bootstrap within bins, {resamples} resamples",
-    )
-
-
 def resampled_auc(
     good: np.ndarray, bad: np.ndarray, resamples: int, rng: np.random.Generator
 ) -> np.ndarray:
@@ -295,186 +202,30 @@ def resampled_auc(
     return ((w @ wins) * v).sum(1) / (len(good) * len(bad))
 
 
-def binned_auc(df: pd.DataFrame, by: str, bins: int = 4) -> tuple[pd.DataFrame, Estimate]:
-    """(rows, mean): AUC of -lambda_1 within bins of `by` (by mean rank), and their mean weighted by puzzles.
+@lru_cache(maxsize=8)
+def counts(sizes: tuple[int, ...]) -> np.ndarray:
+    """(10,000, sum of sizes) how often each puzzle stands in each bootstrap sample, drawn within groups of these sizes; seed 0."""
+    rng = np.random.default_rng(0)
+    return np.concatenate(
+        [rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES) for n in sizes], axis=1
+    ).astype("float32")
 
-    A binning in which one bin holds over 80 % of the puzzles cannot be measured: it controls for nothing.
+
+def mean(values: np.ndarray, weights: np.ndarray | None = None) -> Estimate:
+    """Mean of one value a puzzle with a bootstrap interval; `weights` make a stratified sample stand for its population.
+
+    Puzzles of one weight are one stratum, and are resampled within it: how many of each a sample holds was decided, not drawn.
     """
-    codes = np.floor((rankdata(df[by]) - 0.5) / len(df) * bins).astype(
-        int
-    )  # mean ranks: equal values stay together
-    score, correct = -df.lambda_1.to_numpy("float64"), df.correct.to_numpy()
-    rows = [
-        auc_row(
-            score[codes == c],
-            correct[codes == c],
-            bin=i,
-            low_value=df[by][codes == c].min(),
-            high_value=df[by][codes == c].max(),
-            n=int((codes == c).sum()),
-        )
-        for i, c in enumerate(np.unique(codes), 1)
-    ]
-    table = pd.DataFrame(rows)
-    table["used"] = table[["n_correct", "n_wrong"]].min(axis=1) >= MINIMUM
-    largest = table.n.max() / len(df)
-    if largest > 0.8:
-        return table, unmeasured(
-            len(df), "binned AUC", f"one bin of {by} holds {largest:.0%} of the puzzles"
-        )
-    if not table.used.any():
-        return table, unmeasured(
-            len(df), "binned AUC", f"no bin of {by} holds {MINIMUM} of each outcome"
-        )
-    used = table[table.used]
-    weight = used.n / used.n.sum()
-    logit = np.clip(used[["low", "high"]].to_numpy(), 1e-9, 1 - 1e-9)
-    spread = np.diff(special.logit(logit), axis=1).ravel() / (2 * norm.ppf(0.975))
-    value = float(weight @ used.auc)
-    error = np.sqrt(np.sum((weight * spread * used.auc * (1 - used.auc)) ** 2))
-    half = norm.ppf(0.975) * error / max(value * (1 - value), 1e-12)
-    low, high = special.expit(
-        special.logit(np.clip(value, 1e-9, 1 - 1e-9)) + np.array([-half, half])
+    if refused := few(len(values), "bootstrap"):
+        return refused
+    w = np.ones(len(values)) if weights is None else weights
+    order, sizes = np.argsort(w, kind="stable"), tuple(np.unique(w, return_counts=True)[1].tolist())
+    draws = counts(sizes)
+    low, high = np.percentile((draws @ (w * values)[order]) / (draws @ w[order]), [2.5, 97.5])
+    return Estimate(
+        float(np.average(values, weights=w)),
+        float(low),
+        float(high),
+        len(values),
+        "bootstrap over puzzles",
     )
-    return table, Estimate(
-        value, float(low), float(high), int(used.n.sum()), "DeLong within bins, weighted mean"
-    )
-
-
-def nested_auc(
-    df: pd.DataFrame, folds: int = 10, resamples: int = 2000, seed: int = 0
-) -> pd.DataFrame:
-    """Does lambda_1 add to late drift and the final q_halt, and they to it? One row a comparison of logistic models, additive in cubic splines of each signal.
-
-    A straight line through a signal with two humps leaves something for any other signal to add. Scores are out of fold (stratified,
-    shuffled by `seed`); the interval of the difference of AUCs resamples puzzles within outcomes, the same ones for both models. Columns: model, without, auc, auc_without, difference, low, high, reason.
-    """
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedKFold, cross_val_predict
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import SplineTransformer, StandardScaler
-
-    correct = df.correct.to_numpy()
-    few = min(correct.sum(), (~correct).sum())
-    pairs = [
-        ("late drift + q_halt + λ1", "late drift + q_halt"),
-        ("late drift + q_halt + λ1", "λ1"),
-    ]
-    if few < folds:
-        nothing = dict.fromkeys(("auc", "auc_without", "difference", "low", "high"), NAN)
-        return pd.DataFrame(
-            [
-                {
-                    "model": a,
-                    "without": b,
-                    **nothing,
-                    "reason": f"{few} puzzles of the rarer outcome, fewer than {folds} folds",
-                }
-                for a, b in pairs
-            ]
-        )
-    signals = {
-        "late drift": cells.late_drift(df),
-        "q_halt": df.q_halt_16.to_numpy("float64"),
-        "λ1": df.lambda_1.to_numpy("float64"),
-    }
-    model, split = (
-        make_pipeline(
-            SplineTransformer(n_knots=6, knots="quantile"),
-            StandardScaler(),
-            LogisticRegression(max_iter=1000),
-        ),
-        StratifiedKFold(folds, shuffle=True, random_state=seed),
-    )
-
-    def out_of_fold(names: str) -> np.ndarray:
-        return cross_val_predict(
-            model,
-            np.stack([signals[n] for n in names.split(" + ")], 1),
-            correct,
-            cv=split,
-            method="decision_function",
-        )
-
-    scores = {
-        names: out_of_fold(names)
-        for names in dict.fromkeys(name for pair in pairs for name in pair)
-    }
-    draws = {
-        names: resampled_auc(s[correct], s[~correct], resamples, np.random.default_rng(seed))
-        for names, s in scores.items()
-    }
-    rows = []
-    for larger, smaller in pairs:
-        low, high = np.percentile(draws[larger] - draws[smaller], [2.5, 97.5])
-        a, b = (auc(scores[names], correct).value for names in (larger, smaller))
-        rows.append(
-            {
-                "model": larger,
-                "without": smaller,
-                "auc": a,
-                "auc_without": b,
-                "difference": a - b,
-                "low": float(low),
-                "high": float(high),
-                "reason": "",
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-# --- when the signal exists --------------------------------------------------------------------------------------
-
-
-def early_window(
-    df: pd.DataFrame, updates_per_segment: int, h: int = 4, threshold: float | None = None
-) -> pd.DataFrame:
-    """One row a signal and subset: AUC for the outcome at 16 of what is known after `h` segments.
-
-    Subsets: all puzzles; those whose decoded answer is wrong at h (the paper's restricted set, our reading); those not
-    below the settled band at h, given a `threshold` on log10 drift. lambda1@h is the largest cumulative growth over
-    segments 1..h per update, drift@h that of segment h alone. Source: paper section 3.3.
-    """
-    subsets = {
-        "all": np.ones(len(df), dtype=bool),
-        f"wrong at {h}": ~df[f"correct_{h:02d}"].to_numpy(),
-    }
-    if threshold is not None and np.isfinite(threshold):
-        subsets[f"not settled at {h}"] = log_drift(df[f"drift_h_{h:02d}"].to_numpy()) >= threshold
-    scores = signals_at(df, h, updates_per_segment)
-    return pd.DataFrame(
-        [
-            auc_row(score[rows], df.correct.to_numpy()[rows], h=h, signal=name, subset=subset)
-            for subset, rows in subsets.items()
-            for name, score in scores.items()
-        ]
-    )
-
-
-# --- what a halting rule costs -----------------------------------------------------------------------------------
-
-
-def halting_curve(df: pd.DataFrame, rule: str, thresholds: int = 41) -> pd.DataFrame:
-    """Accuracy against mean segments spent when every puzzle stops at its first segment past a threshold, else at 16.
-
-    ``rule`` is "q_halt" (stop when q_halt is at least the threshold) or "drift_h" (stop when drift is at most it). One
-    row a threshold, so many quantiles of the signal: threshold, segments, accuracy.
-    """
-    if rule not in ("q_halt", "drift_h"):
-        raise ValueError(f"rule={rule!r}: expected q_halt or drift_h")
-    signal = df[columns(rule)].to_numpy("float64") * (1 if rule == "q_halt" else -1)
-    right = df[columns("correct")].to_numpy()
-    rows = []
-    for threshold in np.quantile(signal, np.linspace(0, 1, thresholds)):
-        fires = signal >= threshold
-        fires[:, -1] = True
-        stop = fires.argmax(1)
-        rows.append(
-            {
-                "rule": rule,
-                "threshold": float(abs(threshold) if rule == "drift_h" else threshold),
-                "segments": float(stop.mean() + 1),
-                "accuracy": float(right[np.arange(len(df)), stop].mean()),
-            }
-        )
-    return pd.DataFrame(rows)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.stats import bootstrap, norm
 from sklearn.metrics import roc_auc_score
 
-from rrm_core.analysis import stats
+from rrm_core.analysis import controls, early, halting, spectrum, stats
 
 
 def test_auc_is_scikit_learns(run):
@@ -98,12 +98,12 @@ def test_unmeasured_says_why():
 
 
 def test_spectrum_and_aggregates(run):
-    table = stats.spectrum(run.table)
+    table = spectrum.spectrum(run.table)
     assert list(table.i) == list(range(1, 9))
     assert table.auc[2] == pytest.approx(roc_auc_score(run.table.correct, -run.table.lambda_3))
     assert (table.gap == table.median_correct - table.median_wrong).all()
     mean = run.table[[f"lambda_{i}" for i in range(1, 9)]].astype("float64").mean(axis=1)
-    assert stats.aggregates(run.table).auc[1] == pytest.approx(
+    assert spectrum.aggregates(run.table).auc[1] == pytest.approx(
         roc_auc_score(run.table.correct, -mean)
     )
 
@@ -125,39 +125,41 @@ def matched_frame(n=4000, seed=0):
 def test_matching_removes_what_drift_explains():
     df, late = matched_frame()
     assert stats.auc(-df.lambda_1, df.correct).value > 0.8
-    table, mean = stats.matched_auc(df, late, -1.0, resamples=500)
+    table, mean = controls.decile_auc(df, late, -1.0, resamples=500)
     assert mean.low < 0.5 < mean.high and mean.high - mean.low < 0.1
     assert len(table) == 10 and table.n.sum() == len(df) and table.used.all()
 
 
 def test_matching_uses_unsettled_puzzles_and_large_enough_bins():
     df, late = matched_frame(200)
-    table, _ = stats.matched_auc(df, late, 0.5)
+    table, _ = controls.decile_auc(df, late, 0.5)
     assert (
         table.n.sum() == (late >= 0.5).sum()
         and (table.used == (table[["n_correct", "n_wrong"]].min(axis=1) >= 5)).all()
     )
-    _, none = stats.matched_auc(df, late, 2.0)
+    _, none = controls.decile_auc(df, late, 2.0)
     assert none.reason == "no unsettled puzzle"
 
 
 def test_binned_auc():
     df, late = matched_frame()
     df["givens"] = np.digitize(late, np.linspace(0, 1, 5)[1:-1]) + 20
-    table, mean = stats.binned_auc(df, "givens")
+    table, mean = controls.binned_auc(df, "givens")
     assert (
         list(table.low_value) == [20, 21, 22, 23]
         and 0.5 < mean.value < stats.auc(-df.lambda_1, df.correct).value
     )
     df["givens"] = 20
-    assert "one bin of givens holds 100%" in stats.binned_auc(df, "givens")[1].reason
+    assert "one bin of givens holds 100%" in controls.binned_auc(df, "givens")[1].reason
     df["givens"] = np.where(np.arange(len(df)) < 0.7 * len(df), 0, 3)
-    assert list(stats.binned_auc(df, "givens")[0].n) == [2800, 1200], "equal values stay together"
+    assert list(controls.binned_auc(df, "givens")[0].n) == [2800, 1200], (
+        "equal values stay together"
+    )
 
 
 def test_early_window_reads_only_the_first_segments(run):
     h = 4
-    table = stats.early_window(run.table, run.updates_per_segment, h).set_index(
+    table = early.early_window(run.table, run.updates_per_segment, h).set_index(
         ["subset", "signal"]
     )
     wrong = ~run.table.correct_04
@@ -184,14 +186,14 @@ def test_early_window_reads_only_the_first_segments(run):
 
 def test_halting_curve_ends_at_full_accuracy(run):
     for rule in ("q_halt", "drift_h"):
-        curve = stats.halting_curve(run.table, rule)
+        curve = halting.halting_curve(run.table, rule)
         longest = curve.loc[curve.segments.idxmax()]
         assert longest.segments > 15 and longest.accuracy == pytest.approx(
             run.table.correct.mean(), abs=0.01
         )
         assert curve.segments.between(1, 16).all()
     with pytest.raises(ValueError, match="rule='x'"):
-        stats.halting_curve(run.table, "x")
+        halting.halting_curve(run.table, "x")
 
 
 def test_nested_models_see_what_is_new_and_what_is_not():
@@ -203,14 +205,14 @@ def test_nested_models_see_what_is_new_and_what_is_not():
     known = pd.DataFrame(base | {"lambda_1": a, "correct": rng.logistic(size=1500) < -2 * a})
     new = pd.DataFrame(base | {"lambda_1": b, "correct": rng.logistic(size=1500) < -2 * a - 2 * b})
     nothing, something = (
-        stats.nested_auc(known, resamples=500).iloc[0],
-        stats.nested_auc(new, resamples=500).iloc[0],
+        controls.nested_auc(known, resamples=500).iloc[0],
+        controls.nested_auc(new, resamples=500).iloc[0],
     )
     assert nothing.low < 0.005 and abs(nothing.difference) < 0.01
     assert something.low > 0.05 and something.difference == pytest.approx(
         something.auc - something.auc_without
     )
-    one = stats.nested_auc(known[known.correct])
+    one = controls.nested_auc(known[known.correct])
     assert one.difference.isna().all() and one.reason.str.contains("fewer than 10 folds").all()
 
 

@@ -13,7 +13,7 @@ import vl_convert
 from PIL import Image
 from rrm_companion import charts, embed, report, study_report, widgets
 
-from rrm_core.analysis import cells, stats
+from rrm_core.analysis import cells, controls, early, spectrum, stats
 from rrm_core.runs import tables
 from rrm_core.runs.tables import Run
 
@@ -22,7 +22,7 @@ def every_chart(run):
     df, late = run.table, cells.late_drift(run.table)
     band = cells.band(late)
     assigned = cells.assign(late, df.correct, band.strict)
-    matched, mean = stats.matched_auc(df, late, band.strict, resamples=100)
+    matched, mean = controls.decile_auc(df, late, band.strict, resamples=100)
     return {
         "histogram": charts.late_drift_histogram(charts.bins(late, df.correct), band, run.label),
         "scatter": charts.drift_lambda_scatter(charts.rows(df, late), band, run.label),
@@ -30,11 +30,11 @@ def every_chart(run):
         "profiles": charts.profiles(
             cells.profiles(df, assigned), cells.lines(df, [0, 1]), run.label, "two puzzles"
         ),
-        "spectrum": charts.spectrum(stats.spectrum(df), run.label),
+        "spectrum": charts.spectrum(spectrum.spectrum(df), run.label),
         "published spectrum": charts.spectrum(report.published_spectrum("TRM"), "paper"),
         "sweep": charts.sweep(cells.sweep(late, df.correct).assign(run=run.label), run.label),
         "matched": charts.auc_by_bin(matched, "bin", "bin", mean.value, run.label),
-        "early": charts.early_window(stats.early_window(df, run.updates_per_segment), run.label),
+        "early": charts.early_window(early.early_window(df, run.updates_per_segment), run.label),
         "horizons": charts.horizons(study_report.horizons_table(run, 4), run.label),
         "training": charts.training_log(tables.read_log(run.name), run.meta["step"], run.label),
         "halting": charts.halting(report.halting_table(run), run.label),

@@ -17,7 +17,7 @@ from rrm_companion import (
 )
 from rrm_companion.report import HERE, PAPER
 
-from rrm_core.analysis import cells, claims, motion, selection, stats
+from rrm_core.analysis import cells, claims, evolution, motion, selection, stats
 from rrm_core.analysis import fates as findings
 from rrm_core.runs import tables
 
@@ -56,15 +56,15 @@ def test_charts_of_the_studies_are_valid_and_described(runs):
         found = {name: findings.study(run, name) for name in TABLES}
         otsu = cells.band(cells.late_drift(run.table)).otsu
         if found["evolution"] is not None:
-            evolution = findings.evolution(found["evolution"], run.updates_per_segment)
+            changes = evolution.evolution(found["evolution"], run.updates_per_segment)
             charts += [
-                study_charts.evolution(evolution, run.meta["step"], run.label),
-                study_charts.network(evolution, run.label),
+                study_charts.evolution(changes, run.meta["step"], run.label),
+                study_charts.network(changes, run.label),
             ]
         if found["multi4"] is not None:
             charts.append(
                 study_charts.arms(
-                    findings.evolution(
+                    evolution.evolution(
                         found["multi4"], run.updates_per_segment, by=("arm", "step")
                     ),
                     run.label,
@@ -537,25 +537,25 @@ def test_networks_are_compared_where_they_solve_equally_much(runs):
 def test_the_changes_of_both_cells_make_the_gap(runs):
     run = tables.load_run("trm-9x9-small-seed1")
     for banded in (True, False):
-        change = {of: findings.training_change(run, of, banded) for of in findings.CHANGES}
+        change = {of: evolution.training_change(run, of, banded) for of in evolution.CHANGES}
         assert change["D - A"].value == pytest.approx(
             change["D"].value - change["A"].value
         ) and change["D + A"].value == pytest.approx(change["D"].value + change["A"].value)
         assert all(e.low < e.value < e.high for e in change.values())
     assert (
-        np.isnan(findings.training_change(runs["trm-9x9-small"]).value)
-        and findings.training_change(runs["trm-9x9-small"], banded=False).value > 0
+        np.isnan(evolution.training_change(runs["trm-9x9-small"]).value)
+        and evolution.training_change(runs["trm-9x9-small"], banded=False).value > 0
     )
     trained = [*runs.values(), run]
     said = study_report.gap_sentence(trained)
     for banded in (True, False):
-        widens = [r for r in trained if findings.training_change(r, "D - A", banded).low > 0]
-        found = [findings.training_change(r, "D + A", banded) for r in widens]
+        widens = [r for r in trained if evolution.training_change(r, "D - A", banded).low > 0]
+        found = [evolution.training_change(r, "D + A", banded) for r in widens]
         assert (
             f"clearly widens in {len(found)} trainings: D rises by clearly more than A falls in {sum(e.low > 0 for e in found)} of them, by clearly less in {sum(e.high < 0 for e in found)}"
             in said
         )
-    assert "the gap does not clearly widen" in findings.through_failures(runs["trm-6x6"]).reason
+    assert "the gap does not clearly widen" in evolution.through_failures(runs["trm-6x6"]).reason
     assert study_report.gap_sentence([runs["hrm-6x6-late"]]) == ""
     table = study_report.changes_table([run, runs["trm-9x9-small"]])
     assert (
@@ -585,7 +585,7 @@ def test_the_failures_of_each_checkpoint_are_followed(runs):
                 ).mean()
                 assert (
                     np.isnan(along[column][step])
-                    if len(part) < findings.SMALLEST
+                    if len(part) < stats.SMALLEST
                     else along[column][step] == pytest.approx(expected)
                 )
         long, measured = (

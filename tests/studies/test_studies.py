@@ -10,10 +10,11 @@ import torch
 from rrm_companion import fate_report, motion_report
 
 from rrm_core import cli, studies
-from rrm_core.analysis import cells, motion, selection
+from rrm_core.analysis import cells, evolution, motion, selection, stats
 from rrm_core.analysis import fates as findings
 from rrm_core.dynamics.rollout import unroll
-from rrm_core.models.recursive import load_model, tokens
+from rrm_core.models.recursive import tokens
+from rrm_core.models.weights import load_model
 from rrm_core.runs import measure, tables
 from rrm_core.store import paths
 from rrm_core.studies import fates, long, multi4, numerics, probes, recurrence, restarts
@@ -54,7 +55,7 @@ def test_evolution_measures_each_checkpoint_and_the_run_itself(small):
     assert (own.correct == run.table.set_index("idx").correct.loc[own.index]).mean() > 0.9, (
         "the measured step again, with one tangent instead of two"
     )
-    rows = findings.evolution(found, run.updates_per_segment)
+    rows = evolution.evolution(found, run.updates_per_segment)
     assert (rows[list("ABCD")].sum(axis=1) == rows.n).all() and (
         rows.accuracy * rows.n
     ).round().equals((rows.A + rows.C).astype(float))
@@ -230,7 +231,7 @@ def test_the_gain_of_picking_knows_that_restarts_are_drawn(runs, monkeypatch):
             if stored
             else selection.picked(table, "random", every)[:, -1]
         )
-        plain = findings.mean(selection.picked(table, "q_halt", every)[:, -1] - single, w)
+        plain = stats.mean(selection.picked(table, "q_halt", every)[:, -1] - single, w)
         assert (
             found.value == pytest.approx(plain.value, abs=1e-9)
             and found.low < plain.low
@@ -263,17 +264,17 @@ def test_what_an_attractor_holds_is_at_rest_or_on_a_cycle(runs):
 
 
 def test_mean_reweights_and_needs_twenty():
-    assert np.isnan(findings.mean(np.ones(5)).value)
+    assert np.isnan(stats.mean(np.ones(5)).value)
     values, w = np.r_[np.ones(50), np.zeros(50)], np.r_[np.full(50, 0.2), np.full(50, 1.8)]
-    found = findings.mean(values, w)
+    found = stats.mean(values, w)
     assert found.value == pytest.approx(0.1) and found.low < 0.1 < found.high < 0.2
 
 
 def test_a_stratified_sample_is_resampled_within_its_strata():
     values, w = np.r_[np.ones(100), np.zeros(100)], np.r_[np.full(100, 0.5), np.full(100, 1.5)]
-    found = findings.mean(values, w)  # within a stratum all values are equal, so nothing varies
+    found = stats.mean(values, w)  # within a stratum all values are equal, so nothing varies
     assert found.value == found.low == found.high == pytest.approx(0.25)
-    assert findings.mean(values).high > 0.55
+    assert stats.mean(values).high > 0.55
 
 
 def test_lingering_means_in_and_out_again(runs):
@@ -441,7 +442,7 @@ def test_every_motion_is_told_by_its_rule(runs):
         share = (failed.motion[moving] == "parting").mean()
         assert (
             row["share that parts"].startswith(f"{share:.0%} [")
-            if moving.sum() >= findings.SMALLEST
+            if moving.sum() >= stats.SMALLEST
             else row["share that parts"] == "–"
         )
     assert seen
@@ -453,7 +454,7 @@ def test_every_motion_is_told_by_its_rule(runs):
             ~told.correct_in_table & ~told.correct_256 & (told.late_256 >= cells.band_of(run).otsu)
         ]
         found = motion.parting(run)
-        assert np.isnan(found.value) == (len(moving) < findings.SMALLEST)
+        assert np.isnan(found.value) == (len(moving) < stats.SMALLEST)
         assert np.isnan(found.value) or (
             found.value == (moving.motion == "parting").mean() and found.n == len(moving)
         )
