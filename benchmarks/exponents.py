@@ -25,6 +25,7 @@ import torch
 
 from rrm_core.dynamics import exponents as ftle
 from rrm_core.models import recursive as models
+from rrm_core.models import weights
 from rrm_core.store import paths
 from rrm_core.sudoku import sets as puzzles
 
@@ -109,8 +110,8 @@ def cases():
         side=9, width=512, layers=1, H_cycles=1, L_cycles=1
     )  # one full-size block, an update of z_L and one of z_H
     return {
-        "TRM 6x6, B = 8": (models.load_model(paths.run_dir("trm-6x6")), 8, sets[6], False),
-        "HRM 6x6, B = 8": (models.load_model(paths.run_dir("hrm-6x6")), 8, sets[6], False),
+        "TRM 6x6, B = 8": (weights.load_model(paths.run_dir("trm-6x6")), 8, sets[6], False),
+        "HRM 6x6, B = 8": (weights.load_model(paths.run_dir("hrm-6x6")), 8, sets[6], False),
         "one block of width 512, 9x9, B = 2": (full, 2, sets[9], False),
         "TRM 4x4 (smoke), B = 1": (
             models.TRM(side=4, width=32, layers=1, H_cycles=2, L_cycles=2, prefix=1),

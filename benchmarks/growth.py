@@ -23,6 +23,7 @@ import pandas as pd
 import torch
 
 from rrm_core.models import recursive as models
+from rrm_core.models import weights
 from rrm_core.runs import measure
 from rrm_core.store import paths
 from rrm_core.sudoku import sets as puzzles
@@ -63,7 +64,7 @@ def main():
         os.environ["RRM_DATA"] = str(data)
         assert paths.data_dir() == data
         torch.manual_seed(0)
-        models.save_model(models.RecursiveModel(train.preset("smoke")[0]), model)
+        weights.save_model(models.RecursiveModel(train.preset("smoke")[0]), model)
         measured(model, data / "runs" / "warm", 32, options.k)
         found = {}
         for i in range(options.rounds):

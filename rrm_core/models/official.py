@@ -16,15 +16,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from rrm_core.models.ops import RMS_EPS
-from rrm_core.models.recursive import (
-    ROPE_THETA,
-    Config,
-    ModelError,
-    RecursiveModel,
-    check_names,
-    layers,
-    save_model,
-)
+from rrm_core.models.recursive import ROPE_THETA, Config, ModelError, RecursiveModel
+from rrm_core.models.weights import check_names, layers, save_model
 from rrm_core.store import paths
 from rrm_core.store.files import passing, sha256, write_json
 

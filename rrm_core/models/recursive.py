@@ -10,19 +10,13 @@ Jolicoeur-Martineau 2025 (arXiv 2510.04871) with their official code; parameter 
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from pathlib import Path
-
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from rrm_core.models.config import Config, ModelError
 from rrm_core.models.ops import DUAL, PLAIN, at_least_float32
-from rrm_core.store.files import read_json, write_bytes, write_json
 
 ROPE_THETA = 10_000.0
 Q_BIAS = -5.0
@@ -274,95 +268,6 @@ def tokens(boards: np.ndarray) -> Tensor:
 def digits(answer: Tensor) -> np.ndarray:
     """Boards (..., cells) uint8 of token ids; what is no digit becomes 0."""
     return np.clip(answer.numpy() - 1, 0, None).astype(np.uint8)
-
-
-# --- files -------------------------------------------------------------------------------------------------------
-
-
-def weights_bytes(model: RecursiveModel, dtype: torch.dtype = torch.float32) -> bytes:
-    """The safetensors file of the weights; the same bytes for the same weights."""
-    return save(
-        {name: t.detach().to("cpu", dtype).contiguous() for name, t in model.state_dict().items()}
-    )
-
-
-def save_model(model: RecursiveModel, folder: Path, dtype: torch.dtype = torch.float32) -> None:
-    """Write ``config.json`` and ``model.safetensors`` into `folder`, each atomically; the weights last, because a checkpoint counts as there once they are."""
-    folder = Path(folder)
-    write_json(asdict(model.config), folder / "config.json")
-    write_bytes(weights_bytes(model, dtype), folder / "model.safetensors")
-
-
-def stored_dtype(folder: Path) -> torch.dtype:
-    """The dtype of the weights file in `folder`: bfloat16 where all its tensors are, else float32."""
-    with safe_open(Path(folder) / "model.safetensors", "pt") as file:
-        return (
-            torch.bfloat16
-            if all(file.get_slice(name).get_dtype() == "BF16" for name in file.keys())
-            else torch.float32
-        )  # noqa: SIM118
-
-
-def load_model(folder: Path, dtype: torch.dtype = torch.float32) -> RecursiveModel:
-    """The model stored in `folder`; :class:`ModelError` names a missing, unexpected or misshapen tensor or a broken file."""
-    folder = Path(folder)
-    try:
-        config = Config.from_dict(read_json(folder / "config.json"))
-        weights = load_file(folder / "model.safetensors")
-    except FileNotFoundError as error:
-        raise ModelError(
-            f"{folder}: no config.json with model.safetensors here ({error}); train or import a model first"
-        ) from None
-    except SafetensorError as error:
-        raise ModelError(
-            f"{folder}: model.safetensors is truncated or damaged ({error}); restore it and run `rrm verify`"
-        ) from None
-    check_size(config, weights, str(folder))
-    model = RecursiveModel(config)
-    check_names(model, weights, str(folder))
-    model.load_state_dict(weights)
-    return model.to(dtype).eval()
-
-
-def layers(weights: dict[str, Tensor], level: str) -> int:
-    """Number of blocks of a level, ``L_level`` or ``H_level``, by the names of a state dict."""
-    start = f"inner.{level}.layers."
-    return len(
-        {name.removeprefix(start).split(".")[0] for name in weights if name.startswith(start)}
-    )
-
-
-def check_size(config: Config, weights: dict[str, Tensor], where: str) -> None:
-    """Raise :class:`ModelError` unless `weights` have the width and depth of `config`: before a model of that size is built."""
-    head = weights.get("inner.lm_head.weight", torch.empty(0))
-    depth = layers(weights, "L_level") + layers(weights, "H_level")
-    for what, found, asked in (
-        ("lm_head", tuple(head.shape), (config.vocabulary, config.width)),
-        ("layers", depth, config.L_layers + config.H_layers),
-    ):
-        if found != asked:
-            raise ModelError(
-                f"{where}: weights do not fit the config. {what}: {found} in the weights, {asked} by the config"
-            )
-
-
-def check_names(model: RecursiveModel, weights: dict[str, Tensor], where: str) -> None:
-    """Raise :class:`ModelError` unless names and shapes of `weights` are exactly those of the model."""
-    expected = {name: tuple(t.shape) for name, t in model.state_dict().items()}
-    found = {name: tuple(t.shape) for name, t in weights.items()}
-    missing, unexpected = (
-        sorted(expected.keys() - found.keys()),
-        sorted(found.keys() - expected.keys()),
-    )
-    wrong = [
-        f"{n}: {found[n]}, expected {expected[n]}"
-        for n in sorted(expected.keys() & found.keys())
-        if found[n] != expected[n]
-    ]
-    if missing or unexpected or wrong:
-        raise ModelError(
-            f"{where}: weights do not fit the config. Missing {missing}; unexpected {unexpected}; wrong shape {wrong}"
-        )
 
 
 def on_device(model: RecursiveModel, device: str) -> RecursiveModel:

@@ -24,7 +24,8 @@ from tqdm.auto import tqdm
 
 from rrm_core.dynamics.rollout import unroll
 from rrm_core.models.config import SEGMENTS, Config
-from rrm_core.models.recursive import RecursiveModel, on_device, save_model, tokens, weights_bytes
+from rrm_core.models.recursive import RecursiveModel, on_device, tokens
+from rrm_core.models.weights import has_weights, save_model, weights_bytes
 from rrm_core.store.files import write_bytes, write_json
 from rrm_core.sudoku import board as sudoku
 from rrm_core.sudoku import sets as puzzles
@@ -435,5 +436,5 @@ def checkpoints(folder: Path | str) -> dict[int, Path]:
     """{step: folder} of the checkpoints below a training or run folder, ascending."""
     found = sorted(Path(folder).glob("checkpoints/step_*"))
     return {
-        int(p.name.removeprefix("step_")): p for p in found if (p / "model.safetensors").exists()
+        int(p.name.removeprefix("step_")): p for p in found if has_weights(p)
     }

@@ -9,7 +9,8 @@ from safetensors.torch import save_file
 
 from rrm_core import cli
 from rrm_core.models import official
-from rrm_core.models.recursive import HRM, TRM, ModelError, RecursiveModel, load_model
+from rrm_core.models.recursive import HRM, TRM, ModelError, RecursiveModel
+from rrm_core.models.weights import load_model
 from rrm_core.runs import measure, tables
 from rrm_core.sudoku import sets as puzzles
 

@@ -8,17 +8,8 @@ import torch
 from rrm_core.dynamics import exponents as ftle
 from rrm_core.dynamics.rollout import unroll
 from rrm_core.models.ops import rms
-from rrm_core.models.recursive import (
-    HRM,
-    TRM,
-    Config,
-    ModelError,
-    check_names,
-    load_model,
-    on_device,
-    save_model,
-    tokens,
-)
+from rrm_core.models.recursive import HRM, TRM, Config, ModelError, on_device, tokens
+from rrm_core.models.weights import check_names, load_model, save_model
 from rrm_core.sudoku.board import parse
 
 SMALL = {

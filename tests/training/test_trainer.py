@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 import torch
 
-from rrm_core.models.recursive import HRM, TRM, Config, load_model, stored_dtype
+from rrm_core.models.recursive import HRM, TRM, Config
+from rrm_core.models.weights import load_model, stored_dtype
 from rrm_core.store import files
 from rrm_core.training import losses, recipes
 from rrm_core.training import trainer as train
