@@ -166,7 +166,7 @@ def train(
     progress: bool,
 ) -> None:
     """Train a preset, saving checkpoints and a resumable state."""
-    from rrm_core.models.recursive import load_model
+    from rrm_core.models.weights import load_model
     from rrm_core.training import trainer as training
 
     one_thread()
@@ -221,9 +221,6 @@ def import_(checkpoint: Path, config: Path | None, name: str) -> None:
 @click.option("--seed", default=0, help="seed of the start frame")
 @click.option("--extra-givens", default=0, help="solution digits put into every puzzle first")
 @click.option("--shard", default="0/1", help="i/n: measure this share of the parts")
-@click.option(
-    "--jobs", default=1, help="measure all parts in this many processes of one thread each"
-)
 @click.option("--part", default=256, help="puzzles a part, a multiple of 32")
 @click.option(
     "--keep",
@@ -246,7 +243,6 @@ def measure(
     seed: int,
     extra_givens: int,
     shard: str,
-    jobs: int,
     part: int,
     keep: str,
     replace: bool,
@@ -265,10 +261,6 @@ def measure(
         raise measuring.MeasureError(
             f"--shard {shard!r}: expected i/n with 0 <= i < n, for example 0/2"
         )
-    if jobs < 1 or (jobs > 1 and shard != "0/1"):
-        raise measuring.MeasureError(
-            f"--jobs {jobs} with --shard {shard}: expected one process or more, and all shards where there are several"
-        )
     out = paths.data_dir() / "runs" / paths.safe_name(run)
     before = measuring.measured_at(out)
     done = measuring.run(
@@ -282,7 +274,6 @@ def measure(
         command_line(),
         device,
         extra_givens,
-        jobs,
         part,
         keep,
         replace,

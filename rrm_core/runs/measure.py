@@ -22,16 +22,8 @@ from tqdm.auto import tqdm
 
 import rrm_core
 from rrm_core.dynamics.rollout import SEGMENTS, Rollout, unroll
-from rrm_core.models.recursive import (
-    RecursiveModel,
-    digits,
-    load_model,
-    on_device,
-    save_model,
-    stored_dtype,
-    tokens,
-    weights_bytes,
-)
+from rrm_core.models.recursive import RecursiveModel, digits, on_device, tokens
+from rrm_core.models.weights import load_model, save_model, stored_dtype, weights_bytes
 from rrm_core.runs.tables import columns, load_run, validate, write
 from rrm_core.store import parts, paths
 from rrm_core.store.files import locked, passing, read_json, sha256, write_bytes, write_json
@@ -162,23 +154,17 @@ def measure_parts(
     shard: tuple[int, int] = (0, 1),
     size: int = PART,
     replace: bool = False,
-    started_by: int | None = None,
     **options: object,
 ) -> bool:
     """Measure the parts of `frame` that belong to `shard` = (i, n) and are not in `folder` yet; True when all are there.
 
     Part j belongs to shard j mod n. Parts of another measurement are refused, or replaced as their turn comes.
-    `started_by`: stop between two parts when this process is no longer the parent.
     """
     if not replace:
         parts.refuse_foreign(folder, key)
     starts = list(range(0, len(frame), size))
     mine = parts.missing(folder, starts[shard[0] :: shard[1]], key)
-    for start in tqdm(
-        mine, unit="part", desc="measuring", disable=started_by is not None or not mine
-    ):
-        if parts.orphaned(started_by):
-            break
+    for start in tqdm(mine, unit="part", desc="measuring", disable=not mine):
         parts.write(
             *rows(model, frame.iloc[start : start + size], **options),
             parts.path_of(folder, start),
@@ -283,11 +269,9 @@ def run(
     command: str = "",
     device: str = "cpu",
     extra_givens: int = 0,
-    jobs: int = 1,
     part: int = PART,
     keep: str = "none",
     replace: bool = False,
-    started_by: int | None = None,
 ) -> Path | None:
     """Measure a checkpoint folder on the first `n` puzzles of a set and write the run folder `out` when all parts are there.
 
@@ -295,7 +279,7 @@ def run(
     that holds the checkpoint, when it does. Returns the run folder, or None while other shards are missing. A finished
     measurement is not repeated, and one with other settings not overwritten unless `replace`.
 
-    `shard` = (i, n): only this share of the parts. `jobs`: all shards, in so many processes. `part`: puzzles a part.
+    `shard` = (i, n): only this share of the parts. `part`: puzzles a part.
     `keep`: "none" of the parts once the run is written; "parts" too; "only" the parts, the run is left for another call.
     """
     checkpoint, out, started = Path(checkpoint), Path(out), time.monotonic()
@@ -320,31 +304,7 @@ def run(
             f"{out} is measured already with other settings: {differs} (there, asked); choose another --run, or add --replace"
         )
     folder, marked, starts = out / "parts", key | {"part": part}, list(range(0, n, part))
-    if jobs > 1 and parts.missing(folder, starts, marked):
-        if not replace:
-            parts.refuse_foreign(folder, marked)
-        options = {
-            "checkpoint": checkpoint,
-            "out": out,
-            "puzzle_set": puzzle_set,
-            "n": n,
-            "k": k,
-            "seed": seed,
-            "device": device,
-            "extra_givens": extra_givens,
-            "part": part,
-            "keep": "only",
-            "replace": replace,
-        }
-        parts.in_processes(
-            run,
-            options,
-            min(jobs, len(starts)),
-            lambda: (len(starts) - len(parts.missing(folder, starts, marked)), len(starts)),
-        )
-    complete = measure_parts(
-        model, frame, folder, marked, shard, part, replace, started_by, k=k, seed=seed
-    )
+    complete = measure_parts(model, frame, folder, marked, shard, part, replace, k=k, seed=seed)
     if keep == "only" or not complete:
         return None
     with locked(out):  # two shards may find the last part at the same time

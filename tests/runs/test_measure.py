@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from rrm_core.dynamics.rollout import unroll
-from rrm_core.models.recursive import load_model, tokens
+from rrm_core.models.recursive import tokens
+from rrm_core.models.weights import load_model
 from rrm_core.runs import measure
 from rrm_core.runs.measure import MeasureError
 from rrm_core.store import manifest, parts
@@ -58,24 +59,6 @@ def test_sharding_and_resuming_do_not_matter(model, frame, tmp_path):
         "a damaged part is measured again"
     )
     assert lost.read_bytes() == before
-
-
-def test_two_processes_measure_what_one_does_and_tell_their_error(smoke_training, data_copy):
-    checkpoint = train.checkpoints(smoke_training)[120]
-    one, two = (
-        measure.run(
-            checkpoint, data_copy / "runs" / f"by{jobs}", "4x4-test", 96, k=2, jobs=jobs, part=32
-        )
-        for jobs in (1, 2)
-    )
-    for name in ("measurements.parquet", "trajectories.parquet", "model.safetensors"):
-        assert (one / name).read_bytes() == (two / name).read_bytes(), name
-    with pytest.raises(
-        parts.PartError, match="shard 0/2: ended with exit status 1; call again to go on"
-    ):
-        parts.in_processes(
-            measure.subset, {"puzzle_set": "4x4-test"}, 2, lambda: (0, 1)
-        )  # it takes no shard, so each process dies
 
 
 def test_columns_mean_what_they_say(model, frame):

@@ -294,7 +294,8 @@ def test_a_kill_while_saving_leaves_the_old_file(tmp_path):
 
 
 def test_truncated_weights_are_refused(tmp_path, root):
-    from rrm_core.models.recursive import ModelError, load_model
+    from rrm_core.models.recursive import ModelError
+    from rrm_core.models.weights import load_model
 
     folder = tmp_path / "run"
     shutil.copytree(root / "data" / "runs" / "trm-6x6", folder)
