@@ -6,45 +6,54 @@ import math
 from html import escape
 
 from rrm_companion import embed
-from rrm_companion.embed import HTML
 
 from rrm_core.runs.tables import Run, columns, read_trajectories
-from rrm_core.sudoku import board as sudoku
+from rrm_core.sudoku.board import box_shape
 
 
 def board(text: str, caption: str, given: str | None = None, solution: str | None = None) -> str:
-    """HTML table of a board; givens bold, cells that differ from `solution` marked and underlined."""
-    side = math.isqrt(len(text))
-    height, width = sudoku.box_shape(side)
-    given = text if given is None else given
-    body = []
+    """HTML table of a board; givens bold, cells that differ from `solution` marked."""
+    side, given = math.isqrt(len(text)), given or text
+    rows = []
     for r in range(side):
-        line = []
-        for c in range(side):
-            i = r * side + c
-            wrong = solution is not None and text[i] != solution[i]
-            names = ["rrm-given"] * (given[i] != ".") + ["rrm-wrong"] * wrong
-            names += ["rrm-right"] * (c + 1 < side and (c + 1) % width == 0) + ["rrm-below"] * (
-                r + 1 < side and (r + 1) % height == 0
-            )
-            title = f' title="wrong: should be {escape(solution[i])}"' if wrong else ""
-            line.append(
-                f'<td class="{" ".join(names)}"{title}>{escape(text[i]) if text[i] != "." else ""}</td>'
-            )
-        body.append(f"<tr>{''.join(line)}</tr>")
-    return f'<figure><figcaption>{escape(caption)}</figcaption><table class="rrm-board" aria-label="{escape(caption, quote=True)}"><tbody>{"".join(body)}</tbody></table></figure>'
+        at = range(r * side, (r + 1) * side)
+        cells = (cell(text[i], given[i], solution[i] if solution else "", i, side) for i in at)
+        rows.append(f"<tr>{''.join(cells)}</tr>")
+    label = escape(caption, quote=True)
+    return (
+        f"<figure><figcaption>{label}</figcaption>"
+        f'<table class="rrm-board rrm-side-{side}" aria-label="{label}">'
+        f"<tbody>{''.join(rows)}</tbody></table></figure>"
+    )
 
 
-def boards(run: Run, idx: list[int]) -> HTML:
-    """Puzzle, final answer with wrong cells marked, and solution of the puzzles `idx` of a run."""
-    answers = read_trajectories(run.name).set_index("idx")[columns("answer")[-1]]
-    chosen = run.table.set_index("idx").loc[list(idx), ["puzzle", "solution"]]
-    blocks = []
-    for i, row in chosen.iterrows():
-        three = (
-            board(row.puzzle, f"puzzle {i}")
-            + board(answers[i], "answer, wrong cells marked", row.puzzle, row.solution)
-            + board(row.solution, "solution", row.puzzle)
-        )
-        blocks.append(f'<div class="rrm-boards">{three}</div>')
-    return HTML(embed.once("explorer.css") + "".join(blocks))
+def cell(text: str, given: str, right: str, at: int, side: int) -> str:
+    """The cell at position `at` of a board; `right` is what should stand there, "" for unknown."""
+    height, width = box_shape(side)
+    row, column = divmod(at, side)
+    wrong = bool(right) and text != right
+    names = {
+        "rrm-given": given != ".",
+        "rrm-wrong": wrong,
+        "rrm-right": column + 1 < side and (column + 1) % width == 0,
+        "rrm-below": row + 1 < side and (row + 1) % height == 0,
+    }
+    title = f' title="wrong: should be {escape(right)}"' if wrong else ""
+    shown = "" if text == "." else escape(text)
+    return f'<td class="{" ".join(name for name, on in names.items() if on)}"{title}>{shown}</td>'
+
+
+def answers(models: dict[str, Run], chosen: dict[str, list[int]]) -> embed.HTML:
+    """What the models answer at segment 16 to the puzzles `chosen` (idx), wrong cells marked."""
+    out = []
+    for model, indices in chosen.items():
+        run = models[model]
+        final = read_trajectories(run.name).set_index("idx")[columns("answer")[-1]]
+        for idx, row in run.table.set_index("idx").loc[indices].iterrows():
+            wrong = sum(a != b for a, b in zip(final[idx], row.solution, strict=True))
+            halts = (
+                f"would stop after segment {row.halted_at}" if row.halted_at else "would not stop"
+            )
+            caption = f"{model}, puzzle {idx}: {wrong} cells wrong, {halts}"
+            out.append(board(final[idx], caption, row.puzzle, row.solution))
+    return embed.HTML(f'{embed.once("explorer.css")}<div class="rrm-boards">{"".join(out)}</div>')

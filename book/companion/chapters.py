@@ -1,16 +1,20 @@
-"""Re-execute a chapter with papermill, refusing parameters it does not have or values of the wrong type."""
+"""Re-execute a chapter with papermill, refusing parameters that it does not have or cannot read."""
 
 from __future__ import annotations
 
 import ast
 from pathlib import Path
 
+from rrm_companion import show
+
 from rrm_core.runs import tables
 from rrm_core.store import paths
 
+KINDS = {"int": (int,), "float": (int, float), "bool": (bool,)}
+
 
 class ParameterError(ValueError):
-    """A chapter, parameter or value that does not exist or does not fit; the message lists what does."""
+    """A chapter, parameter or value that does not exist or does not fit; it lists what does."""
 
 
 def folder() -> Path:
@@ -29,83 +33,57 @@ def find(name: str) -> Path:
 
 
 def convert(name: str, text: str, hint: str) -> object:
-    """`text` as the type of the parameter's hint; for list[str] a comma-separated list, possibly empty."""
+    """`text` as the type of the parameter's hint; a text stays as it is."""
     if hint == "str":
         return text
-    if hint == "list[str]":
-        return [
-            part
-            for part in text.strip("[] ")
-            .replace("'", "")
-            .replace('"', "")
-            .replace(" ", "")
-            .split(",")
-            if part
-        ]
     try:
         value = ast.literal_eval(text)
     except (ValueError, SyntaxError):
         value = text
-    allowed = {
-        "int": (int,),
-        "float": (int, float),
-        "bool": (bool,),
-        "float | None": (int, float, type(None)),
-        "int | None": (int, type(None)),
-    }
-    good = isinstance(value, allowed.get(hint, (object,))) and (
-        hint == "bool" or not isinstance(value, bool)
-    )
-    if not good:
+    kinds = KINDS.get(hint, (object,))
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
         raise ParameterError(f"parameter {name}={text!r}: expected {hint}")
     return value
 
 
 def parameters(notebook: Path, given: dict[str, str]) -> dict[str, object]:
-    """`given` (name -> text) checked against the notebook's parameters cell and converted to its types."""
+    """`given` (name -> text) checked against the notebook's parameters cell, in its types.
+
+    A run that is missing, broken or of the other architecture is named here, in one line, and not
+    by a kernel that stops.
+    """
     import papermill
 
     known = papermill.inspect_notebook(str(notebook))
-    unknown = sorted(set(given) - set(known))
-    if unknown:
-        listing = ", ".join(
-            f"{k}: {v['inferred_type_name']} = {v['default']}" for k, v in known.items()
-        )
-        raise ParameterError(
-            f"{notebook.stem} has no parameter {', '.join(unknown)}; known: {listing}"
-        )
-    values = {
-        name: convert(name, text, known[name]["inferred_type_name"]) for name, text in given.items()
-    }
-    for name in ("run", "compare"):
-        for run in [values[name]] if isinstance(values.get(name), str) else values.get(name, []):
-            tables.load_run(
-                run
-            )  # a broken run is named here, in one line, and not by a kernel that stops
-            tables.read_trajectories(run)
+    if unknown := sorted(set(given) - set(known)):
+        kinds = (f"{k}: {v['inferred_type_name']} = {v['default']}" for k, v in known.items())
+        note = ""
+        if {"run", "compare"} & set(unknown):
+            note = " (run and compare gave way to hrm and trm, one run each)"
+        text = f"{notebook.stem} has no parameter {', '.join(unknown)}{note}; known: "
+        raise ParameterError(text + ", ".join(kinds))
+    values = {n: convert(n, text, known[n]["inferred_type_name"]) for n, text in given.items()}
+    if {"hrm", "trm"} & set(values):
+        default = {n: ast.literal_eval(known[n]["default"]) for n in ("hrm", "trm")}
+        chosen = default | {n: values[n] for n in default if n in values}
+        for run in show.models(**chosen).values():
+            tables.read_trajectories(run.name)
     return values
 
 
 def execute(
     name: str, given: dict[str, str], out: Path | None = None, progress: bool = True
 ) -> Path:
-    """Run chapter `name` with the given parameters; returns the executed notebook (default ``<chapter>.out.ipynb`` here)."""
+    """Run chapter `name` with parameters; the executed notebook (default ``<chapter>.out.ipynb``)."""
     import papermill
 
     notebook = find(name)
     values = parameters(notebook, given)
-    out = Path(f"{notebook.stem}.out.ipynb") if out is None else out
+    out = out or Path(f"{notebook.stem}.out.ipynb")
+    place = {"cwd": str(notebook.parent), "progress_bar": progress}
     try:
-        papermill.execute_notebook(
-            str(notebook),
-            str(out),
-            parameters=values,
-            cwd=str(notebook.parent),
-            progress_bar=progress,
-            execution_timeout=600,
-        )
+        papermill.execute_notebook(str(notebook), str(out), parameters=values, **place)
     except papermill.PapermillExecutionError as error:
-        raise ParameterError(
-            f"{notebook.stem} stopped: {error.ename}: {error.evalue} ({out} shows where)"
-        ) from None
+        why = f"{error.ename}: {error.evalue} ({out} shows where)"
+        raise ParameterError(f"{notebook.stem} stopped: {why}") from None
     return out

@@ -1,4 +1,4 @@
-"""What an output of a notebook is made of: HTML, sentences, scripts and styles that travel once, and JSON that cannot end a script.
+"""What an output of a notebook is made of: HTML, sentences, scripts and styles that travel once.
 
 While the book is built, scripts and styles stand in its ``_static/rrm`` and travel with no output.
 """
@@ -12,6 +12,16 @@ from collections.abc import Iterable
 from importlib.resources import files
 
 STATIC = files("rrm_companion") / "static"
+COMPONENTS = (  # in the order they need each other
+    "charts.js",
+    "dom.js",
+    "plots.js",
+    "examples.js",
+    "explorer.js",
+    "viewer.js",
+)
+STYLES = ("explorer.css", "viewer.css")
+EVERYWHERE = ("charts.css", *STYLES, "exercises.css", *COMPONENTS, "exercises.js")  # on every page
 
 
 class HTML:
@@ -32,16 +42,17 @@ def say(text: str) -> object:
 
 
 def publishing() -> bool:
-    """True while the book is built: scripts then come from ``_static/rrm``, otherwise they travel with the output."""
+    """True while the book is built: scripts come from ``_static/rrm``, not with the output."""
     return os.environ.get("RRM_PUBLISH") == "1"
 
 
 def static_text(name: str) -> str:
-    """A file of ``rrm_core/static``; ``vega.js`` is Vega, Vega-Lite and Vega-Embed from vl-convert."""
+    """A file of ``static``; ``vega.js`` is Vega, Vega-Lite and Vega-Embed from vl-convert."""
     if name == "vega.js":
         import vl_convert
 
-        return f"(function(){{{vl_convert.javascript_bundle()}}})();"  # its top-level names would clash with Sphinx's
+        bundle = vl_convert.javascript_bundle()
+        return f"(function(){{{bundle}}})();"  # its top-level names would clash with Sphinx's
     return (STATIC / name).read_text()
 
 
@@ -50,24 +61,22 @@ def inline(*names: str) -> str:
     if publishing():
         return ""
     wrap = {"js": "<script>{}</script>", "css": "<style>{}</style>"}
-    return "".join(
-        wrap[name.rsplit(".", 1)[1]].format(static_text(name).replace("</script", "<\\/script"))
-        for name in names
-    )
+    texts = {name: static_text(name).replace("</script", "<\\/script") for name in names}
+    return "".join(wrap[name.rsplit(".", 1)[1]].format(text) for name, text in texts.items())
 
 
 _sent: set[str] = set()
 
 
 def unsent(names: Iterable[str]) -> list[str]:
-    """Those of `names` that this process has not sent yet; all of them in Colab, where every output is a page of its own."""
+    """Those of `names` that this process has not sent yet; all in Colab, where outputs are apart."""
     new = [name for name in names if name not in _sent or "google.colab" in sys.modules]
     _sent.update(new)
     return new
 
 
 def once(*names: str) -> str:
-    """:func:`inline` of the :func:`unsent` of those files: a notebook carries Vega once, not once a chart."""
+    """:func:`inline` of the :func:`unsent` of those files: a notebook carries Vega once."""
     return inline(*unsent(names))
 
 
@@ -77,5 +86,6 @@ def as_json(value: object) -> str:
 
 
 def sidecar(table: str, key: str, value: object) -> str:
-    """A script of its own that puts `value` where the components look: ``rrm.<table>[key]``."""
-    return f"(globalThis.rrm=globalThis.rrm||{{}}).{table}=rrm.{table}||{{}};rrm.{table}[{as_json(key)}]={as_json(value)};\n"
+    """A script that puts `value` where the components look: ``rrm.<table>[key]``."""
+    home = f"(globalThis.rrm=globalThis.rrm||{{}}).{table}=rrm.{table}||{{}}"
+    return f"{home};rrm.{table}[{as_json(key)}]={as_json(value)};\n"
