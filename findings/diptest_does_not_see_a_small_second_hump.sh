@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Hartigan's dip test (diptest 0.10, the C code of the R package) on 1,000 points of which 3 % lie
-# twenty standard deviations away from the rest. Nobody would call that one hump, and the test does:
-# p near one. At 10 % it sees them. A share of settled failures of a few percent is of that kind, so a
+# twenty standard deviations away from the rest. Nobody would call that one hump, and the test does not object:
+# p = .58. At 10 % it sees them. A share of settled failures of a few percent is of that kind, so a
 # large p does not say "one hump" there.
 set -euo pipefail
 folder=$(mktemp -d)

@@ -1,21 +1,23 @@
-"""Measure how recursive reasoning models fail: train, unroll, exponents, cells, statistics, charts, the pages of the book.
+"""Measure how recursive reasoning models fail: train, unroll, tangents, cells, statistics.
 
-Data flows one way. Here every module stands in its room; it imports only modules that stand before it (a test reads this map):
+Read it in this order; each file is short and speaks of one thing.
 
-ground: paths, files, config, recipes, manifest
-puzzles: _sudoku_kernels, sudoku, puzzles, hard
-models: ops, models, official
-training: ftle, rollout, losses, optim, train
-tables: tables, parts, measure, studies
-statistics: cells, stats, findings, selection, motion, claims
-charts: embed, charts, study_charts, playground
-chapters: report, ledger, study_report, fate_report, motion_report, front
-components: pagedata, boards, kernel, widgets, inpage
-teaching: answers, chapters, exercises, demos
-command: cli
+1. ``models.config``, ``models.ops``, ``models.recursive``: a model is a start state and updates.
+2. ``dynamics.rollout``: T segments, nothing applied, everything recorded.
+3. ``dynamics.exponents``: tangents, QR, growth; exponents are growth per update.
+4. ``runs.tables``: one row a puzzle, what every statement below starts from.
+5. ``analysis.cells``: late drift, the settled band, cells A to D.
+6. ``analysis.stats``: AUC and shares with their intervals.
 
-Importing the package is cheap: torch, scikit-learn and Altair are imported by the modules that need them. What needs only tables (from
-statistics on, without playground, inpage and demos) never imports torch.
+The names that the README and the chapters use: ``runs.tables.load_run``, ``runs.measure``,
+``analysis.cells`` (``late_drift``, ``band``, ``assign``, ``count``), ``analysis.stats`` (``auc``,
+``proportion``, ``median``), ``analysis.phases``, ``analysis.fates``, ``analysis.controls``,
+``analysis.claims.ledger``, ``models.weights`` (``load_model``, ``save_model``),
+``dynamics.rollout.unroll``, ``dynamics.exponents`` (``start_frame``, ``push``, ``spectrum``).
+
+Imports run one way, which a test holds: store, then sudoku and models, dynamics, training, runs,
+then analysis and studies, last the command line. What is shown lives in ``book/companion``.
+Importing the package is cheap; what needs only tables never imports torch.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
