@@ -261,7 +261,7 @@ def test_an_empty_set_is_recorded_as_such(data_copy, capsys):
         (["chapter", "3_1", "-p", "rum", "x"], "has no parameter rum; known: run: str"),
         (
             ["chapter", "3_1", "-p", "run", "nope"],
-            "unknown run 'nope'; known: hrm-6x6, hrm-6x6-late, hrm-6x6-seed1, hrm-6x6-seed2, hrm-9x9-small, trm-6x6, trm-6x6-attention, trm-6x6-attention-seed1, trm-6x6-attention-seed2, trm-6x6-seed1, trm-6x6-seed2, trm-9x9-brief, trm-9x9-small",
+            "unknown run 'nope'; known: hrm-6x6, hrm-6x6-late, hrm-6x6-seed1, hrm-6x6-seed2, hrm-9x9-brief, hrm-9x9-small, trm-6x6, trm-6x6-attention, trm-6x6-attention-seed1, trm-6x6-attention-seed2, trm-6x6-seed1, trm-6x6-seed2, trm-9x9-brief, trm-9x9-small",
         ),
         (
             ["chapter", "3_1", "-p", "strict_percentile", "high"],

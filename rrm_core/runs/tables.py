@@ -270,14 +270,25 @@ def training(meta: dict) -> tuple:
     return (seconds, str(meta.get("recipe"))) if seconds else (meta.get("name"),)
 
 
+def checkpoint_steps(meta: dict) -> list[int]:
+    """Steps of the checkpoints that were kept along the training of a run, by its run.json.
+
+    They lie in its folder, or, where it says ``checkpoints_elsewhere``, only their SHA-256 ships.
+    """
+    elsewhere = meta.get("checkpoints_elsewhere", {}).get("sha256", {})
+    return meta.get("checkpoints") or [int(name.removeprefix("step_")) for name in elsewhere]
+
+
 def keeper(run: Run) -> str | None:
-    """The run that keeps checkpoints of `run`'s training: itself, or another checkpoint of that training; None where none does."""
-    keeps = [
-        name
-        for name in dict.fromkeys([run.name, *paths.run_names()])
-        if read_meta(name).get("checkpoints")
-    ]
-    return next((name for name in keeps if training(read_meta(name)) == training(run.meta)), None)
+    """The run that checkpoints of `run`'s training were kept with, itself first; None: no such."""
+    return next(
+        (
+            name
+            for name in dict.fromkeys([run.name, *paths.run_names()])
+            if checkpoint_steps(meta := read_meta(name)) and training(meta) == training(run.meta)
+        ),
+        None,
+    )
 
 
 def read_log(name: str) -> pd.DataFrame:
