@@ -1,10 +1,13 @@
-"""What the book needs beyond Jupyter Book: scripts and rows served from itself, MathML, and a cache that cannot lie."""
+"""What the book needs beyond Jupyter Book: its own scripts and rows, MathML, an honest cache."""
 
 from __future__ import annotations
 
+import atexit
 import hashlib
+import json
 import os
 import re
+import sys
 from html import escape, unescape
 from pathlib import Path
 
@@ -12,51 +15,41 @@ from docutils import nodes
 from latex2mathml.converter import convert
 
 ROOT = Path(__file__).resolve().parents[2]
+ELSEWHERE = """{link} The first start takes some minutes.
+
+**Colab**: open any notebook of the repository with *File, Open notebook, GitHub*. Run these lines
+in a cell above the others, choose *Runtime, Restart session* (packages that Colab had loaded are
+newer now), and run the rest:
+
+```ipython3
+!git clone --depth 1 {where} companion
+%pip install --quiet -e companion[chapters]
+```"""
 
 
 def digest() -> str:
-    """Hash of everything a chapter's numbers depend on besides its own cells: rrm_core, data/ and the locked packages."""
+    """Hash of all that a chapter's numbers depend on besides its cells: code, data, packages."""
     out = hashlib.sha256()
-    for path in sorted(
-        [
-            *ROOT.glob("rrm_core/**/*"),
-            *ROOT.glob("book/companion/**/*"),
-            *ROOT.glob("data/**/*"),
-            ROOT / "requirements.lock",
-        ]
-    ):
+    watched = [p for f in ("rrm_core", "book/companion", "data") for p in ROOT.glob(f"{f}/**/*")]
+    for path in sorted([*watched, ROOT / "requirements.lock"]):
         if path.is_file() and "__pycache__" not in path.parts:
             out.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
     return out.hexdigest()[:16]
 
 
 def launch(repository: str) -> str:
-    """Markdown: how to run a chapter elsewhere; with the links and lines of `repository`, where it is published, filled in."""
+    """Markdown: how to run a chapter elsewhere; with a link where `repository` is published."""
     where = repository.rstrip("/") or "https://github.com/OWNER/NAME"
-    owner_and_name = "/".join(where.split("/")[-2:])
-    binder = f"https://mybinder.org/v2/gh/{owner_and_name}/HEAD?urlpath=lab/tree/notebooks"
-    lines = [
-        f"!git clone --depth 1 {where} companion",
-        "%pip install --quiet -e companion[chapters]",
-    ]
-    link = (
-        f"**Binder**: [open the notebooks in JupyterLab]({binder}). The first start takes some minutes."
-        if repository
-        else (
-            f"**Binder**: `{binder}`, with the owner and the name of the repository that you read this in. The first start takes some minutes."
-        )
-    )
-    return (
-        link
-        + "\n\n**Colab**: open any notebook of the repository with *File, Open notebook, GitHub*. Run these lines in a cell above the others, choose "
-        "*Runtime, Restart session* (packages that Colab had loaded are newer now), and run the rest:\n\n```ipython3\n"
-        + "\n".join(lines)
-        + "\n```"
-    )
+    name = "/".join(where.split("/")[-2:])
+    binder = f"https://mybinder.org/v2/gh/{name}/HEAD?urlpath=lab/tree/notebooks"
+    link = f"**Binder**: [open the notebooks in JupyterLab]({binder})."
+    if not repository:
+        link = f"**Binder**: `{binder}`, with the owner and the name of this repository."
+    return ELSEWHERE.format(link=link, where=where)
 
 
 def configure(app, config) -> None:
-    """Executed notebooks are cached under the digest; the book's scripts and the runs' rows become static files."""
+    """Executed notebooks are cached under the digest; the book's scripts become static files."""
     from rrm_companion import inpage, widgets
 
     from rrm_core.runs import tables
@@ -64,12 +57,24 @@ def configure(app, config) -> None:
     config.myst_substitutions = {"launch": launch(os.environ.get("RRM_REPOSITORY", ""))}
     config.html_baseurl = os.environ.get("RRM_SITE", "")
     os.environ["RRM_PUBLISH"] = "1"  # the kernels of the chapters inherit it
-    config.nb_execution_cache_path = str(ROOT / "_build" / ".jupyter_cache" / digest())
-    static = ROOT / "_build" / ".static"
-    runs = list(tables.load_runs().values())
-    widgets.write_static(static / "rrm", runs)
-    inpage.write_static(static / "rrm", runs)
-    config.html_static_path.append(str(static))
+    build = Path(app.srcdir) / "_build"
+    config.nb_execution_cache_path = str(build / ".jupyter_cache" / digest())
+    widgets.write_static(build / ".static" / "rrm")
+    inpage.write_static(build / ".static" / "rrm", list(tables.load_runs().values()))
+    config.html_static_path.append(str(build / ".static"))
+
+
+def sidecars(app, page: str, template: str, context: dict, doctree) -> None:
+    """The rows and boards of the runs that a page's components show, written once a build."""
+    from rrm_companion import widgets
+
+    from rrm_core.runs import tables
+
+    shown = r'class="rrm-(?:explorer|viewer)"><script type="application/json">(.*?)</script>'
+    for options in re.findall(shown, context.get("body", "")):
+        for name in set(json.loads(options)["runs"]) - app.rrm_written:
+            widgets.write_sidecars(Path(app.outdir) / "_static" / "rrm", tables.load_run(name))
+            app.rrm_written.add(name)
 
 
 def mathml(display: str):
@@ -83,9 +88,9 @@ def mathml(display: str):
 
 
 def player_assets(app, page: str, template: str, context: dict, doctree) -> None:
-    """The scripts of the model in the page, on pages that have one; its weights wait for the reader's button."""
+    """The scripts of the model in the page; its weights wait for the reader's button."""
     from rrm_companion import inpage
-    from rrm_companion.kernel import COMPONENTS
+    from rrm_companion.embed import COMPONENTS
 
     if 'class="rrm-player"' in context.get("body", ""):
         app.add_css_file("rrm/player.css")
@@ -95,12 +100,12 @@ def player_assets(app, page: str, template: str, context: dict, doctree) -> None
 
 
 def description(doctree: nodes.document, longest: int = 200) -> str:
-    """The first sentences of a page, plain, whole words, at most `longest` characters; empty where there is no paragraph."""
+    """The first sentences of a page, in whole words, at most `longest` characters; maybe empty."""
     first = next(
         (p for p in doctree.findall(nodes.paragraph) if isinstance(p.parent, nodes.section)), None
     )
     text = (
-        re.sub(r"\s+", " ", first.astext()).removeprefix("The claim of this section. ")
+        re.sub(r"\s+", " ", first.astext())
         if first is not None
         else ""
     )
@@ -110,7 +115,7 @@ def description(doctree: nodes.document, longest: int = 200) -> str:
 
 
 def preview(app, page: str, template: str, context: dict, doctree) -> None:
-    """What search engines and social networks show of a page: title, description and, where the address is known, a picture."""
+    """What search engines and social networks show of a page; a picture where it is published."""
     if doctree is None:
         return
     text, site = description(doctree), app.config.html_baseurl
@@ -126,7 +131,7 @@ def preview(app, page: str, template: str, context: dict, doctree) -> None:
             "og:image": f"{site}_static/card.png",
             "og:image:width": "1200",
             "og:image:height": "630",
-            "og:image:alt": "The settled-band explorer: four cells, a threshold, and what follows it",
+            "og:image:alt": "The explorer: four cells, a threshold, and what follows it",
         }
     lines = [
         f'<meta name="description" content="{escape(text)}">',
@@ -136,16 +141,54 @@ def preview(app, page: str, template: str, context: dict, doctree) -> None:
     context["metatags"] = context.get("metatags", "") + "\n" + "\n".join(lines)
 
 
+# --- pages that failed ---------------------------------------------------------------------------
+
+
+def failed_cell(notebook: Path) -> str:
+    """Which code cell of an executed notebook stopped, its first line, and why; or nothing."""
+    cells = json.loads(notebook.read_text())["cells"]
+    for number, cell in enumerate((c for c in cells if c["cell_type"] == "code"), 1):
+        for output in cell["outputs"]:
+            if output["output_type"] == "error":
+                code = "".join(cell["source"]).strip() or "empty"
+                why = f"{output['ename']}: {output['evalue']}".split("\n")[0]
+                return f"code cell {number} ({code.splitlines()[0]}): {why}"
+    return ""
+
+
+def failures(app) -> list[str]:
+    """A line for each page whose execution failed: the page, the cell, the error."""
+    executed, lines = Path(app.outdir).parent / "jupyter_execute", []
+    for page, metadata in sorted(app.env.nb_metadata.items()):
+        said = metadata.get("exec_data")
+        if said and not said["succeeded"]:
+            where = failed_cell(executed / f"{page}.ipynb") or said["error"]
+            lines.append(f"{page}: {where}")
+    return lines
+
+
+def account(app, exception) -> None:
+    """Say, as the last lines of a build, which pages failed and what to do."""
+    if exception is None and (lines := failures(app)):
+        todo = (
+            f"{len(lines)} page(s) failed, all others are built. Run the cells of such a page in "
+            "Jupyter (make env; .venv/bin/jupyter lab notebooks), mend the cause, and build again."
+        )
+        atexit.register(print, "\n".join(["", *lines, todo]), file=sys.stderr, flush=True)
+
+
 def setup(app) -> dict:
+    from rrm_companion.embed import EVERYWHERE
+
+    app.rrm_written = set()
     app.connect("config-inited", configure, priority=1)
     app.connect("html-page-context", player_assets)
+    app.connect("html-page-context", sidecars)
     app.connect("html-page-context", preview)
+    app.connect("build-finished", account)
     app.add_html_math_renderer("mathml", mathml("inline"), mathml("block"))
-    from rrm_companion.kernel import COMPONENTS, STYLES
-
-    for name in ("charts.css", *STYLES):
-        app.add_css_file(f"rrm/{name}")
-    for name in COMPONENTS:
-        app.add_js_file(f"rrm/{name}")
+    for name in EVERYWHERE:
+        add = app.add_css_file if name.endswith(".css") else app.add_js_file
+        add(f"rrm/{name}")
     app.add_css_file("rrm/playground.css")  # its script is loaded by the pages that show it
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -74,7 +74,7 @@ def parameters(notebook: Path, given: dict[str, str]) -> dict[str, object]:
 def execute(
     name: str, given: dict[str, str], out: Path | None = None, progress: bool = True
 ) -> Path:
-    """Run chapter `name` with parameters; the executed notebook (default ``<chapter>.out.ipynb``)."""
+    """Run chapter `name`; the executed notebook (default ``<chapter>.out.ipynb`` here)."""
     import papermill
 
     notebook = find(name)

@@ -99,7 +99,7 @@ def late_drift_histogram(table: pd.DataFrame, band: Band, title: str) -> alt.Cha
         .encode(
             x=alt.X("start:Q", bin="binned", title=LATE, scale=wide, axis=alt.Axis(tickCount=6)),
             x2="end:Q",
-            y=alt.Y("n:Q", title="puzzles", stack=True),
+            y=alt.Y("n:Q", title="puzzles (square root)", stack=True, scale=alt.Scale(type="sqrt")),
             color=alt.Color("outcome:N", **OUTCOME, legend=BOTTOM),
             opacity=alt.condition(below, alt.value(1), alt.value(0.55)),
             tooltip=["outcome", "n", alt.Tooltip("start:Q", format=".2f")],
@@ -141,21 +141,27 @@ def settled(table: pd.DataFrame, model: str) -> alt.Chart:
 
     `table`: model, source ("measured here" or "paper"), of, value, low, high, n.
     """
-    ours = alt.Chart(table.query("model == @model and source != 'paper'"))
-    y = alt.Y("of:N", title=None, sort=["failures", "successes"])
-    x = alt.X("value:Q", title="share settled", axis=alt.Axis(format="%"))
-    color = alt.Color("of:N", scale=alt.Scale(range=[WRONG, CORRECT]), legend=None)
-    tip = ["of", "n", *(alt.Tooltip(f"{c}:Q", format=".2%") for c in ("value", "low", "high"))]
-    layers = [
-        ours.mark_rule(size=3).encode(
-            x=alt.X("low:Q", scale=alt.Scale(domain=[0, 1])), x2="high:Q"
-        ),
-        ours.mark_point(filled=True, size=70).encode(x=x, tooltip=tip),
-        printed(table.query("model == @model and source == 'paper'")).encode(x=x, tooltip=tip),
+    groups = alt.Scale(domain=["failures", "successes"], range=[WRONG, CORRECT])
+    kinds = alt.Scale(domain=["measured here", "paper"], range=["circle", "cross"])
+    tip = [
+        "source",
+        "of",
+        "n",
+        *(alt.Tooltip(f"{c}:Q", format=".2%") for c in ("low", "value", "high")),
     ]
-    chart = alt.layer(*(layer.encode(y=y, color=color) for layer in layers))
-    said = "Points: share at rest at segment 16, with 95 % interval. Crosses: printed in the paper."
-    return titled(chart.properties(width=WIDTH, height=70), model, "at Otsu's threshold", said)
+    base = alt.Chart(table.query("model == @model")).encode(
+        y=alt.Y("of:N", title=None),
+        yOffset="source:N",
+        color=alt.Color("of:N", scale=groups, legend=None),
+        tooltip=tip,
+    )
+    shares = alt.Scale(domain=[0, 1], padding=8)
+    x = alt.X("low:Q", title="share settled", axis=alt.Axis(format="%"), scale=shares)
+    shape = alt.Shape("source:N", title=None, scale=kinds, legend=BOTTOM)
+    mark = base.mark_point(filled=True, size=80, opacity=1).encode(x="value:Q", shape=shape)
+    chart = alt.layer(base.mark_rule(size=2).encode(x=x, x2="high:Q"), mark)
+    said = "Share at rest at segment 16, with 95 % interval; crosses are printed in the paper."
+    return titled(chart.properties(width=WIDTH, height=90), model, "at Otsu's threshold", said)
 
 
 def stopwatch(table: pd.DataFrame, model: str) -> alt.Chart:

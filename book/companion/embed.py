@@ -69,7 +69,7 @@ _sent: set[str] = set()
 
 
 def unsent(names: Iterable[str]) -> list[str]:
-    """Those of `names` that this process has not sent yet; all in Colab, where outputs are apart."""
+    """Those of `names` that this process has not sent; all in Colab, where outputs are apart."""
     new = [name for name in names if name not in _sent or "google.colab" in sys.modules]
     _sent.update(new)
     return new

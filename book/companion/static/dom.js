@@ -68,7 +68,7 @@
   rrm.runPicker = function (options, chosen) {
     const label = (name) => (options.labels || {})[name] || rrm.rows[name].label;
     let shown = options.runs[0];
-    const pick = rrm.el("select", { "aria-label": "run", onchange: () => pick.choose(pick.value) }, ...options.runs.map((name) => rrm.el("option", { value: name }, label(name))));
+    const pick = rrm.el("select", { "aria-label": "model", onchange: () => pick.choose(pick.value) }, ...options.runs.map((name) => rrm.el("option", { value: name }, label(name))));
     pick.choose = async function (name) {
       pick.value = name;
       try {

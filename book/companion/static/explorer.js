@@ -172,8 +172,9 @@
   // --- the component ---
 
   // Build the explorer in `container`. options: {runs: [names], labels: {name: label} | absent, onChange({run, state, tau}) | absent, ask(run, block) | absent,
-  // address: whether the page's address may name a view | absent}.
+  // address: whether the page's address may name a view | absent, only: "threshold" for histogram, threshold and cells alone | absent}.
   rrm.explorer = function (container, options) {
+    const brief = options.only === "threshold"; // histogram, threshold and cells alone
     let run = options.runs[0], state = "h", tau = 0, all = false, brush = null, sort = BY_DRIFT, drawnRows = "", opened = 0;
     const rows = () => rrm.rows[run], part = () => rows().states[state];
 
@@ -212,14 +213,14 @@
 
     // Another run or state: ranges, marks and plots anew, and the threshold at Otsu.
     function restart() {
-      const p = part(), r = rows(), order = sorted(r, state).sortedLate, label = `${r.label}, drift of ${STATES[state]}`;
+      const p = part(), r = rows(), order = sorted(r, state).sortedLate, label = `${(options.labels || {})[run] || r.label}, drift of ${STATES[state]}`;
       slider.min = (Math.floor(order[0] * 20) - 1) / 20;
       slider.max = (Math.ceil(order.at(-1) * 20) + 1) / 20;
       slider.step = (slider.max - slider.min) / 1000;
       otsu.disabled = p.otsu === null;
-      strict.disabled = p.strict === null;
+      strict.hidden = p.strict === null;
       otsu.textContent = p.otsu === null ? "Otsu: none" : `Otsu ${number(p.otsu, 2)}`;
-      strict.textContent = p.strict === null ? "strict: none" : `strict ${number(p.strict, 2)} (${p.strict_percentile} %)`;
+      if (p.strict !== null) strict.textContent = `strict ${number(p.strict, 2)} (${p.strict_percentile} %)`;
       const domain = [Number(slider.min), Number(slider.max)], lowest = Math.min(...r.lambda_1), highest = Math.max(...r.lambda_1), pad = 0.04 * (highest - lowest || 1);
       plots.histogram.show({ part: p, domain, label });
       plots.sweep.show({ curves: sweepCurves(r, state), points: p.sweep, label });
@@ -370,18 +371,19 @@
     container.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves the keys to us
     const key = el("p", { class: "rrm-key" }, el("span", { class: "rrm-back-correct" }), "correct", el("span", { class: "rrm-back-wrong" }), "wrong", el("span", { class: "rrm-back-settled" }), "settled side");
     container.replaceChildren(
-      el("fieldset", { class: "rrm-controls" }, el("label", {}, "run", runPick), el("label", {}, "drift of", statePick), el("label", {}, "exactly", exact), otsu, strict),
+      el("fieldset", { class: "rrm-controls" }, el("label", {}, "model", runPick), ...(brief ? [] : [el("label", {}, "drift of", statePick), el("label", {}, "exactly", exact)]), otsu, ...(brief ? [] : [strict])),
       hosts.histogram,
       el("label", { class: "rrm-slide" }, slider, el("span", {}, "settled below this log10 late drift")),
       key,
-      el("div", { class: "rrm-pair" }, cells, el("div", {}, status, separation)),
+      el("div", { class: "rrm-pair" }, cells, el("div", {}, status, ...(brief ? [] : [separation]))));
+    if (!brief) container.append(
       el("div", { class: "rrm-pair" }, el("div", {}, hosts.scatter, hover, el("div", { class: "rrm-row" }, brushBox, clear)), el("div", {}, hosts.sweep)),
       table,
       el("div", { class: "rrm-row rrm-take" }, showAll, save, ...(options.address ? [link] : [])), astray,
       el("p", { class: "rrm-note" }, "* wrong guesses of a solver: backtracks with naked and hidden singles, naked with naked singles only. Halting margin: after segment 16; the model would stop where it is above 0 (q_halt; HRM: q_halt − q_continue). Selector-blind: settled, wrong, and the halting head would stop before 16. Headings sort; a puzzle's number opens its boards and profiles."),
       more);
     restart();
-    if (options.address) follow();
+    if (options.address && !brief) follow();
     return { move, open, setBrush, count: () => count(rows(), state, tau), auc: () => auc(rows(), state, tau), get tau() { return tau; }, get run() { return run; }, get state() { return state; } };
   };
 

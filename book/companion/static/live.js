@@ -1,9 +1,9 @@
-// The components as an anywidget: rows from the kernel, threshold back to it, boards on request. Appended to the scripts of the page.
+// The explorer as an anywidget: rows from the kernel, threshold back to it, boards on request. Appended to the scripts of the page.
 function render({ model, el }) {
-  const rrm = globalThis.rrm, kind = model.get("kind");
+  const rrm = globalThis.rrm;
   rrm.rows = Object.assign(rrm.rows || {}, model.get("rows"));
   const box = document.createElement("div");
-  box.className = "rrm-" + kind;
+  box.className = "rrm-explorer";
   el.append(box);
 
   const asked = new Map(); // "run/block" -> {promise, done}
@@ -23,8 +23,9 @@ function render({ model, el }) {
   }
 
   let timer = null;
-  box[kind] = rrm[kind](box, {
+  box.explorer = rrm.explorer(box, {
     runs: Object.keys(model.get("rows")),
+    labels: model.get("labels"),
     ask,
     onChange({ run, state, tau }) {
       clearTimeout(timer);

@@ -69,17 +69,17 @@
       if (!data) return;
       const { part, domain } = data, stacks = new Map();
       for (const bar of part.bins) stacks.set(bar.start, (stacks.get(bar.start) || 0) + bar.n);
-      frame = axes(width, box, domain, [0, 1.05 * Math.max(...stacks.values())], { yTitle: "puzzles", inside: true, yTicks: 3, label: "Histogram of log10 late drift by outcome; " + data.label });
-      const under = new Map();
+      frame = axes(width, box, domain, [0, 1.03 * Math.sqrt(Math.max(...stacks.values()))], { yTitle: "puzzles, on a square-root scale", yFormat: (v) => String(Math.round(v * v)), inside: true, yTicks: 3, label: "Histogram of log10 late drift by outcome; " + data.label });
+      const under = new Map(), level = (n) => frame.y(Math.sqrt(n)); // a spike of hundreds beside bars of ten
       for (const bar of [...part.bins].sort((a, b) => (a.outcome < b.outcome ? -1 : 1))) {
         const base = under.get(bar.start) || 0, left = frame.x(bar.start) + 0.5;
         under.set(bar.start, base + bar.n);
-        frame.node.append(svg("rect", { class: "rrm-fill-" + bar.outcome, x: left, width: Math.max(0.5, frame.x(bar.end) - left - 0.5), y: frame.y(base + bar.n), height: frame.y(base) - frame.y(base + bar.n) },
+        frame.node.append(svg("rect", { class: "rrm-fill-" + bar.outcome, x: left, width: Math.max(0.5, frame.x(bar.end) - left - 0.5), y: level(base + bar.n), height: level(base) - level(base + bar.n) },
           svg("title", {}, `${number(bar.start, 2)} to ${number(bar.end, 2)}: ${bar.n} ${bar.outcome}`)));
       }
       frame.node.append(...fixed(frame, part), ...frame.node.querySelectorAll("text")); // the axis stands inside: its numbers over the bars
       const names = [["Otsu", part.otsu], ["strict", part.strict]].filter(([, v]) => v !== null).sort((a, b) => a[1] - b[1]);
-      let free = 62; // right of the axis title; the lower threshold is named on its left where there is room, the upper on its right
+      let free = 180; // right of the axis title; the lower threshold is named on its left where there is room, the upper on its right
       names.forEach(([name, v], k) => {
         const left = !k && frame.x(v) > free + 40, x = left ? frame.x(v) - 3 : Math.max(frame.x(v) + 3, free);
         frame.node.append(svg("text", { x, y: 13, "text-anchor": left ? "end" : "start" }, name));

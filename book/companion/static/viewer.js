@@ -178,7 +178,7 @@
 
     container.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves the keys to us
     container.replaceChildren(
-      el("fieldset", { class: "rrm-controls" }, el("label", {}, "run", runPick), el("label", {}, "settled below", exact), otsu, strict),
+      el("fieldset", { class: "rrm-controls" }, el("label", {}, "model", runPick), el("label", {}, "settled below", exact), otsu, strict),
       el("div", { class: "rrm-transport" }, play, slider, count),
       el("div", { class: "rrm-panels" }, ...CELLS.map((cell) => panels[cell].node)),
       el("p", { class: "rrm-note" }, "Typical: the puzzle with the median late drift of its cell; others by their late drift, or by number. Vertical axes are the same in all four panels. Halting margin: the model would stop where it is above 0 (q_halt; HRM: q_halt − q_continue). Growth: the largest exponent of the segments so far, per update."));
