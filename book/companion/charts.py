@@ -180,6 +180,27 @@ def stopwatch(table: pd.DataFrame, model: str) -> alt.Chart:
     return titled(chart, model, "measured here", "One mark a puzzle.")
 
 
+def lengths(table: pd.DataFrame, model: str) -> alt.Chart:
+    """ln of a tangent's length by segment, a line a puzzle; `table`: segment, length, puzzle.
+
+    Beside each line its chord from the start to segment 16, whose slope is the growth a segment.
+    """
+    x = alt.X("segment:Q", title="segment", scale=alt.Scale(domain=[0, 16]))
+    pair = alt.Scale(domain=["solved", "failed"], range=[CORRECT, WRONG])
+    base = alt.Chart(table).encode(
+        x=x,
+        y=alt.Y("length:Q", title="ln of the length of a tangent"),
+        color=alt.Color("puzzle:N", title=None, scale=pair, legend=BOTTOM),
+        tooltip=["puzzle", "segment", *rounded("length")],
+    )
+    chord = base.transform_filter("datum.segment % 16 == 0").mark_line(strokeDash=[3, 3], size=1.5)
+    chart = alt.layer(chord, base.mark_line(point=True)).properties(width=WIDTH, height=HEIGHT)
+    said = (
+        "Lines: one tangent of the typical solved and the typical failed puzzle. Dashed: its mean."
+    )
+    return titled(chart, model, "measured here", said)
+
+
 def switch(table: pd.DataFrame, model: str) -> alt.Chart:
     """Median growth of the first tangent by segment, a line a group of puzzles.
 

@@ -18,8 +18,10 @@ from rrm_core.analysis.stats import Estimate
 from rrm_core.runs import tables
 from rrm_core.runs.tables import Run
 
+HRM, TRM = "hrm-9x9-brief", "trm-9x9-brief"  # the runs of the published sizes, which lead
 
-def models(hrm: str = "", trm: str = "") -> dict[str, Run]:
+
+def models(hrm: str = HRM, trm: str = TRM) -> dict[str, Run]:
     """{"HRM": run, "TRM": run} of the names given; an empty name leaves that model out.
 
     A run of the other architecture is refused, an unknown one as :func:`tables.load_run` does.
