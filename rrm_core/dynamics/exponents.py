@@ -1,41 +1,43 @@
 """Finite-time Lyapunov exponents of any step map, by tangents and QR.
 
-A system is a list of *updates*, functions ``state -> state`` on a tuple of tensors whose first axis is the batch B.
-A frame is a tuple of the same shapes with K tangents in front: (K, B, ...). After each update the joint frame is
-orthonormalised; the sums of log |R_ii| are the growths, and growth divided by the number of updates the exponents.
+A system is a list of *updates*, functions ``state -> state`` on a tuple of tensors whose first axis
+is the batch B. A frame is a tuple of the same shapes with K tangents in front: (K, B, ...). After
+each update the joint frame is orthonormalised; the sums of log |R_ii| are the growths, and growth
+divided by the number of updates the exponents.
 
-Sources: Shimada & Nagashima 1979; Benettin et al. 1980; Geist, Parlitz & Lauterborn 1990 (thin QR for K < N).
-This module knows nothing of HRM, TRM or Sudoku.
+Sources: Shimada & Nagashima 1979; Benettin et al. 1980; Geist, Parlitz & Lauterborn 1990 (thin QR
+for K < N). This module knows nothing of HRM, TRM or Sudoku.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
 
 State = tuple[Tensor, ...]
 Update = Callable[[State], State]
-Push = Callable[[int, State, State], tuple[State, State]]
+Push = Callable[[State, State], tuple[State, State]]
 
-FLOOR = 1e-30  # |R_ii| below this counts as this: a direction that an update annihilates has no logarithm
+FLOOR = 1e-30  # |R_ii| below this counts as this: an annihilated direction has no logarithm
 
 
 def start_frame(state: State, k: int = 8, seed: int = 0) -> State:
-    """An orthonormal frame of the joint state, parts (k, B, ...): the same `k` random directions for every puzzle.
+    """An orthonormal frame of the joint state, parts (K, B, ...): the same for every puzzle.
 
-    Drawn in float64 from `seed` on the CPU and orthonormalised before the cast, so it does not depend on device or dtype.
+    Drawn in float64 from `seed` on the CPU and orthonormalised before the cast, so it does not
+    depend on device or dtype.
     """
     sizes = [z[0].numel() for z in state]
     if not 1 <= k <= sum(sizes):
-        raise ValueError(
-            f"k={k} tangents: expected 1..{sum(sizes)}, the number of dimensions of the joint state"
-        )
-    draw = torch.randn(
-        sum(sizes), k, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
-    )
-    rows = torch.linalg.qr(draw).Q.T.split(sizes, dim=1)
+        raise ValueError(f"k={k} tangents: expected 1..{sum(sizes)}, the size of the joint state")
+    if state[0].dtype == torch.bfloat16:
+        raise ValueError("tangents in bfloat16: expected a state in float32 or float64 (or k=0)")
+    generator = torch.Generator().manual_seed(seed)
+    draw = torch.randn(sum(sizes), k, generator=generator, dtype=torch.float64)
+    rows = torch.linalg.qr(draw).Q.T.split(sizes, dim=1)  # parts (K, size)
     return tuple(
         r.to(z.device, z.dtype).reshape(k, 1, *z.shape[1:]).expand(k, *z.shape).contiguous()
         for r, z in zip(rows, state, strict=True)
@@ -43,7 +45,7 @@ def start_frame(state: State, k: int = 8, seed: int = 0) -> State:
 
 
 def push(update: Update, state: State, frame: State) -> tuple[State, State]:
-    """(new state, new frame) after one update: a Jacobian-vector product for each of the K tangents (forward mode)."""
+    """(new state, new frame): a Jacobian-vector product for each tangent, by forward mode."""
 
     def one(tangent: State) -> tuple[State, State]:
         return torch.func.jvp(lambda *z: tuple(update(z)), state, tangent)
@@ -59,11 +61,13 @@ def householder(a: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def cholesky_qr(a: Tensor) -> tuple[Tensor, Tensor]:
-    """(Q, diagonal of R) of a (B, N, K) through the Cholesky factor of its Gram matrix, twice (Yamamoto et al. 2015, CholeskyQR2).
+    """(Q, diagonal of R) of a (B, N, K) by the Cholesky factor of its Gram matrix, twice.
 
-    Three matrix products in place of K reflections, which a GPU runs one after another. The Gram matrix is summed in float64, so the
-    first factor is good while the columns' condition number stays below about 1e7, and the second makes Q orthonormal to the precision of
-    `a`. A batch with a worse one, or with an annihilated column, goes through :func:`householder`.
+    Three matrix products in place of K reflections, which a GPU runs one after another. The Gram
+    matrix is summed in float64, so the first factor is good while the columns' condition number
+    stays below about 1e7, and the second makes Q orthonormal to the precision of `a`. A batch with
+    a worse one, or with an annihilated column, goes through :func:`householder`.
+    Source: CholeskyQR2, Yamamoto et al. 2015.
     """
     diagonal = torch.ones(a.shape[0], a.shape[2], dtype=torch.float64, device=a.device)
     q = a
@@ -81,37 +85,35 @@ def cholesky_qr(a: Tensor) -> tuple[Tensor, Tensor]:
 def orthonormalise(frame: State) -> tuple[State, Tensor]:
     """(orthonormal frame, log |R_ii| (B, K) float64) of the joint frame.
 
-    QR by Householder reflections on a CPU, by :func:`cholesky_qr` on a GPU. A tangent shorter than 1e-30 gives log 1e-30.
+    By :func:`householder` on a CPU, :func:`cholesky_qr` on a GPU. A length below FLOOR is FLOOR.
     """
     k, batch = frame[0].shape[:2]
-    joint = torch.cat([part.reshape(k, batch, -1) for part in frame], -1).transpose(
-        0, 1
-    )  # (B, K, N)
-    q, r = (householder if joint.device.type == "cpu" else cholesky_qr)(joint.mT)
+    joint = torch.cat([part.reshape(k, batch, -1) for part in frame], -1)  # (K, B, N)
+    method = householder if joint.device.type == "cpu" else cholesky_qr
+    q, r = method(joint.transpose(0, 1).mT)  # (B, N, K), (B, K)
     rows = q.mT.transpose(0, 1).split([part[0, 0].numel() for part in frame], -1)
-    return tuple(new.reshape(old.shape) for new, old in zip(rows, frame, strict=True)), r.clamp(
-        min=FLOOR
-    ).log()
+    frame = tuple(new.reshape(old.shape) for new, old in zip(rows, frame, strict=True))
+    return frame, r.clamp(min=FLOOR).log()
 
 
 def grow(
     updates: Sequence[Update],
     state: State,
     frame: State,
-    tangents: Push | None = None,
+    pushes: Sequence[Push] | None = None,
     every: int = 1,
 ) -> tuple[State, State, Tensor]:
-    """(state, frame, growth (B, K)) after all `updates`; growth = summed log |R_ii|, base e, in QR order.
+    """(state, frame, growth (B, K)) after all `updates`: summed log |R_ii|, base e, in QR order.
 
-    `tangents(i, state, frame)` may push update `i` faster than :func:`push`. `every` updates lie between two QRs; the
-    sums do not depend on it, round-off apart.
+    `pushes`: the updates with tangents, where a model has something better than :func:`push`.
+    `every` updates lie between two QRs; the sums do not depend on it, round-off apart.
     """
-    growth = torch.zeros(
-        frame[0].shape[1], frame[0].shape[0], dtype=torch.float64, device=frame[0].device
-    )
-    for i, update in enumerate(updates):
-        state, frame = tangents(i, state, frame) if tangents else push(update, state, frame)
-        if (i + 1) % every == 0 or i + 1 == len(updates):
+    k, batch = frame[0].shape[:2]
+    growth = torch.zeros(batch, k, dtype=torch.float64, device=frame[0].device)
+    pushes = pushes or [partial(push, update) for update in updates]
+    for i, pushed in enumerate(pushes, 1):
+        state, frame = pushed(state, frame)
+        if i % every == 0 or i == len(pushes):
             frame, log_r = orthonormalise(frame)
             growth += log_r
     return state, frame, growth
@@ -120,14 +122,14 @@ def grow(
 def spectrum(
     update: Update, state: State, steps: int, k: int = 8, seed: int = 0, frame: State | None = None
 ) -> Tensor:
-    """Finite-time exponents (steps, B, k) of a repeated map after 1..`steps` applications, largest last-step growth unsorted.
+    """Exponents (T, B, K) of a repeated map after 1..`steps` applications, in QR order.
 
-    Row T holds growth over T steps divided by T, in QR order, so the whole convergence history can be read.
+    Row T holds growth over T steps divided by T, so the whole convergence can be read.
     """
     frame = start_frame(state, k, seed) if frame is None else frame
     history = []
     for _ in range(steps):
         state, frame, growth = grow([update], state, frame)
         history.append(growth)
-    counts = torch.arange(1, steps + 1, dtype=torch.float64, device=history[0].device)
+    counts = torch.arange(1, steps + 1, dtype=torch.float64, device=growth.device)
     return torch.stack(history).cumsum(0) / counts[:, None, None]

@@ -3,74 +3,87 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from rrm_core.dynamics import exponents as ftle
+from rrm_core.dynamics.exponents import State, Update, grow, start_frame
 from rrm_core.models.config import SEGMENTS
-from rrm_core.models.recursive import RecursiveModel, State
+from rrm_core.models.ops import at_least_float32
+
+
+class Model(Protocol):
+    """What is unrolled: anything with these. Where it has ``pushes``, they replace forward mode."""
+
+    def embed(
+        self, tokens: Tensor
+    ) -> Tensor: ...  # (B, cells) ids -> x, what its updates are given
+
+    def initial_state(self, batch: int) -> State: ...  # its first part is the one that is read out
+
+    def updates(self, x: Tensor) -> list[Update]: ...  # of one segment, in order
+
+    def readout(self, state: State) -> tuple[Tensor, Tensor]: ...  # logits (B, cells, V), q (B, 2)
+
+    def would_halt(self, q: Tensor) -> Tensor: ...  # (B,) bool
 
 
 @dataclass(frozen=True)
 class Rollout:
-    """What one unroll of B puzzles over T segments shows; all on the CPU."""
+    """What one unroll of B puzzles over T segments shows; all on the CPU but `state`."""
 
     answer: Tensor  # (B, T, cells) decoded token ids
     q: Tensor  # (B, T, 2): q_halt, q_continue
     halts: Tensor  # (B, T) bool: would halt at this segment
-    drift_h: Tensor  # (B, T) float64: Euclidean norm of z_H(t) - z_H(t-1) over all positions and channels
+    drift_h: Tensor  # (B, T) float64: :func:`distance` of z_H(t) and z_H(t-1)
     drift_l: Tensor  # (B, T) the same for z_L
-    growth: Tensor  # (B, T, K) float64: summed log |R_ii| within the segment, QR order; K = 0 without exponents
+    growth: Tensor  # (B, T, K) float64: summed log |R_ii| of the segment, QR order; K may be 0
     state: State  # (z_H, z_L) after the last segment
     recent: Tensor  # (B, S, P, D) z_H after each of the last S segments, S = `keep`
 
 
 def distance(new: Tensor, old: Tensor) -> Tensor:
     """(B,) Euclidean distance over all positions and channels, summed in float64."""
-    return (new - old).double().flatten(1).norm(dim=1)
+    return (at_least_float32(new) - at_least_float32(old)).double().flatten(1).norm(dim=1)
 
 
 @torch.no_grad()
 def unroll(
-    model: RecursiveModel,
+    model: Model,
     tokens: Tensor,
     segments: int = SEGMENTS,
     k: int = 8,
     seed: int = 0,
     state: State | None = None,
-    fast: bool = True,
     every: int = 1,
     keep: int = 0,
 ) -> Rollout:
-    """The :class:`Rollout` of token ids (B, cells) from `state` (the stored start state unless given).
+    """The :class:`Rollout` of token ids (B, cells) from `state`, or from the model's start state.
 
-    `k` tangents (0: none) start from the frame of `seed`, the same for every puzzle. `fast` uses the model's own
-    ``tangents``; otherwise torch's forward mode (equal to round-off, about twice as slow). `every` updates lie between two QRs.
-    The states of the last `keep` segments are kept.
+    `k` tangents (0: none) start from the frame of `seed`, the same for every puzzle, and `every`
+    updates lie between two QRs. The states of the last `keep` segments are kept.
     """
     x = model.embed(tokens)
     state = model.initial_state(len(tokens)) if state is None else state
-    frame = ftle.start_frame(state, k, seed) if k else None
-    updates, schedule = model.updates(x), model.schedule
-    tangents = (lambda i, z, f: model.tangents(schedule[i], z, f, x)) if fast else None
-    records, recent = (
-        [],
-        [state[0][:, None][:, :0].cpu()],
-    )  # nothing, in the shape of what may follow
+    frame = start_frame(state, k, seed) if k else ()
+    updates = model.updates(x)
+    pushes = model.pushes(x) if k and hasattr(model, "pushes") else None
+    growth = torch.zeros(len(tokens), 0, dtype=torch.float64)
+    records, recent = [], [state[0].cpu()[:, None][:, :0]]
     for t in range(segments):
         before = state
         if k:
-            state, frame, growth = ftle.grow(updates, state, frame, tangents, every)
+            state, frame, growth = grow(updates, state, frame, pushes, every)
         else:
-            state, growth = (
-                model.segment(state, x),
-                torch.zeros(len(tokens), 0, dtype=torch.float64),
-            )
+            for update in updates:
+                state = update(state)
         logits, q = model.readout(state)
         drift = [distance(new, old) for new, old in zip(state, before, strict=True)]
-        if t >= segments - keep:
-            recent.append(state[0][:, None].cpu())
         records.append([logits.argmax(-1), q, model.would_halt(q), *drift, growth])
+        if t >= segments - keep:
+            recent.append(state[0].cpu()[:, None])
     columns = [torch.stack(column, 1).cpu() for column in zip(*records, strict=True)]
-    return Rollout(*columns, state=state, recent=torch.cat(recent, 1))
+    answer, qs, halts, drift_h, drift_l, growths = columns
+    recent_h = torch.cat(recent, 1)
+    return Rollout(answer, qs, halts, drift_h, drift_l, growths, state, recent_h)

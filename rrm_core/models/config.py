@@ -1,23 +1,17 @@
-"""The sizes of a model, checked; without torch, so that tables and recipes can speak of models they do not run."""
+"""The sizes of a model, checked; without torch, so that tables and recipes can speak of models."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
 SEGMENTS = 16  # segments of a rollout, in training and in every measurement
-LARGEST = {
-    "side": 9,
-    "width": 65_536,
-    "L_layers": 1024,
-    "H_cycles": 1024,
-    "L_cycles": 1024,
-    "heads": 1024,
-    "prefix": 4096,
-}  # of a config from a file
+LARGEST = {"side": 9, "width": 65_536, "prefix": 4096} | dict.fromkeys(
+    ("L_layers", "H_cycles", "L_cycles", "heads"), 1024
+)  # of a config from a file
 
 
 class ModelError(ValueError):
-    """A configuration, weights file or state dict that cannot be used; the message says what and how to mend it."""
+    """A config, weights file or state dict that cannot be used; says what and how to mend it."""
 
 
 @dataclass(frozen=True)
@@ -38,17 +32,19 @@ class Config:
 
     def __post_init__(self) -> None:
         """Refuse sizes that no published layer could have."""
-        if self.model not in ("trm", "hrm") or self.mixing not in ("mlp", "attention"):
+        if (self.model, self.mixing) not in (
+            ("trm", "mlp"),
+            ("trm", "attention"),
+            ("hrm", "attention"),
+        ):
             raise ModelError(
-                f"model={self.model!r}, mixing={self.mixing!r}: expected trm with mlp or attention, or hrm with attention"
+                f"model={self.model!r}, mixing={self.mixing!r}: "
+                "expected trm with mlp or attention, or hrm with attention"
             )
-        if self.model == "hrm" and (self.mixing != "attention" or self.H_layers < 1):
+        if (self.model == "hrm") != (self.H_layers > 0):
             raise ModelError(
-                "an HRM mixes by attention and has at least one H layer; set mixing='attention', H_layers>=1"
-            )
-        if self.model == "trm" and self.H_layers:
-            raise ModelError(
-                f"a TRM has one network for both states: H_layers must be 0, got {self.H_layers}"
+                f"model={self.model!r}, H_layers={self.H_layers}: an HRM has one H layer at least, "
+                "a TRM, one network for both states, has 0"
             )
         for name, most in LARGEST.items():
             if not 1 <= getattr(self, name) <= most:
@@ -57,7 +53,8 @@ class Config:
             raise ModelError(f"expansion={self.expansion}: expected a number above 0, at most 64")
         if self.mixing == "attention" and self.width % (2 * self.heads):
             raise ModelError(
-                f"width={self.width} must be a multiple of 2 x heads={2 * self.heads} for rotary attention"
+                f"width={self.width}: expected a multiple of 2 x heads = {2 * self.heads}, "
+                "which rotary attention needs"
             )
 
     @property
@@ -77,7 +74,7 @@ class Config:
 
     @property
     def schedule(self) -> str:
-        """The updates of one segment in order, e.g. ``"LLHLLH"`` for H_cycles = L_cycles = 2."""
+        """The updates of one segment in order: "LLHLLH" where H_cycles = L_cycles = 2."""
         return ("L" * self.L_cycles + "H") * self.H_cycles
 
     @classmethod
@@ -87,10 +84,18 @@ class Config:
         unknown, missing = set(values) - names, names - {"expansion"} - set(values)
         if unknown or missing:
             raise ModelError(
-                f"model config: unknown {sorted(unknown)}, missing {sorted(missing)}; expected {sorted(names)}"
+                f"model config: unknown {sorted(unknown)}, missing {sorted(missing)}; "
+                f"expected {sorted(names)}"
             )
+        kinds: dict = {"str": (str,), "int": (int,), "float": (float, int)}
         for f in fields(cls):
             value = values.get(f.name, f.default)
-            if type(value) not in {"str": (str,), "int": (int,), "float": (float, int)}[f.type]:
+            if type(value) not in kinds[f.type]:
                 raise ModelError(f"model config: {f.name} is {value!r:.40}, expected {f.type}")
         return cls(**values)
+
+
+PUBLISHED = {  # Jolicoeur-Martineau 2025; Wang et al. 2025
+    "trm": Config("trm", "mlp", 9, 512, 2, 0, H_cycles=3, L_cycles=6, heads=8, prefix=16),
+    "hrm": Config("hrm", "attention", 9, 512, 4, 4, H_cycles=2, L_cycles=2, heads=8, prefix=1),
+}

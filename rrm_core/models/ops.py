@@ -1,9 +1,14 @@
-"""The three non-linear operations of the models, on values and on values with tangents.
+"""What the models compute with: matrix products, and three non-linear operations.
 
-``PLAIN`` acts on values (B, ..., D). ``DUAL`` acts on stacks (1 + K, B, ..., D): row 0 holds the value, rows 1..K hold
-tangents, and each operation returns the value and its directional derivatives. Linear layers have no bias and act on such
-a stack unchanged, so a block written once (:mod:`rrm_core.models.recursive`) serves both. Source of the plain ones: the official code
-of Wang et al. 2025 and Jolicoeur-Martineau 2025; the derivatives are ours, tested against ``torch.func.jvp``.
+``PLAIN`` acts on values (B, ..., D). ``DUAL`` acts on stacks (1 + K, B, ..., D): row 0 holds the
+value, rows 1..K hold tangents, and each operation returns the value and its directional
+derivatives. Linear layers have no bias and act on such a stack unchanged, so a block that is
+written once (:mod:`rrm_core.models.recursive`) serves both.
+
+The dtype of a model is that of its weights, activations and states. In bfloat16, as the official
+code runs, norms and rotations are computed in float32 and rounded, and attention weighs in float32.
+Source of the plain operations: the official code of Wang et al. 2025 and Jolicoeur-Martineau 2025;
+the derivatives are ours, tested against ``torch.func.jvp``.
 """
 
 from __future__ import annotations
@@ -22,8 +27,27 @@ def at_least_float32(v: Tensor) -> Tensor:
     return v if v.dtype == torch.float64 else v.float()
 
 
+def emulated(v: Tensor) -> bool:
+    """Whether products of `v` are made in float32 and rounded once: those in bfloat16 on a CPU.
+
+    That is what bfloat16 units do, and much faster than torch on a CPU that has none.
+    """
+    return (
+        v.dtype == torch.bfloat16
+        and v.device.type == "cpu"
+        and not torch.is_autocast_enabled("cpu")
+    )
+
+
+def linear(v: Tensor, weight: Tensor) -> Tensor:
+    """v W^T: (..., n_in) and (n_out, n_in) -> (..., n_out)."""
+    if emulated(weight):
+        return F.linear(v.float(), weight.float()).to(v.dtype)
+    return F.linear(v, weight)
+
+
 def rms(v: Tensor) -> Tensor:
-    """v / sqrt(mean(v^2 over the last axis) + 1e-5), computed in at least float32; no learned scale."""
+    """v / sqrt(mean(v^2 over the last axis) + 1e-5), in at least float32; no learned scale."""
     w = at_least_float32(v)
     return (w * torch.rsqrt(w.square().mean(-1, keepdim=True) + RMS_EPS)).to(v.dtype)
 
@@ -36,10 +60,12 @@ def silu_gate(gate: Tensor, up: Tensor) -> Tensor:
 def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """softmax(q k^T / sqrt(d)) v over the position axis, non-causal; (..., heads, P, d).
 
-    Written out: at these lengths torch's fused kernel is 8 times slower backwards on a CPU (bf16, P = 37), and it has
-    no forward-mode rule.
+    Written out: at these lengths torch's fused kernel is 8 times slower backwards on a CPU
+    (bfloat16, P = 37), and it has no forward-mode rule.
     """
-    return torch.softmax(q @ k.mT * q.shape[-1] ** -0.5, -1).to(v.dtype) @ v
+    scores = at_least_float32(q) @ at_least_float32(k).mT * q.shape[-1] ** -0.5
+    weights = torch.softmax(scores, -1).to(v.dtype)
+    return (weights.float() @ v.float()).to(v.dtype) if emulated(v) else weights @ v
 
 
 def rms_dual(s: Tensor) -> Tensor:

@@ -1,14 +1,18 @@
 """TRM and HRM as published, at any width, depth, cycle count and board size.
 
-Shape letters: B puzzles, P positions (prefix + cells), D width, K tangents, V vocabulary (side + 2).
+Shape letters: B puzzles, P positions (prefix + cells), D width, K tangents, V vocabulary.
 Token ids: 0 padding, 1 blank, d + 1 the digit d.
 
-A state is the pair ``(z_H, z_L)``, each (B, P, D). One *update* assigns one of the two; ``Model.schedule`` spells the
-updates of one segment, for instance ``"LLLHLLLH"``. Sources: Wang et al. 2025 (arXiv 2506.21734) and
-Jolicoeur-Martineau 2025 (arXiv 2510.04871) with their official code; parameter names follow the official checkpoints.
+A state is the pair ``(z_H, z_L)``, each (B, P, D). One *update* assigns one of the two;
+``schedule`` spells the updates of one segment, for instance "LLHLLH". Sources: Wang et al. 2025
+(arXiv 2506.21734) and Jolicoeur-Martineau 2025 (arXiv 2510.04871) with their official code;
+parameter names follow the official checkpoints.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rrm_core.models.config import Config, ModelError
-from rrm_core.models.ops import DUAL, PLAIN, at_least_float32
+from rrm_core.models.ops import DUAL, PLAIN, at_least_float32, linear
 
 ROPE_THETA = 10_000.0
 Q_BIAS = -5.0
@@ -24,71 +28,80 @@ Q_BIAS = -5.0
 State = tuple[Tensor, Tensor]
 
 
-# --- layers ------------------------------------------------------------------------------------------------------
+# --- layers -----------------------------------------------------------------------------------
 
 
 def truncated_normal(tensor: Tensor, std: float) -> Tensor:
-    """Fill in place from a normal cut at two deviations, rescaled so that its standard deviation is `std`; returns it."""
-    if std == 0:
-        return tensor.zero_()
-    keep = 0.87962566103423978  # standard deviation of a unit normal cut at +-2
-    return nn.init.trunc_normal_(tensor, std=std / keep, a=-2 * std / keep, b=2 * std / keep)
+    """`tensor`, filled from a normal cut at two deviations whose own deviation is `std`."""
+    cut = std / 0.87962566103423978  # the standard deviation of a unit normal cut at +-2
+    return nn.init.trunc_normal_(tensor, std=cut, a=-2 * cut, b=2 * cut)
 
 
-def linear(n_in: int, n_out: int) -> nn.Linear:
-    """A bias-free linear layer, truncated normal with std 1/sqrt(fan-in)."""
-    layer = nn.utils.skip_init(nn.Linear, n_in, n_out, bias=False)
-    with torch.no_grad():
-        truncated_normal(layer.weight, n_in**-0.5)
-    return layer
+class Linear(nn.Linear):
+    """A linear layer without bias."""
+
+    def __init__(self, n_in: int, n_out: int) -> None:
+        super().__init__(n_in, n_out, bias=False)
+
+    def reset_parameters(self) -> None:
+        """Draw the weights: truncated normal with deviation 1/sqrt(fan-in)."""
+        truncated_normal(self.weight, self.in_features**-0.5)
+
+    def forward(self, v: Tensor) -> Tensor:
+        """(..., n_in) -> (..., n_out)."""
+        return linear(v, self.weight)
 
 
 class SwiGLU(nn.Module):
-    """down(silu(gate) * up) over the last axis of width h; inner = round(expansion h 2/3) rounded up to a multiple of 256."""
+    """down(silu(gate) * up); inner = round(expansion h 2/3), rounded up to a multiple of 256."""
 
     def __init__(self, h: int, expansion: float) -> None:
         super().__init__()
         inner = -(-round(expansion * h * 2 / 3) // 256) * 256
-        self.gate_up_proj = linear(h, 2 * inner)
-        self.down_proj = linear(inner, h)
+        self.gate_up_proj = Linear(h, 2 * inner)
+        self.down_proj = Linear(inner, h)
 
     def forward(self, v: Tensor, ops=PLAIN) -> Tensor:
         """(..., h) -> (..., h)."""
-        return self.down_proj(ops.silu_gate(*self.gate_up_proj(v).chunk(2, -1)))
+        gate, up = self.gate_up_proj(v).chunk(2, -1)  # (..., inner)
+        return self.down_proj(ops.silu_gate(gate, up))
 
 
 class Attention(nn.Module):
-    """Non-causal multi-head attention with rotary positions (theta 10000, halves rotated) on all positions."""
+    """Non-causal multi-head attention with rotary positions (halves rotated) on all positions."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.heads, d = config.heads, config.width // config.heads
-        self.qkv_proj = linear(config.width, 3 * config.width)
-        self.o_proj = linear(config.width, config.width)
-        angles = torch.outer(
-            torch.arange(config.positions).float(),
-            ROPE_THETA ** (-torch.arange(0, d, 2).float() / d),
-        )
+        self.qkv_proj = Linear(config.width, 3 * config.width)
+        self.o_proj = Linear(config.width, config.width)
+        rates = ROPE_THETA ** (-torch.arange(0, d, 2, device="cpu").float() / d)
+        angles = torch.outer(torch.arange(config.positions, device="cpu").float(), rates)
         angles = torch.cat([angles, angles], -1)  # (P, d)
-        self.register_buffer("cos", angles.cos(), persistent=False)
-        self.register_buffer("sin", angles.sin(), persistent=False)
+        self.cos, self.sin = angles.cos(), angles.sin()
+
+    def _apply(self, fn: Callable, recurse: bool = True) -> Attention:
+        """Cast and move the layer; its tables move with it, but stay float32."""
+        super()._apply(fn, recurse)
+        device = self.o_proj.weight.device
+        self.cos, self.sin = self.cos.to(device), self.sin.to(device)
+        return self
 
     def rotate(self, v: Tensor) -> Tensor:
-        """Rotary embedding of (..., P, d)."""
+        """Rotary embedding of (..., P, d), computed in at least float32."""
         first, second = v.chunk(2, -1)
         return (v * self.cos + torch.cat([-second, first], -1) * self.sin).to(v.dtype)
 
     def forward(self, v: Tensor, ops=PLAIN) -> Tensor:
         """(..., P, D) -> (..., P, D)."""
-        q, k, w = (
-            self.qkv_proj(v).unflatten(-1, (3 * self.heads, -1)).transpose(-2, -3).chunk(3, -3)
-        )  # (..., heads, P, d)
+        heads = self.qkv_proj(v).unflatten(-1, (3 * self.heads, -1)).transpose(-2, -3)
+        q, k, w = heads.chunk(3, -3)  # (..., heads, P, d)
         mixed = ops.attend(self.rotate(q), self.rotate(k), w)
         return self.o_proj(mixed.transpose(-2, -3).flatten(-2))
 
 
 class Block(nn.Module):
-    """Post-norm block: v = rms(v + mix(v)); v = rms(v + SwiGLU(v)). MLP mixing works, and normalises, along positions."""
+    """v = rms(v + mix(v)); v = rms(v + SwiGLU(v)). MLP mixing works, and norms, along positions."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -101,7 +114,7 @@ class Block(nn.Module):
     def forward(self, v: Tensor, ops=PLAIN) -> Tensor:
         """(..., P, D) -> (..., P, D)."""
         if hasattr(self, "mlp_t"):
-            w = v.mT.contiguous()
+            w = v.mT.contiguous()  # (..., D, P)
             v = ops.rms(w + self.mlp_t(w, ops)).mT.contiguous()
         else:
             v = ops.rms(v + self.self_attn(v, ops))
@@ -109,7 +122,7 @@ class Block(nn.Module):
 
 
 class Level(nn.Module):
-    """A stack of blocks: f(z + injection)."""
+    """A stack of blocks."""
 
     def __init__(self, config: Config, n_layers: int) -> None:
         super().__init__()
@@ -122,6 +135,9 @@ class Level(nn.Module):
         return v
 
 
+# --- the model --------------------------------------------------------------------------------
+
+
 class Inner(nn.Module):
     """Everything that an official checkpoint stores below ``inner.``."""
 
@@ -132,11 +148,10 @@ class Inner(nn.Module):
         self.embed_tokens.embedding_weight = nn.Parameter(
             truncated_normal(torch.empty(config.vocabulary, d), d**-0.5)
         )
-        self.lm_head = linear(d, config.vocabulary)
+        self.lm_head = Linear(d, config.vocabulary)
         self.q_head = nn.Linear(d, 2)
-        with torch.no_grad():
-            self.q_head.weight.zero_()
-            self.q_head.bias.fill_(Q_BIAS)
+        nn.init.zeros_(self.q_head.weight)
+        nn.init.constant_(self.q_head.bias, Q_BIAS)
         self.puzzle_emb = nn.Module()
         self.puzzle_emb.register_buffer("weights", torch.zeros(1, d))
         if config.H_layers:
@@ -147,64 +162,67 @@ class Inner(nn.Module):
 
 
 class RecursiveModel(nn.Module):
-    """A recursive reasoner: two states, updated by one network (TRM) or two (HRM), read out after each segment."""
+    """Two states, updated by one network (TRM) or two (HRM), read out after each segment."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config, self.schedule = config, config.schedule
         self.inner = Inner(config)
 
-    def level(self, which: str) -> Level:
-        """The network that makes update `which` ("L" or "H")."""
-        return self.inner.H_level if which == "H" and self.config.H_layers else self.inner.L_level
-
     def initial_state(self, batch: int) -> State:
-        """(z_H, z_L), each (batch, P, D): the stored start vectors repeated over all positions."""
+        """(z_H, z_L), each (B, P, D): the stored start vectors, repeated over all positions."""
         shape = (batch, self.config.positions, self.config.width)
         return self.inner.H_init.expand(shape), self.inner.L_init.expand(shape)
 
     def embed(self, tokens: Tensor) -> Tensor:
-        """x (B, P, D) of token ids (B, cells): sqrt(D) * [puzzle embedding padded with zeros to the prefix, tokens]."""
-        cells = self.inner.embed_tokens.embedding_weight[tokens]
+        """x (B, P, D) of ids (B, cells): sqrt(D) * [puzzle embedding padded with zeros, tokens]."""
         width, prefix = self.config.width, self.config.prefix
-        puzzle = F.pad(self.inner.puzzle_emb.weights, (0, prefix * width - width)).view(
-            1, prefix, width
-        )
-        return width**0.5 * torch.cat([puzzle.expand(len(tokens), -1, -1), cells], 1)
+        cells = self.inner.embed_tokens.embedding_weight[tokens]  # (B, cells, D)
+        puzzle = F.pad(self.inner.puzzle_emb.weights, (0, prefix * width - width))
+        puzzle = puzzle.view(1, prefix, width).expand(len(tokens), -1, -1)  # (B, prefix, D)
+        return width**0.5 * torch.cat([puzzle, cells], 1)
 
-    def update(self, which: str, state: State, x: Tensor) -> State:
+    def level(self, which: str) -> Level:
+        """The network that makes update `which`."""
+        return self.inner.H_level if which == "H" and self.config.H_layers else self.inner.L_level
+
+    def update(self, which: str, x: Tensor, state: State) -> State:
         """One update: "L" sets z_L = f(z_L + z_H + x), "H" sets z_H = f(z_H + z_L)."""
         z_h, z_l = state
         if which == "L":
             return z_h, self.level("L")(z_l + (z_h + x))
         return self.level("H")(z_h + z_l), z_l
 
-    def updates(self, x: Tensor) -> list:
-        """The updates of one segment as functions state -> state, in order; what rollout and exponents need."""
-        return [lambda state, which=which: self.update(which, state, x) for which in self.schedule]
+    def updates(self, x: Tensor) -> list[Callable[[State], State]]:
+        """The updates of one segment, functions state -> state, in order."""
+        return [partial(self.update, which, x) for which in self.schedule]
 
-    def tangents(self, which: str, state: State, frame: State, x: Tensor) -> tuple[State, State]:
-        """(new state, new frame): one update pushed together with K tangents, frame parts (K, B, P, D).
+    def push(self, which: str, x: Tensor, state: State, frame: State) -> tuple[State, State]:
+        """(new state, new frame): one update with K tangents, the frame's parts (K, B, P, D).
 
-        Exact, like a Jacobian-vector product for each tangent, at the cost of about 1 + K forward passes: values and
-        tangents travel as one stack through every matrix product.
+        Exact, like a Jacobian-vector product for each tangent, at the cost of about 1 + K forward
+        passes: values and tangents travel as one stack through every matrix product.
         """
         (z_h, z_l), (d_h, d_l) = state, frame
         injected = z_h + x if which == "L" else z_l
         own, d_own, d_injected = (z_l, d_l, d_h) if which == "L" else (z_h, d_h, d_l)
-        stack = torch.cat([(own + injected)[None], d_own + d_injected])
+        stack = torch.cat([(own + injected)[None], d_own + d_injected])  # (1 + K, B, P, D)
         new = self.level(which)(stack, DUAL)
         return ((z_h, new[0]), (d_h, new[1:])) if which == "L" else ((new[0], z_l), (new[1:], d_l))
 
+    def pushes(self, x: Tensor) -> list[Callable[[State, State], tuple[State, State]]]:
+        """Each of :meth:`updates` with its tangents, functions (state, frame) -> the same."""
+        return [partial(self.push, which, x) for which in self.schedule]
+
     def segment(self, state: State, x: Tensor, grad_from: int = 0) -> State:
-        """The state after one segment. Updates before index `grad_from` run without gradient (deep supervision)."""
-        for i, which in enumerate(self.schedule):
+        """The state after one segment; updates before index `grad_from` run without gradient."""
+        for i, update in enumerate(self.updates(x)):
             with torch.set_grad_enabled(torch.is_grad_enabled() and i >= grad_from):
-                state = self.update(which, state, x)
+                state = update(state)
         return state
 
     def readout(self, state: State) -> tuple[Tensor, Tensor]:
-        """logits (B, cells, V) from z_H at the cells, and q (B, 2) = (q_halt, q_continue) from z_H at position 0."""
+        """logits (B, cells, V) of the cells; q (B, 2) = (q_halt, q_continue) at position 0."""
         z_h = state[0]
         logits = self.inner.lm_head(z_h)[:, self.config.prefix :]
         return logits, at_least_float32(self.inner.q_head(z_h[:, 0]))
@@ -214,50 +232,7 @@ class RecursiveModel(nn.Module):
         return q[:, 0] > (q[:, 1] if self.config.model == "hrm" else 0)
 
 
-def TRM(
-    mixing: str = "mlp",
-    side: int = 9,
-    width: int = 512,
-    layers: int = 2,
-    H_cycles: int = 3,
-    L_cycles: int = 6,
-    heads: int = 8,
-    prefix: int = 16,
-    expansion: float = 4.0,
-) -> RecursiveModel:
-    """A Tiny Recursive Model; the defaults are the published sizes (Jolicoeur-Martineau 2025)."""
-    return RecursiveModel(
-        Config("trm", mixing, side, width, layers, 0, H_cycles, L_cycles, heads, prefix, expansion)
-    )
-
-
-def HRM(
-    side: int = 9,
-    width: int = 512,
-    H_layers: int = 4,
-    L_layers: int = 4,
-    H_cycles: int = 2,
-    L_cycles: int = 2,
-    heads: int = 8,
-    prefix: int = 1,
-    expansion: float = 4.0,
-) -> RecursiveModel:
-    """A Hierarchical Reasoning Model; the defaults are the published sizes (Wang et al. 2025)."""
-    return RecursiveModel(
-        Config(
-            "hrm",
-            "attention",
-            side,
-            width,
-            L_layers,
-            H_layers,
-            H_cycles,
-            L_cycles,
-            heads,
-            prefix,
-            expansion,
-        )
-    )
+# --- around it --------------------------------------------------------------------------------
 
 
 def tokens(boards: np.ndarray) -> Tensor:
@@ -271,15 +246,12 @@ def digits(answer: Tensor) -> np.ndarray:
 
 
 def on_device(model: RecursiveModel, device: str) -> RecursiveModel:
-    """`model` on `device`; an unknown or absent one is named."""
+    """`model` on `device`; an unknown, absent or full one is named."""
     try:
         return model.to(device)
     except torch.OutOfMemoryError:
         size = sum(p.nbytes for p in model.parameters()) / 2**20
-        raise ModelError(
-            f"{device} has not enough memory for the model ({size:,.0f} MiB of weights); try --device cpu"
-        ) from None
+        reason = f"has not enough memory for the model ({size:,.0f} MiB of weights)"
     except (RuntimeError, AssertionError) as error:
-        raise ModelError(
-            f"device {device!r} cannot be used ({str(error).splitlines()[0]}); try --device cpu"
-        ) from None
+        reason = f"cannot be used ({str(error).splitlines()[0]})"
+    raise ModelError(f"device {device!r} {reason}; try --device cpu")

@@ -24,7 +24,8 @@ from rrm_core.store.files import read_json, sha256, write_bytes, write_json
 SHARD = 16 * 2**20  # bytes of a file at most; a tensor larger than this has a shard of its own
 HEADER = 256  # bytes, more than the header of a safetensors file takes for a tensor beside its name
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
-PLAIN = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
+SHARD_NAME = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
+WEIGHTS = re.compile(rf"{SHARD_NAME.pattern}|{re.escape(SINGLE)}|{re.escape(INDEX)}")
 
 Tensors = dict[str, Tensor]
 
@@ -45,7 +46,8 @@ def weights_bytes(model: RecursiveModel, dtype: torch.dtype = torch.float32) -> 
 
 def files_of(tensors: Tensors) -> dict[str, Tensors]:
     """{file name: tensors}: one file or, cut in their order, shards of at most SHARD bytes."""
-    pieces, room = [], 0
+    pieces: list[Tensors] = []
+    room = 0
     for name, tensor in tensors.items():
         size = tensor.nbytes + len(name) + HEADER
         if size > room:
@@ -93,7 +95,7 @@ def weight_map(folder: Path) -> dict[str, str]:
     if not isinstance(found, dict) or not found:
         raise ModelError(f"{folder / INDEX}: expected a weight_map of tensor names and shards")
     for name in found.values():
-        if not (isinstance(name, str) and PLAIN.fullmatch(name)):
+        if not (isinstance(name, str) and SHARD_NAME.fullmatch(name)):
             raise ModelError(
                 f"{folder / INDEX} names the shard {name!r:.80}: expected a file of this folder, "
                 "as model-00001-of-00004.safetensors"
@@ -113,18 +115,19 @@ def weights_files(folder: Path) -> list[Path]:
 
 def read_weights(folder: Path) -> Tensors:
     """{name: tensor} of the weights in `folder`; the files are mapped, not copied, into memory."""
-    folder, tensors, path = Path(folder), {}, None
-    try:
-        for path in weights_files(folder):
-            if path.name != INDEX:
-                tensors |= checked(load_file(path), path)
-    except FileNotFoundError:
-        what = "train or import a model first" if path.name == SINGLE else "restore it"
-        raise ModelError(f"{folder}: {path.name} is not here; {what}") from None
-    except SafetensorError as error:
-        raise ModelError(
-            f"{path} is truncated or damaged ({error}); restore it and run `rrm verify`"
-        ) from None
+    tensors: Tensors = {}
+    for path in weights_files(folder):
+        if path.name == INDEX:
+            continue
+        try:
+            tensors |= checked(load_file(path), path)
+        except FileNotFoundError:
+            what = "train or import a model first" if path.name == SINGLE else "restore it"
+            raise ModelError(f"{folder}: {path.name} is not here; {what}") from None
+        except SafetensorError as error:
+            raise ModelError(
+                f"{path} is truncated or damaged ({error}); restore it and run `rrm verify`"
+            ) from None
     return tensors
 
 
@@ -165,10 +168,11 @@ def load_model(folder: Path, dtype: torch.dtype = torch.float32) -> RecursiveMod
         ) from None
     weights = read_weights(folder)
     check_size(config, weights, str(folder))
-    model = RecursiveModel(config)
+    with torch.device("meta"):  # draws nothing and takes no memory
+        model = RecursiveModel(config)
     check_names(model, weights, str(folder))
-    model.load_state_dict(weights)
-    return model.to(dtype).eval()
+    model.load_state_dict({n: t.to(dtype, copy=True) for n, t in weights.items()}, assign=True)
+    return model.eval()
 
 
 # --- weights against a config -------------------------------------------------------------------
