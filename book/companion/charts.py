@@ -90,20 +90,23 @@ def titled(chart: alt.Chart, title: str, source: str, description: str) -> alt.C
 
 
 def late_drift_histogram(table: pd.DataFrame, band: Band, title: str) -> alt.Chart:
-    """Late drift of one run by outcome, with Otsu's threshold; `table` from ``cells.bins``."""
+    """Late drift of one run by outcome, with Otsu's threshold; `table` from ``cells.bins``.
+
+    On a square-root scale: a spike of hundreds stands beside bars of ten.
+    """
     below = f"datum.start < {band.otsu if np.isfinite(band.otsu) else '-Infinity'}"
     wide = alt.Scale(zero=False, nice=False)
-    bars = (
-        alt.Chart(table)
-        .mark_bar(stroke=None)
-        .encode(
-            x=alt.X("start:Q", bin="binned", title=LATE, scale=wide, axis=alt.Axis(tickCount=6)),
-            x2="end:Q",
-            y=alt.Y("n:Q", title="puzzles (square root)", stack=True, scale=alt.Scale(type="sqrt")),
-            color=alt.Color("outcome:N", **OUTCOME, legend=BOTTOM),
-            opacity=alt.condition(below, alt.value(1), alt.value(0.55)),
-            tooltip=["outcome", "n", alt.Tooltip("start:Q", format=".2f")],
-        )
+    stacked = table.sort_values(["start", "outcome"])
+    top = stacked.groupby("start").n.cumsum()
+    base = alt.Chart(stacked.assign(top=top, base=top - stacked.n)).mark_bar(stroke=None)
+    bars = base.encode(
+        x=alt.X("start:Q", bin="binned", title=LATE, scale=wide, axis=alt.Axis(tickCount=6)),
+        x2="end:Q",
+        y=alt.Y("base:Q", title="puzzles", scale=alt.Scale(type="sqrt")),
+        y2="top:Q",
+        color=alt.Color("outcome:N", **OUTCOME, legend=BOTTOM),
+        opacity=alt.condition(below, alt.value(1), alt.value(0.55)),
+        tooltip=["outcome", "n", alt.Tooltip("start:Q", format=".2f")],
     )
     chart = alt.layer(bars, *threshold(band)).properties(width=WIDTH, height=HEIGHT)
     said = "Bars: puzzles. Dashed: Otsu's threshold; in full colour what it calls settled."
