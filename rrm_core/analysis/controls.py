@@ -1,204 +1,191 @@
-"""What the signal is not: late drift or difficulty alone (paper section 3.2)."""
+"""What the signal is not: late drift, difficulty, or drift at all (paper section 3.2).
+
+Each control compares lambda_1 among puzzles that are alike in something else. The score is always
+-lambda_1, so that 0.5 means that nothing is left of the signal.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy import special
-from scipy.stats import norm, rankdata
+from scipy.stats import rankdata
 
-from rrm_core.analysis import cells
-from rrm_core.analysis.stats import (
-    MINIMUM,
-    NAN,
-    RESAMPLES,
-    Estimate,
-    auc,
-    auc_row,
-    resampled_auc,
-    unmeasured,
-)
+from rrm_core.analysis import cells, stats
+from rrm_core.analysis.stats import TAILS, Estimate, Z, auc_row, counted, few, unmeasured
+from rrm_core.runs.tables import log_drift
+
+CALIPER = 0.05  # decades of late drift within which two puzzles count as alike
+MINIMUM = 5  # of each outcome, for a bin to count
+LARGEST = 0.8  # share of the puzzles in one bin above which a binning controls for nothing
+FOLDS = 10
+CEILING = 0.995  # an AUC to which the 0.005 of row N4 of the ledger cannot be added
 
 
-def decile_auc(
-    df: pd.DataFrame,
-    values: np.ndarray,
-    threshold: float,
-    bins: int = 10,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> tuple[pd.DataFrame, Estimate]:
-    """(rows, mean): AUC of -lambda_1 inside each equal-count bin of log late drift, unsettled puzzles (C and D) only.
+# --- matched on late drift -----------------------------------------------------------------------
 
-    The mean is over bins with at least five of each outcome (column ``used``); its interval resamples puzzles within
-    bins. Source: paper section 3.2; how the paper aggregates its deciles was not seen.
+
+def matched_auc(df: pd.DataFrame, threshold: float | None = None) -> Estimate:
+    """P(lambda_1 of a failure is larger) among unsettled puzzles of the same late drift.
+
+    Each success above `threshold` (by default Otsu's of the table) meets the failures within
+    :data:`CALIPER` decades of its late drift; the value is the mean over successes that meet any.
+    The interval resamples solution grids. Below 20 such successes it is not told.
     """
-    out = np.asarray(values) >= threshold
-    score, correct, late = (
-        -df.lambda_1.to_numpy("float64")[out],
-        df.correct.to_numpy()[out],
-        np.asarray(values)[out],
-    )
+    late, unit = cells.late_drift(df), stats.units(df)
+    above = late >= (cells.band(late).otsu if threshold is None else threshold)
+    good, bad = (np.flatnonzero(above & (df.correct == side)) for side in (True, False))
+    near = np.abs(late[good][:, None] - late[bad]) <= CALIPER
+    good, near = good[near.any(1)], near[near.any(1)]
+    if refused := few(len(good), "caliper", "successes with a failure of the same late drift"):
+        return refused
+    growth = df.lambda_1.to_numpy("float64")
+    wins = near * (np.sign(growth[bad] - growth[good][:, None]) + 1) / 2
+    drawn = stats.draws(unit)
+    met = drawn[:, bad] @ near.T.astype("float32")  # (10,000, successes)
+    won = np.divide(drawn[:, bad] @ wins.T.astype("float32"), met, where=met > 0, out=0 * met)
+    weight = drawn[:, good] * (met > 0)
+    low, high = np.percentile((weight * won).sum(1) / weight.sum(1), TAILS)
+    value, n = (wins.sum(1) / near.sum(1)).mean(), len(good) + int(near.any(0).sum())
+    used = unit[np.concatenate([good, bad[near.any(0)]])]
+    return Estimate(float(value), float(low), float(high), n, counted("bootstrap", n, used))
+
+
+def decile_auc(df: pd.DataFrame, threshold: float | None = None) -> tuple[pd.DataFrame, Estimate]:
+    """(rows, mean): AUC in each of ten equal-count bins of late drift, unsettled puzzles.
+
+    Unsettled: not below `threshold`, by default the strict one, Otsu's where that cannot be
+    measured. Bins far wider than :data:`CALIPER` match little. How the paper aggregates its deciles
+    was not seen.
+    """
+    late, band = cells.late_drift(df), cells.band(cells.late_drift(df))
+    if threshold is None:
+        threshold = band.otsu if np.isnan(band.strict) else band.strict
     order = np.argsort(late, kind="stable")
-    parts = [p for p in np.array_split(order, bins) if len(p)]
-    rows = [
-        auc_row(
-            score[p],
-            correct[p],
-            bin=b + 1,
-            drift_low=late[p].min(),
-            drift_high=late[p].max(),
-            n=len(p),
-        )
-        for b, p in enumerate(parts)
-    ]
-    table = pd.DataFrame(rows)
-    if not len(table):
-        return table, unmeasured(0, "matched AUC", "no unsettled puzzle")
-    table["used"] = table[["n_correct", "n_wrong"]].min(axis=1) >= MINIMUM
-    if not table.used.any():
-        return table, unmeasured(
-            len(late), "matched AUC", f"no bin holds {MINIMUM} of each outcome"
-        )
-    rng = np.random.default_rng(seed)
-    draws = [
-        resampled_auc(score[p][correct[p]], score[p][~correct[p]], resamples, rng)
-        for p, used in zip(parts, table.used, strict=True)
-        if used
-    ]
-    low, high = np.percentile(np.mean(draws, axis=0), [2.5, 97.5])
-    return table, Estimate(
-        float(table.auc[table.used].mean()),
-        float(low),
-        float(high),
-        int(table.n[table.used].sum()),
-        f"bootstrap within bins, {resamples} resamples",
-    )
+    groups = [g for g in np.array_split(order[late[order] >= threshold], 10) if len(g)]
+    return in_bins(df, groups, pd.Series(late, df.index, name="late drift"), equal=True)
+
+
+# --- in bins -------------------------------------------------------------------------------------
 
 
 def binned_auc(df: pd.DataFrame, by: str, bins: int = 4) -> tuple[pd.DataFrame, Estimate]:
-    """(rows, mean): AUC of -lambda_1 within bins of `by` (by mean rank), and their mean weighted by puzzles.
+    """(rows, mean): AUC within bins of the column `by`, and their mean weighted by puzzles.
 
-    A binning in which one bin holds over 80 % of the puzzles cannot be measured: it controls for nothing.
+    Bins are cut by mean rank, so that equal values stay together. One bin with over 80 % of the
+    puzzles controls for nothing, and cannot be measured.
     """
-    codes = np.floor((rankdata(df[by]) - 0.5) / len(df) * bins).astype(
-        int
-    )  # mean ranks: equal values stay together
+    codes = np.floor((rankdata(df[by]) - 0.5) / len(df) * bins)
+    groups = [np.flatnonzero(codes == c) for c in np.unique(codes)]
+    table, found = in_bins(df, groups, df[by])
+    if (largest := table.n.max() / len(df)) > LARGEST:
+        return table, unmeasured(
+            len(df), found.method, f"one bin of {by} holds {largest:.0%} of the puzzles"
+        )
+    return table, found
+
+
+def in_bins(
+    df: pd.DataFrame, groups: list[np.ndarray], values: pd.Series, equal: bool = False
+) -> tuple[pd.DataFrame, Estimate]:
+    """(rows, mean AUC) within `groups` of row positions, those with five of each outcome ``used``.
+
+    The mean weighs puzzles, or, if `equal`, bins. Rows: bin, start and end of `values`, AUC, n,
+    used.
+    """
+    unit, columns = stats.units(df), ["auc", "n", "n_correct", "n_wrong"]
     score, correct = -df.lambda_1.to_numpy("float64"), df.correct.to_numpy()
     rows = [
-        auc_row(
-            score[codes == c],
-            correct[codes == c],
-            bin=i,
-            low_value=df[by][codes == c].min(),
-            high_value=df[by][codes == c].max(),
-            n=int((codes == c).sum()),
-        )
-        for i, c in enumerate(np.unique(codes), 1)
+        auc_row(score[g], correct[g], unit[g], bin=b, n=len(g))
+        | {"start": values.iloc[g].min(), "end": values.iloc[g].max()}
+        for b, g in enumerate(groups, 1)
     ]
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame(rows, columns=None if rows else columns)
     table["used"] = table[["n_correct", "n_wrong"]].min(axis=1) >= MINIMUM
-    largest = table.n.max() / len(df)
-    if largest > 0.8:
-        return table, unmeasured(
-            len(df), "binned AUC", f"one bin of {by} holds {largest:.0%} of the puzzles"
-        )
-    if not table.used.any():
-        return table, unmeasured(
-            len(df), "binned AUC", f"no bin of {by} holds {MINIMUM} of each outcome"
-        )
-    used = table[table.used]
-    weight = used.n / used.n.sum()
-    logit = np.clip(used[["low", "high"]].to_numpy(), 1e-9, 1 - 1e-9)
-    spread = np.diff(special.logit(logit), axis=1).ravel() / (2 * norm.ppf(0.975))
-    value = float(weight @ used.auc)
-    error = np.sqrt(np.sum((weight * spread * used.auc * (1 - used.auc)) ** 2))
-    half = norm.ppf(0.975) * error / max(value * (1 - value), 1e-12)
-    low, high = special.expit(
-        special.logit(np.clip(value, 1e-9, 1 - 1e-9)) + np.array([-half, half])
+    used = [g for g, use in zip(groups, table.used, strict=True) if use]
+    if not used:
+        reason = f"no bin of {values.name} holds {MINIMUM} of each outcome"
+        return table, unmeasured(sum(map(len, groups)), "DeLong within bins", reason)
+    value, part = mean_auc(score, correct, used, [1 if equal else len(g) for g in used])
+    at = np.concatenate(used)
+    error, n = np.sqrt(stats.variance(part[at], correct[at], unit[at])), len(at)
+    least = min(correct[at].sum(), (~correct[at]).sum())
+    method = counted("DeLong within bins", n, unit[at])
+    return table, Estimate(value, *stats.around(value, error, least), n, method)
+
+
+def mean_auc(
+    score: np.ndarray, correct: np.ndarray, groups: list[np.ndarray], weights: list[int]
+) -> tuple[float, np.ndarray]:
+    """(weighted mean of the AUC inside groups of rows, (B,) influence of each puzzle on it)."""
+    value, part = 0.0, np.zeros(len(score))
+    for g, w in zip(groups, np.array(weights) / sum(weights), strict=True):
+        inside, parts = stats.influence(score[g], correct[g])
+        value, part[g] = value + w * inside, w * parts
+    return value, part
+
+
+def givens_gain(df: pd.DataFrame) -> Estimate:
+    """AUC within bins of givens minus that over all puzzles: paired, so of the same puzzles."""
+    table, found = binned_auc(df, "givens")
+    if not table.used.all() or np.isnan(found.value):
+        reason = found.reason or f"a bin of givens holds fewer than {MINIMUM} of an outcome"
+        return unmeasured(len(df), "paired DeLong", reason)
+    score, correct, unit = -df.lambda_1.to_numpy("float64"), df.correct.to_numpy(), stats.units(df)
+    codes = np.searchsorted(table.start.to_numpy(), df.givens, side="right")
+    groups = [np.flatnonzero(codes == c) for c in table.bin]
+    inside, part = mean_auc(score, correct, groups, list(map(len, groups)))
+    value, rest = stats.influence(score, correct)
+    half, gain = Z * np.sqrt(stats.variance(part - rest, correct, unit)), inside - value
+    return Estimate(
+        gain, gain - half, gain + half, len(df), counted("paired DeLong", len(df), unit)
     )
-    return table, Estimate(
-        value, float(low), float(high), int(used.n.sum()), "DeLong within bins, weighted mean"
-    )
 
 
-def nested_auc(
-    df: pd.DataFrame, folds: int = 10, resamples: int = 2000, seed: int = 0
-) -> pd.DataFrame:
-    """Does lambda_1 add to late drift and the final q_halt, and they to it? One row a comparison of logistic models, additive in cubic splines of each signal.
+# --- nested models -------------------------------------------------------------------------------
 
-    A straight line through a signal with two humps leaves something for any other signal to add. Scores are out of fold (stratified,
-    shuffled by `seed`); the interval of the difference of AUCs resamples puzzles within outcomes, the same ones for both models. Columns: model, without, auc, auc_without, difference, low, high, reason.
+
+def out_of_fold(signals: np.ndarray, df: pd.DataFrame) -> np.ndarray:
+    """(B,) scores of a logistic model, additive in cubic splines of each of `signals` (B, S).
+
+    A straight line through a signal with two humps leaves something for any other signal to add.
+    Ten folds, stratified by outcome; puzzles of one solution grid stay in one fold.
     """
     from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, cross_val_predict
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import SplineTransformer, StandardScaler
 
-    correct = df.correct.to_numpy()
-    few = min(correct.sum(), (~correct).sum())
-    pairs = [
-        ("late drift + q_halt + λ1", "late drift + q_halt"),
-        ("late drift + q_halt + λ1", "λ1"),
-    ]
-    if few < folds:
-        nothing = dict.fromkeys(("auc", "auc_without", "difference", "low", "high"), NAN)
-        return pd.DataFrame(
-            [
-                {
-                    "model": a,
-                    "without": b,
-                    **nothing,
-                    "reason": f"{few} puzzles of the rarer outcome, fewer than {folds} folds",
-                }
-                for a, b in pairs
-            ]
-        )
-    signals = {
-        "late drift": cells.late_drift(df),
-        "q_halt": df.q_halt_16.to_numpy("float64"),
-        "λ1": df.lambda_1.to_numpy("float64"),
-    }
-    model, split = (
-        make_pipeline(
-            SplineTransformer(n_knots=6, knots="quantile"),
-            StandardScaler(),
-            LogisticRegression(max_iter=1000),
-        ),
-        StratifiedKFold(folds, shuffle=True, random_state=seed),
-    )
+    splines = SplineTransformer(n_knots=6, knots="quantile")
+    model = make_pipeline(splines, StandardScaler(), LogisticRegression(max_iter=1000))
+    unit, options = stats.units(df), {"shuffle": True, "random_state": 0}
+    folds = StratifiedKFold(FOLDS, **options).split(signals, df.correct)
+    if stats.repeated(unit):
+        folds = StratifiedGroupKFold(FOLDS, **options).split(signals, df.correct, unit)
+    correct, cv = df.correct.to_numpy(), list(folds)
+    return cross_val_predict(model, signals, correct, cv=cv, method="decision_function")
 
-    def out_of_fold(names: str) -> np.ndarray:
-        return cross_val_predict(
-            model,
-            np.stack([signals[n] for n in names.split(" + ")], 1),
-            correct,
-            cv=split,
-            method="decision_function",
-        )
 
-    scores = {
-        names: out_of_fold(names)
-        for names in dict.fromkeys(name for pair in pairs for name in pair)
-    }
-    draws = {
-        names: resampled_auc(s[correct], s[~correct], resamples, np.random.default_rng(seed))
-        for names, s in scores.items()
-    }
-    rows = []
-    for larger, smaller in pairs:
-        low, high = np.percentile(draws[larger] - draws[smaller], [2.5, 97.5])
-        a, b = (auc(scores[names], correct).value for names in (larger, smaller))
-        rows.append(
-            {
-                "model": larger,
-                "without": smaller,
-                "auc": a,
-                "auc_without": b,
-                "difference": a - b,
-                "low": float(low),
-                "high": float(high),
-                "reason": "",
-            }
-        )
-    return pd.DataFrame(rows)
+def added(df: pd.DataFrame, signals: np.ndarray, others: np.ndarray) -> Estimate:
+    """AUC that `signals` (B, S) add to `others` (B, S'): out of fold, of the same puzzles."""
+    correct, unit = df.correct.to_numpy(), stats.units(df)
+    if (least := min(correct.sum(), (~correct).sum())) < FOLDS:
+        reason = f"{least} puzzles of the rarer outcome, fewer than {FOLDS} folds"
+        return unmeasured(len(df), "paired DeLong", reason)
+    larger = out_of_fold(np.column_stack([others, signals]), df)
+    return stats.auc_gain(larger, out_of_fold(others, df), correct, unit)
+
+
+def drift_history(df: pd.DataFrame) -> Estimate:
+    """AUC that lambda_1 adds to the drift of all 16 segments."""
+    return added(df, df[["lambda_1"]].to_numpy("float64"), log_drift(cells.drift(df)))
+
+
+def beyond(df: pd.DataFrame) -> Estimate:
+    """AUC that lambda_1 adds to late drift and the final q_halt, where these leave room for it."""
+    rest = np.column_stack([cells.late_drift(df), df.q_halt_16.to_numpy("float64")])
+    found = added(df, df[["lambda_1"]].to_numpy("float64"), rest)
+    if np.isnan(found.value):
+        return found
+    alone = stats.influence(out_of_fold(rest, df), df.correct.to_numpy())[0]
+    reason = f"at the ceiling: the AUC is {alone:.4f} without it"
+    return unmeasured(len(df), found.method, reason) if alone >= CEILING else found

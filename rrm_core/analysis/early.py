@@ -1,34 +1,30 @@
-"""When the signal exists: what is known after h segments (paper section 3.3)."""
+"""When the signal exists: what h segments tell of the outcome at 16 (paper section 3.3).
+
+lambda1@h is the largest cumulative growth over segments 1..h per update, drift@h and q_halt@h are
+those of segment h alone; more drift and more q_halt count as hopeful, and so does a lower exponent.
+"""
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
-from rrm_core.analysis.stats import auc_row
-from rrm_core.runs.tables import log_drift, signals_at
+from rrm_core.analysis.stats import auc_row, units
+from rrm_core.runs.tables import SEGMENTS, signals_at
 
 
-def early_window(
-    df: pd.DataFrame, updates_per_segment: int, h: int = 4, threshold: float | None = None
-) -> pd.DataFrame:
-    """One row a signal and subset: AUC for the outcome at 16 of what is known after `h` segments.
+def early_window(df: pd.DataFrame, updates: int, h: int = 4) -> pd.DataFrame:
+    """One row a signal: h, signal, AUC with interval, n_correct, n_wrong, of the restricted set.
 
-    Subsets: all puzzles; those whose decoded answer is wrong at h (the paper's restricted set, our reading); those not
-    below the settled band at h, given a `threshold` on log10 drift. lambda1@h is the largest cumulative growth over
-    segments 1..h per update, drift@h that of segment h alone. Source: paper section 3.3.
+    Restricted: the decoded answer is wrong at h (our reading). `updates`: those of one segment.
     """
-    subsets = {
-        "all": np.ones(len(df), dtype=bool),
-        f"wrong at {h}": ~df[f"correct_{h:02d}"].to_numpy(),
-    }
-    if threshold is not None and np.isfinite(threshold):
-        subsets[f"not settled at {h}"] = log_drift(df[f"drift_h_{h:02d}"].to_numpy()) >= threshold
-    scores = signals_at(df, h, updates_per_segment)
+    wrong = ~df[f"correct_{h:02d}"]
+    unit, correct = units(df)[wrong], df.correct[wrong]
+    signals = signals_at(df, h, updates)
     return pd.DataFrame(
-        [
-            auc_row(score[rows], df.correct.to_numpy()[rows], h=h, signal=name, subset=subset)
-            for subset, rows in subsets.items()
-            for name, score in scores.items()
-        ]
+        [auc_row(score[wrong], correct, unit, h=h, signal=name) for name, score in signals.items()]
     )
+
+
+def horizons(df: pd.DataFrame, updates: int) -> pd.DataFrame:
+    """Rows of :func:`early_window` for h = 1..15."""
+    return pd.concat([early_window(df, updates, h) for h in range(1, SEGMENTS)], ignore_index=True)

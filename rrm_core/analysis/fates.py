@@ -1,8 +1,7 @@
-"""What the study tables say: numbers with intervals, from tables alone.
+"""What becomes of failures after segment 16, and what else the study tables say.
 
-Growth is in nats per segment (exponent times the updates of a segment), so that models compare. Intervals of differences and
-medians are percentile bootstraps over puzzles (10,000 resamples, seed 0); shares are exact. A result that a table cannot carry is
-NaN with a reason.
+Shares are of the puzzles that were measured as wrong, with intervals over solution grids. A result
+that a table cannot carry is NaN with a reason.
 """
 
 from __future__ import annotations
@@ -10,24 +9,22 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from rrm_core.analysis import cells, stats
+from rrm_core.analysis import cells, phases, stats
 from rrm_core.analysis.stats import Estimate, few, proportion, unmeasured
 from rrm_core.runs import tables
 from rrm_core.runs.tables import SEGMENTS, Run, columns, log_drift
 from rrm_core.store import paths
 
-ALONG = ("evolution", "fates", "multi4")  # studies of the checkpoints that a run keeps
+FATES = ("solved later", "settled in a wrong place", "still moving")
 
 
 def study(run: Run, name: str) -> pd.DataFrame | None:
-    """The table of study `name` of a run, None where it was not made, or of puzzles that are not the run's."""
+    """The table of study `name` of a run; None where there is none, or one of other puzzles."""
     path = paths.run_dir(run.name) / "studies" / f"{name}.parquet"
-    table = tables.read(path) if path.exists() else None
-    return (
-        None
-        if table is None or ("idx" in table and not table.idx.isin(run.table.idx).all())
-        else table
-    )
+    if not path.exists():
+        return None
+    table = tables.read(path)
+    return table if "idx" not in table or table.idx.isin(run.table.idx).all() else None
 
 
 def missing(name: str) -> Estimate:
@@ -35,34 +32,102 @@ def missing(name: str) -> Estimate:
     return unmeasured(0, "", f"missing table studies/{name}.parquet")
 
 
-def training_of(name: str, run: Run) -> str | None:
-    """The run that study `name` of `run` belongs to: itself; for studies of a training the run that keeps its checkpoints, None where none does."""
-    return tables.keeper(run) if name in ALONG else run.name
+# --- long rollouts -------------------------------------------------------------------------------
 
 
-def made_elsewhere(name: str, run: Run) -> str | None:
-    """Another checkpoint of the training of `run` that has study `name`, where the study is about the training; else None."""
-    keeper = training_of(name, run)
-    return (
-        keeper
-        if keeper not in (None, run.name)
-        and (paths.run_dir(keeper) / "studies" / f"{name}.parquet").exists()
-        else None
-    )
+def marks(table: pd.DataFrame) -> list[int]:
+    """The segments at which a study of long rollouts looked."""
+    return sorted(int(c.removeprefix("late_")) for c in table if c.startswith("late_"))
 
 
-def making(name: str, run: Run, mark: str = "") -> str:
-    """The command that makes study `name` of a run, between `mark`s; where it needs checkpoints that the run does not keep, what to do instead."""
-    keeper = training_of(name, run)
-    command = f"{mark}rrm study {name} --run {keeper or run.name}{mark}"
-    if keeper is None:
-        return f"{mark}rrm checkpoints TRAINING --run {run.name}{mark}, then {command}"
-    if made_elsewhere(name, run):
-        return f"nothing: it is about a training, so see {keeper}, another checkpoint of this one"
-    return command + ("" if keeper == run.name else ", another checkpoint of the same training")
+def failures(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a study of long rollouts whose puzzle is wrong in the run's table."""
+    return table[~table.correct_in_table] if "correct_in_table" in table else table
 
 
-# --- section 4: classes of other accounts ------------------------------------------------------------------------
+def fate(failed: pd.DataFrame, threshold: float, segment: int) -> pd.Series:
+    """(B,) which of :data:`FATES` each failure has met at a segment.
+
+    Settled: the mean drift of the four segments up to it is below `threshold` (log10; Otsu's of the
+    run at 16). A wandering puzzle can end elsewhere when it is run again, so a few may be right at
+    16.
+    """
+    right, late = failed[f"correct_{segment:03d}"], failed[f"late_{segment:03d}"]
+    found = np.where(right, FATES[0], np.where(late < threshold, FATES[1], FATES[2]))
+    return pd.Series(found, failed.index)
+
+
+def fates(table: pd.DataFrame, threshold: float, unit: np.ndarray | None = None) -> pd.DataFrame:
+    """One row a segment from 16 on and fate: segment, fate, n, of, share, low, high.
+
+    `unit`: the codes of the solution grids of :func:`failures`, for the intervals.
+    """
+    failed, rows = failures(table), []
+    for segment in (t for t in marks(table) if t >= SEGMENTS):
+        found = fate(failed, threshold, segment)
+        for name in FATES:
+            hits = (found == name).to_numpy()
+            e = stats.share(hits, unit)
+            rows.append((segment, name, hits.sum(), e.n, e.value, e.low, e.high))
+    return pd.DataFrame(rows, columns=["segment", "fate", "n", "of", "share", "low", "high"])
+
+
+def followed(run: Run) -> tuple[pd.DataFrame, np.ndarray, float] | Estimate:
+    """(failures of the study `long`, their grids, Otsu's threshold), or why there is none."""
+    table, otsu = study(run, "long"), cells.band_of(run).otsu
+    if table is None:
+        return missing("long")
+    failed = failures(table)
+    return failed, stats.units(run.table, failed.idx), otsu
+
+
+def fate_at(run: Run, name: str, segment: int | None = None) -> Estimate:
+    """Share of the failures at 16 with a fate at a segment of the long rollout, else its end."""
+    found = followed(run)
+    if isinstance(found, Estimate):
+        return found
+    failed, unit, otsu = found
+    if np.isnan(otsu) and name != FATES[0]:
+        return unmeasured(len(failed), "", "no threshold on late drift")
+    hits = (fate(failed, otsu, segment or max(marks(failed))) == name).to_numpy()
+    return few(len(hits), "Clopper-Pearson") or stats.share(hits, unit)
+
+
+def would_halt(run: Run) -> Estimate:
+    """Share of the failures at rest in a wrong place at the end that would have halted."""
+    found = followed(run)
+    if isinstance(found, Estimate):
+        return found
+    failed, unit, otsu = found
+    rest = (fate(failed, otsu, max(marks(failed))) == FATES[1]).to_numpy()
+    hits = failed.halted_at.to_numpy()[rest] > 0
+    return few(len(hits), "Clopper-Pearson", "at rest") or stats.share(hits, unit[rest])
+
+
+def predict(run: Run) -> pd.DataFrame:
+    """One row a predictor of "settles in a wrong place by the end": predictor, auc.
+
+    Predictors: the slope of log drift over segments 8-16, and growth of the first tangent over 8-16
+    and over the last four, each turned so that less of it foretells rest. ``auc``: an
+    :class:`Estimate`.
+    """
+    found = followed(run)
+    if isinstance(found, Estimate):
+        return pd.DataFrame({"predictor": ["slope of log drift"], "auc": [found]})
+    failed, unit, otsu = found
+    rest = (fate(failed, otsu, max(marks(failed))) == FATES[1]).to_numpy()
+    df = run.table.set_index("idx").loc[failed.idx]
+    logs, growth = log_drift(cells.drift(df))[:, 7:], phases.growth_by_segment(df)
+    signals = {
+        "slope of log drift, segments 8-16": np.polyfit(np.arange(8, SEGMENTS + 1), logs.T, 1)[0],
+        "growth, segments 8-16": growth[:, 7:].mean(1),
+        "growth, segments 13-16": growth[:, 12:].mean(1),
+    }
+    aucs = [stats.auc(-signal, rest, unit) for signal in signals.values()]
+    return pd.DataFrame({"predictor": list(signals), "auc": aucs})
+
+
+# --- classes of other accounts -------------------------------------------------------------------
 
 CLASSES = {
     "solved by segment 4": "success",
@@ -75,104 +140,32 @@ CLASSES = {
 
 
 def classes(run: Run, early: int = 4) -> pd.DataFrame:
-    """Ren & Liu's classes in our reading: class, outcome, n, and its share of the outcome with exact interval.
+    """Ren & Liu's classes in our reading: class, outcome, n, and its share of the outcome.
 
-    A segment is in the band when its own drift is below the strict threshold; "in the band at the end" means late drift, as for cell B; "left"
-    means that a segment out of the band follows one inside it.
+    A segment is in the band when its own drift is below the strict threshold, or Otsu's where that
+    cannot be measured; "in the band at the end" means late drift, as for cell B; "left" means that
+    a segment out of the band follows one inside it.
     """
-    df, late = run.table, cells.late_drift(run.table)
-    strict = cells.band(late).strict
-    logs = log_drift(cells.drift(df))
+    df, cut = run.table, cells.band_of(run).cut
     correct, by_early = df.correct.to_numpy(), df[columns("correct", early)].to_numpy().any(1)
-    inside = logs < strict
+    inside = log_drift(cells.drift(df)) < cut
     left = (inside[:, :-1] & ~inside[:, 1:]).any(1)
-    found = np.select(
-        [correct & by_early, correct, late < strict, left, inside.any(1)], [0, 1, 5, 4, 3], 2
-    )
-    rows = []
+    conditions = [correct & by_early, correct, cells.late_drift(df) < cut, left, inside.any(1)]
+    found = np.select(conditions, [0, 1, 5, 4, 3], 2)
+    unit, rows = stats.units(df), []
     for i, (name, outcome) in enumerate(CLASSES.items()):
-        n = int((correct if outcome == "success" else ~correct).sum())
-        rows.append(
-            {
-                "class": name,
-                "outcome": outcome,
-                "n": int((found == i).sum()),
-                "share": proportion(int((found == i).sum()), n),
-            }
-        )
-    return pd.DataFrame(rows)
+        of = correct == (outcome == "success")
+        rows.append((name, outcome, (found == i).sum(), stats.share(found[of] == i, unit[of])))
+    return pd.DataFrame(rows, columns=["class", "outcome", "n", "share"])
 
 
 def lingering(run: Run) -> Estimate:
     """Share of the failures that entered the strict band and left it."""
-    return classes(run).set_index("class").share["entered the band and left it (lingering)"]
-
-
-def marks(table: pd.DataFrame) -> list[int]:
-    """The horizons that a table of the study `long` holds."""
-    return sorted(int(c.removeprefix("late_")) for c in table if c.startswith("late_"))
-
-
-def failures(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of a study of long rollouts whose puzzle is wrong in the run's table; a study of failures alone has no other."""
-    return table[~table.correct_in_table] if "correct_in_table" in table else table
-
-
-def fates(table: pd.DataFrame, threshold: float) -> pd.DataFrame:
-    """One row a horizon t >= 16: of the puzzles that were measured as wrong, how many are right at t, wrong and settled, wrong and moving.
-
-    Settled: the mean drift of the four segments up to t is below `threshold` (log10; Otsu's of the run at 16). A wandering puzzle can end
-    elsewhere when it is run again, so a few of them may be right at 16 here: they count, as right there.
-    """
-    failed = failures(table)
-    rows = []
-    for t in (t for t in marks(table) if t >= SEGMENTS):
-        right, settled = (
-            failed[f"correct_{t:03d}"].to_numpy(),
-            failed[f"late_{t:03d}"].to_numpy() < threshold,
-        )
-        n = {
-            "solved later": right.sum(),
-            "settled in a wrong place": (~right & settled).sum(),
-            "still moving": (~right & ~settled).sum(),
-        }
-        rows += [
-            {
-                "segment": t,
-                "fate": name,
-                "n": int(k),
-                "of": len(failed),
-                "share": k / max(len(failed), 1),
-            }
-            for name, k in n.items()
-        ]
-    return pd.DataFrame(rows)
-
-
-def fate_at(run: Run, fate: str, segment: int | None = None) -> Estimate:
-    """Share of the failures at 16 with a fate at a segment of the long rollout, by default its end."""
-    table, otsu = study(run, "long"), cells.band_of(run).otsu
-    if table is None or (
-        np.isnan(otsu) and fate != "solved later"
-    ):  # without a threshold nothing settles, and nothing moves
-        return (
-            missing("long")
-            if table is None
-            else unmeasured(len(table), "", "no threshold on late drift")
-        )
-    return share_at(fates(table, otsu), fate, segment)
-
-
-def share_at(counted: pd.DataFrame, fate: str, segment: int | None = None) -> Estimate:
-    """The share of one fate at a horizon of :func:`fates`, by default the last."""
-    row = counted[
-        (counted.segment == (segment or counted.segment.max())) & (counted.fate == fate)
-    ].iloc[0]
-    return few(int(row.of), "Clopper-Pearson") or proportion(int(row.n), int(row.of))
+    return classes(run).share[4]
 
 
 def probes(table: pd.DataFrame, strict: float) -> pd.DataFrame:
-    """One row a probe: n, right at 16, right at some segment, stayed right once right, failures in the band at the end."""
+    """One row a probe: n, right at 16, ever right, stayed right, failures in the band."""
     rows = []
     for probe, part in table.groupby("probe", sort=False):
         wrong, once = part[~part.correct], part[part.solved_at > 0]
@@ -190,46 +183,40 @@ def probes(table: pd.DataFrame, strict: float) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-# --- section 6: how much is convention ---------------------------------------------------------------------------
+# --- how much is convention ----------------------------------------------------------------------
 
 
 def numerics(table: pd.DataFrame) -> pd.DataFrame:
-    """One row a variant against float32: share of outcomes that swap, median and largest change of λ1, AUC of -λ1 within it."""
+    """One row a variant against float32: outcomes that swap, change of λ1, AUC of -λ1 within it."""
     base = table[table.variant == "float32"].set_index("idx")
     rows = []
     for name, part in table.groupby("variant", sort=False):
         part = part.set_index("idx").loc[base.index]
-        change = (part.lambda_1 - base.lambda_1).abs()
+        change, swaps = (part.lambda_1 - base.lambda_1).abs(), part.correct != base.correct
         measured = part.lambda_1.notna().all()
         rows.append(
             {
                 "variant": name,
                 "n": len(part),
-                "outcomes that swap": proportion(
-                    int((part.correct != base.correct).sum()), len(part)
-                ),
-                "median change of λ1": change.median() if measured else np.nan,
-                "largest": change.max() if measured else np.nan,
+                "outcomes that swap": proportion(int(swaps.sum()), len(part)),
+                "median change of λ1": change.median(skipna=False),
+                "largest": change.max(skipna=False),
                 "AUC of -λ1": str(stats.auc(-part.lambda_1, part.correct)) if measured else "–",
             }
         )
     return pd.DataFrame(rows)
 
 
-def parting(table: pd.DataFrame, variant: str = "float64") -> pd.DataFrame:
-    """One row an outcome (in float32) and segment: median relative difference of the z_H drift from that of `variant`."""
-    base, other = (table[table.variant == v].set_index("idx") for v in ("float32", variant))
+def parting(table: pd.DataFrame) -> pd.DataFrame:
+    """One row an outcome (in float32) and segment: median relative gap of drift to float64's."""
+    base, other = (table[table.variant == v].set_index("idx") for v in ("float32", "float64"))
     names = columns("drift_h")
-    gap = (base[names] - other.loc[base.index, names]).abs() / other.loc[base.index, names]
-    parts = [
-        gap[base.correct == good]
-        .median()
+    other = other.loc[base.index, names]
+    gap = ((base[names] - other).abs() / other).set_axis(phases.TIME, axis=1)
+    found = gap.groupby(cells.outcomes(base.correct)).median()
+    return (
+        found.rename_axis(index="outcome", columns="segment")
+        .stack()
         .rename("difference")
-        .reset_index(drop=True)
-        .to_frame()
-        .assign(outcome="correct" if good else "wrong")
-        for good in (True, False)
-    ]
-    return pd.concat(
-        [p.assign(segment=np.arange(1, SEGMENTS + 1)) for p in parts], ignore_index=True
+        .reset_index()
     )

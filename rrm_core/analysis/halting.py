@@ -1,4 +1,4 @@
-"""What a halting rule costs: accuracy against segments spent."""
+"""What a halting rule costs: accuracy against the segments that are spent."""
 
 from __future__ import annotations
 
@@ -9,26 +9,19 @@ from rrm_core.runs.tables import columns
 
 
 def halting_curve(df: pd.DataFrame, rule: str, thresholds: int = 41) -> pd.DataFrame:
-    """Accuracy against mean segments spent when every puzzle stops at its first segment past a threshold, else at 16.
+    """One row a threshold, so many quantiles of the signal: rule, threshold, segments, accuracy.
 
-    ``rule`` is "q_halt" (stop when q_halt is at least the threshold) or "drift_h" (stop when drift is at most it). One
-    row a threshold, so many quantiles of the signal: threshold, segments, accuracy.
+    Every puzzle stops at its first segment past the threshold, else at 16. ``rule`` is "q_halt"
+    (stop when q_halt is at least the threshold) or "drift_h" (stop when drift is at most it).
     """
     if rule not in ("q_halt", "drift_h"):
         raise ValueError(f"rule={rule!r}: expected q_halt or drift_h")
-    signal = df[columns(rule)].to_numpy("float64") * (1 if rule == "q_halt" else -1)
-    right = df[columns("correct")].to_numpy()
-    rows = []
-    for threshold in np.quantile(signal, np.linspace(0, 1, thresholds)):
-        fires = signal >= threshold
+    sign = 1 if rule == "q_halt" else -1
+    signal = sign * df[columns(rule)].to_numpy("float64")
+    right, puzzle, rows = df[columns("correct")].to_numpy(), np.arange(len(df)), []
+    for cut in np.quantile(signal, np.linspace(0, 1, thresholds)):
+        fires = signal >= cut
         fires[:, -1] = True
         stop = fires.argmax(1)
-        rows.append(
-            {
-                "rule": rule,
-                "threshold": float(abs(threshold) if rule == "drift_h" else threshold),
-                "segments": float(stop.mean() + 1),
-                "accuracy": float(right[np.arange(len(df)), stop].mean()),
-            }
-        )
-    return pd.DataFrame(rows)
+        rows.append((rule, sign * cut, stop.mean() + 1, right[puzzle, stop].mean()))
+    return pd.DataFrame(rows, columns=["rule", "threshold", "segments", "accuracy"])

@@ -1,14 +1,12 @@
-"""Restart and select, and early pruning: what picking by a signal gains, and what giving up by one loses. Like :mod:`rrm_core.analysis.fates`."""
+"""What picking by a signal gains (study `restarts`), and what giving up by one loses."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
 
-from rrm_core.analysis import fates as findings
-from rrm_core.analysis import stats
-from rrm_core.analysis.stats import LEVEL, Estimate, few, proportion
+from rrm_core.analysis import fates, stats
+from rrm_core.analysis.stats import Estimate, Z, few
 from rrm_core.runs.tables import Run, signals_at
 
 RANDOM_ORDERS = 200  # orders of the restarts that are averaged over
@@ -16,135 +14,110 @@ PICKS = {
     "q_halt": ("q_halt", 1),
     "late drift": ("late", -1),
     "λ1": ("lambda_1", -1),
-}  # column, direction
+}  # column, sign
 
 
 def grid(table: pd.DataFrame, column: str) -> np.ndarray:
-    """(puzzles, restarts) of a column of the study `restarts`, the stored start left out; puzzles by idx."""
-    return table[table.restart > 0].pivot(index="idx", columns="restart", values=column).to_numpy()
+    """(B, R) float64 of a column of the study, the stored start left out; puzzles by idx."""
+    restarts = table[table.restart > 0]
+    return restarts.pivot(index="idx", columns="restart", values=column).to_numpy("float64")
 
 
 def weights(run: Run, table: pd.DataFrame) -> np.ndarray:
-    """(puzzles,) how many puzzles of the run each puzzle of a sample stratified by outcome stands for, scaled to mean 1."""
-    idx = np.sort(table.idx.unique())
-    correct = run.table.set_index("idx").correct.loc[idx].to_numpy()
+    """(B,) how many puzzles of the run each one of a sample by outcome stands for; mean 1."""
+    correct = run.table.set_index("idx").correct.loc[np.sort(table.idx.unique())].to_numpy()
     share = run.table.correct.mean()
-    return np.where(
-        correct, share / max(correct.mean(), 1e-12), (1 - share) / max((~correct).mean(), 1e-12)
-    )
-
-
-def picked(table: pd.DataFrame, pick: str, orders: np.ndarray) -> np.ndarray:
-    """(puzzles, R) probability, over random orders of the restarts, that what a rule picks of the first 1..R is right."""
-    correct = grid(table, "correct").astype(float)
-    if pick == "random":
-        return np.repeat(correct.mean(1, keepdims=True), orders.shape[1], axis=1)
-    if pick == "oracle":
-        return np.mean(
-            [np.maximum.accumulate(correct[:, order], axis=1) for order in orders], axis=0
-        )
-    column, sign = PICKS[pick]
-    score = sign * grid(table, column).astype("float64")
-    out = np.zeros_like(correct)
-    for order in orders:
-        s = score[:, order]
-        best = np.array(
-            [s[:, : r + 1].argmax(1) for r in range(s.shape[1])]
-        )  # (R, puzzles) position in the order
-        out += np.take_along_axis(correct[:, order], best.T, axis=1)
-    return out / len(orders)
+    good, bad = (max(side.mean(), 1e-12) for side in (correct, ~correct))
+    return np.where(correct, share / good, (1 - share) / bad)
 
 
 def orders(restarts: int) -> np.ndarray:
-    """(200, restarts) seeded random orders."""
+    """(200, R) seeded random orders."""
     rng = np.random.default_rng(0)
     return np.stack([rng.permutation(restarts) for _ in range(RANDOM_ORDERS)])
 
 
+def picked(table: pd.DataFrame, pick: str, orders: np.ndarray) -> np.ndarray:
+    """(B, R) probability, over random orders, that the pick of the first 1..R is right."""
+    correct = grid(table, "correct")
+    if pick == "random":
+        return np.repeat(correct.mean(1, keepdims=True), orders.shape[1], axis=1)
+    if pick == "oracle":
+        return np.mean([np.maximum.accumulate(correct[:, o], axis=1) for o in orders], axis=0)
+    column, sign = PICKS[pick]
+    score, out = sign * grid(table, column), np.zeros_like(correct)
+    for order in orders:
+        s = score[:, order]
+        best = np.stack([s[:, : r + 1].argmax(1) for r in range(s.shape[1])], 1)
+        out += np.take_along_axis(correct[:, order], best, axis=1)
+    return out / len(orders)
+
+
 def restart_curve(run: Run, table: pd.DataFrame) -> pd.DataFrame:
-    """One row a rule and number of restarts R: accuracy over the run's puzzles (reweighted) with interval; λ1 on its subset."""
-    n_restarts, rows = int(table.restart.max()), []
+    """One row a rule and number of restarts: pick, restarts, accuracy, low, high, n."""
+    rows, drawn = [], orders(int(table.restart.max()))
     for pick in ("oracle", *PICKS, "random"):
-        part = table if pick != "λ1" else table[table.idx.isin(table.idx[table.lambda_1.notna()])]
-        w, right = weights(run, part), picked(part, pick, orders(n_restarts))
-        for r in range(n_restarts):
-            e = stats.mean(right[:, r], w)
-            rows.append(
-                {
-                    "pick": pick,
-                    "restarts": r + 1,
-                    "accuracy": e.value,
-                    "low": e.low,
-                    "high": e.high,
-                    "n": e.n,
-                }
-            )
-    return pd.DataFrame(rows)
+        part = table[table.idx.isin(table.idx[table.lambda_1.notna()])] if pick == "λ1" else table
+        w, unit = weights(run, part), stats.units(run.table, np.sort(part.idx.unique()))
+        for r, right in enumerate(picked(part, pick, drawn).T, 1):
+            e = stats.mean(right, w, unit)
+            rows.append((pick, r, e.value, e.low, e.high, e.n))
+    return pd.DataFrame(rows, columns=["pick", "restarts", "accuracy", "low", "high", "n"])
 
 
-def blind_curve(run: Run, table: pd.DataFrame, strict: float) -> pd.DataFrame:
-    """The selector-blind ceiling against R: share of the run's puzzles whose lowest-drift restart is wrong, settled and would halt."""
-    blind = table.assign(correct=~table.correct & table.halts & (table.late < strict))
+def blind_curve(run: Run, table: pd.DataFrame, threshold: float) -> pd.DataFrame:
+    """The selector-blind ceiling: puzzles whose calmest restart is settled, wrong, halting.
+
+    One row a number of restarts: restarts, share, low, high.
+    """
+    blind = table.assign(correct=~table.correct & table.halts & (table.late < threshold))
     hit, w = picked(blind, "late drift", orders(int(table.restart.max()))), weights(run, table)
-    found = [
-        stats.mean(share, w) if share.any() else proportion(0, len(share)) for share in hit.T
-    ]  # a bootstrap of zeros has no width
-    return pd.DataFrame(
-        [
-            {"restarts": r, "share": e.value, "low": e.low, "high": e.high}
-            for r, e in enumerate(found, 1)
-        ]
-    )
+    unit, rows = stats.units(run.table, np.sort(table.idx.unique())), []
+    for r, share in enumerate(hit.T, 1):  # a bootstrap of zeros has no width
+        e = stats.mean(share, w, unit) if share.any() else stats.proportion(0, len(share))
+        rows.append((r, e.value, e.low, e.high))
+    return pd.DataFrame(rows, columns=["restarts", "share", "low", "high"])
 
 
 def selection_gain(run: Run, pick: str = "q_halt", stored: bool = False) -> Estimate:
-    """Accuracy of the best of all restarts by a rule minus that of one restart at random (or of the `stored` start), over the run's puzzles.
+    """Accuracy of the best restart by a rule, less that of one at random or of the `stored`.
 
-    All puzzles share the draws of the restarts, so the interval has two parts: a bootstrap over puzzles, and a jackknife over the draws.
+    All puzzles share the draws of the restarts, so the interval has two parts: a bootstrap over
+    puzzles, and a jackknife over the draws.
     """
-    table = findings.study(run, "restarts")
+    table = fates.study(run, "restarts")
     if table is None:
-        return findings.missing("restarts")
+        return fates.missing("restarts")
     column, sign = PICKS[pick]
-    correct, score, w = (
-        grid(table, "correct").astype(float),
-        sign * grid(table, column).astype("float64"),
-        weights(run, table),
-    )
+    correct, score = grid(table, "correct"), sign * grid(table, column)
+    w, unit = weights(run, table), stats.units(run.table, np.sort(table.idx.unique()))
     start = table[table.restart == 0].sort_values("idx").correct.to_numpy("float64")
 
     def gain(kept: np.ndarray) -> np.ndarray:
-        best = score[:, kept] == score[:, kept].max(
-            1, keepdims=True
-        )  # equally good ones share the pick
-        return (best * correct[:, kept]).sum(1) / best.sum(1) - (
-            start if stored else correct[:, kept].mean(1)
-        )
+        best = score[:, kept] == score[:, kept].max(1, keepdims=True)  # equals share the pick
+        base = start if stored else correct[:, kept].mean(1)
+        return (best * correct[:, kept]).sum(1) / best.sum(1) - base
 
-    found, every = stats.mean(gain(np.arange(correct.shape[1])), w), np.arange(correct.shape[1])
-    without = np.array([np.average(gain(np.delete(every, j)), weights=w) for j in every])
-    draws = (len(every) - 1) * without.var()
-    half = np.sqrt(((found.high - found.low) / 2) ** 2 + norm.ppf(0.5 + LEVEL / 2) ** 2 * draws)
-    return Estimate(
-        found.value,
-        found.value - half,
-        found.value + half,
-        found.n,
-        "bootstrap over puzzles and jackknife over restarts",
-    )
+    every = np.arange(correct.shape[1])
+    found = stats.mean(gain(every), w, unit)
+    without = [np.average(gain(np.delete(every, j)), weights=w) for j in every]
+    draws = (len(every) - 1) * np.var(without)
+    half = np.sqrt(((found.high - found.low) / 2) ** 2 + Z**2 * draws)
+    method = "bootstrap over puzzles and jackknife over restarts"
+    return Estimate(found.value, found.value - half, found.value + half, found.n, method)
 
 
 def pruned_successes(run: Run, signal: str, h: int = 4) -> Estimate:
-    """Of the puzzles wrong at h and solved at 16, the share in the worse half by a signal: one half if it knows nothing.
+    """Of the puzzles wrong at h and solved at 16, the share in the worse half by a signal.
 
-    How many are in the worse half is fixed, so the exact interval of a share is somewhat wider than it need be.
+    One half if the signal knows nothing. How many are in the worse half is fixed, so the interval
+    of a share is somewhat wider than it need be.
     """
-    wrong = ~run.table[f"correct_{h:02d}"].to_numpy()
-    score, later = (
-        signals_at(run.table, h, run.updates_per_segment)[signal][wrong],
-        run.table.correct.to_numpy()[wrong],
+    wrong = run.table[~run.table[f"correct_{h:02d}"]]
+    score = pd.Series(signals_at(wrong, h, run.updates_per_segment)[signal])
+    worse, later = (
+        score.rank(method="first").to_numpy() - 1 < len(score) / 2,
+        wrong.correct.to_numpy(),
     )
-    if refused := few(int(later.sum()), "Clopper-Pearson"):
-        return refused
-    worse = np.argsort(np.argsort(score, kind="stable"), kind="stable") < len(score) / 2
-    return proportion(int((worse & later).sum()), int(later.sum()))
+    refused = few(int(later.sum()), "Clopper-Pearson")
+    return refused or stats.share(worse[later], stats.units(wrong)[later])

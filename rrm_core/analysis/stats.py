@@ -1,7 +1,10 @@
-"""Intervals and comparisons: AUC, proportions, medians, matched and binned AUC, the early window, the whole spectrum.
+"""Estimates with intervals: shares, AUC, medians and means, over puzzles or over what was drawn.
 
-An estimate that cannot be made is NaN with a reason, never 0. Sources: Mann & Whitney 1947; DeLong et al. 1988 with the
-fast form of Sun & Xu 2014; Clopper & Pearson 1934; paper sections 3.1-3.3.
+Puzzles that share a solution grid are not independent, so every function takes ``unit``, the code
+of each puzzle's grid (:func:`units`), and where grids repeat its interval is one over grids. An
+estimate that cannot be made is NaN with a reason, never 0. Sources: Mann & Whitney 1947; DeLong et
+al. 1988 in the fast form of Sun & Xu 2014, for clusters Obuchowski 1997; Clopper & Pearson 1934,
+for clusters Korn & Graubard 1998; percentile bootstraps of 10,000 resamples, seed 0.
 """
 
 from __future__ import annotations
@@ -10,20 +13,22 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
+import pandas as pd
 from scipy import special
-from scipy.stats import binomtest, norm, rankdata
+from scipy.stats import norm, rankdata
 
 RESAMPLES = 10_000
 LEVEL = 0.95
-MINIMUM = 5  # of each outcome, for a bin to count
-EQUIVALENT = 0.05  # an AUC or share this near to one half counts as knowing nothing
+TAILS = [2.5, 97.5]
+Z = float(norm.ppf(0.5 + LEVEL / 2))
 SMALLEST = 20  # puzzles that a group needs for its AUC, share or median to be told
+EQUIVALENT = 0.05  # an AUC or share this near to one half counts as knowing nothing
 NAN = float("nan")
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value with its 95 % interval, the number of puzzles behind it, and how it was made or why it could not be."""
+    """A value, its 95 % interval, the puzzles behind it, and how it was made or why it was not."""
 
     value: float
     low: float
@@ -33,11 +38,10 @@ class Estimate:
     reason: str = ""
 
     def __format__(self, spec: str) -> str:
-        """ "0.984 [0.982, 0.987]", or the reason in words; `spec` formats the numbers (default .3f)."""
+        """ "0.984 [0.982, 0.987]", or the reason in words; `spec` is that of one number (.3f)."""
         if np.isnan(self.value):
             return f"cannot be measured: {self.reason}"
-        spec = spec or ".3f"
-        return f"{self.value:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
+        return "{0:{3}} [{1:{3}}, {2:{3}}]".format(self.value, self.low, self.high, spec or ".3f")
 
     def __str__(self) -> str:
         return format(self, "")
@@ -49,40 +53,98 @@ def unmeasured(n: int, method: str, reason: str) -> Estimate:
 
 
 def few(smallest: int, method: str, where: str = "", n: int | None = None) -> Estimate | None:
-    """The estimate that is not told because a group holds fewer than :data:`SMALLEST` puzzles, naming the group (`where`); None where it holds enough."""
-    return (
-        unmeasured(
-            smallest if n is None else n,
-            method,
-            f"n < {SMALLEST}{where and f' {where}'} ({smallest})",
-        )
-        if smallest < SMALLEST
-        else None
-    )
+    """The refusal of a group (`where`) of fewer than :data:`SMALLEST` puzzles, else None."""
+    if smallest >= SMALLEST:
+        return None
+    reason = " ".join(filter(None, [f"n < {SMALLEST}", where, f"({smallest})"]))
+    return unmeasured(smallest if n is None else n, method, reason)
 
 
-# --- proportions -------------------------------------------------------------------------------------------------
+# --- the unit that was drawn ---------------------------------------------------------------------
+
+
+def units(df: pd.DataFrame, idx: np.ndarray | None = None) -> np.ndarray:
+    """(B,) int: the code of each puzzle's solution grid; given `idx`, of these puzzles of `df`."""
+    grids = df.solution if idx is None else df.set_index("idx").solution.loc[np.asarray(idx)]
+    return pd.factorize(grids)[0]
+
+
+def repeated(unit: np.ndarray | None) -> bool:
+    """Whether some puzzles share their unit, so that puzzles are not independent."""
+    return unit is not None and len(np.unique(unit)) < len(unit)
+
+
+def counted(method: str, n: int, unit: np.ndarray | None) -> str:
+    """`method` with what it counts: "..., 398 puzzles on 151 grids" where grids repeat."""
+    return f"{method}, {n} puzzles on {len(np.unique(unit))} grids" if repeated(unit) else method
+
+
+def by_unit(values: np.ndarray, unit: np.ndarray) -> np.ndarray:
+    """(G, ...) sums of `values` (B, ...) over each of the G units."""
+    return pd.DataFrame(values).groupby(unit).sum().to_numpy()
+
+
+@lru_cache(maxsize=4)
+def counts(sizes: tuple[int, ...]) -> np.ndarray:
+    """(10,000, sum of sizes) how often a bootstrap draws each item, within groups of a size."""
+    rng = np.random.default_rng(0)
+    draws = [rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES) for n in sizes]
+    return np.concatenate(draws, axis=1).astype("float32")
+
+
+def draws(unit: np.ndarray) -> np.ndarray:
+    """(10,000, B) how often each puzzle stands in a bootstrap sample of whole units."""
+    codes = np.unique(unit, return_inverse=True)[1]
+    return counts((int(codes.max()) + 1,))[:, codes]
+
+
+def resampled(values: np.ndarray, unit: np.ndarray | None = None) -> np.ndarray:
+    """(10,000, C) column sums of `values` (B, C) in bootstrap samples of units, else of rows."""
+    sums = by_unit(values, unit) if repeated(unit) else values
+    return counts((len(sums),)) @ sums
+
+
+# --- shares --------------------------------------------------------------------------------------
+
+
+def clopper_pearson(k: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(low, high) exact 95 % bounds of k of n; an effective k and n may be no integers."""
+    k, n, tail = np.asarray(k, dtype="float64"), np.asarray(n, dtype="float64"), (1 - LEVEL) / 2
+    low = np.where(k > 0, special.betaincinv(np.maximum(k, 1e-12), n - k + 1, tail), 0.0)
+    high = np.where(k < n, special.betaincinv(k + 1, np.maximum(n - k, 1e-12), 1 - tail), 1.0)
+    return low, high
 
 
 def proportion(k: int, n: int) -> Estimate:
-    """k / n with the exact (Clopper-Pearson) 95 % interval."""
+    """k / n of independent puzzles with the exact (Clopper-Pearson) 95 % interval."""
     if not 0 <= k <= n:
         raise ValueError(f"k={k} of n={n}: expected 0 <= k <= n")
     if n == 0:
         return unmeasured(0, "Clopper-Pearson", "no puzzle to count")
-    interval = binomtest(int(k), int(n)).proportion_ci(LEVEL, "exact")
-    return Estimate(k / n, float(interval.low), float(interval.high), int(n), "Clopper-Pearson")
+    low, high = clopper_pearson(k, n)
+    return Estimate(k / n, float(low), float(high), int(n), "Clopper-Pearson")
+
+
+def share(hits: np.ndarray, unit: np.ndarray | None = None) -> Estimate:
+    """Share of `hits` (B,) bool: :func:`proportion`, with as many puzzles as units are worth.
+
+    Where units repeat, n is divided by the design effect: the variance over units of the share over
+    that of independent puzzles, at least 1 (Korn & Graubard 1998; 1 where none or all are hit).
+    """
+    hits, n = np.asarray(hits, dtype=bool), len(hits)
+    found = proportion(int(hits.sum()), n)
+    if not repeated(unit) or found.value in (0.0, 1.0):
+        return replace(found, method=counted(found.method, n, unit))
+    off = by_unit(hits - found.value, unit).ravel()
+    variance = (off @ off) / n**2 * len(off) / max(len(off) - 1, 1)
+    worth = n / max(1.0, variance / (found.value * (1 - found.value) / n))
+    low, high = clopper_pearson(found.value * worth, worth)
+    return Estimate(found.value, float(low), float(high), n, counted("Korn-Graubard", n, unit))
 
 
 def bounds(n: int) -> tuple[np.ndarray, np.ndarray]:
-    """(low, high), each (n + 1,): the intervals of :func:`proportion` for every k = 0..n at once, from the beta quantiles."""
-    if n < 1:
-        return np.empty(0), np.empty(0)
-    k, tail = np.arange(n + 1), (1 - LEVEL) / 2
-    low, high = np.zeros(n + 1), np.ones(n + 1)
-    low[1:] = special.betaincinv(k[1:], n - k[1:] + 1, tail)
-    high[:-1] = special.betaincinv(k[:-1] + 1, n - k[:-1], 1 - tail)
-    return low, high
+    """(low, high), each (n + 1,): the intervals of :func:`proportion` for every k = 0..n."""
+    return clopper_pearson(np.arange(n + 1), n) if n else (np.empty(0), np.empty(0))
 
 
 def zero_bound(n: int) -> float:
@@ -90,142 +152,140 @@ def zero_bound(n: int) -> float:
     return 1 - 0.05 ** (1 / n) if n else NAN
 
 
-def below_failures(values: np.ndarray, correct: np.ndarray, spare: float = 0.0) -> Estimate:
-    """Share of the successes whose value is below that of every failure but the lowest `spare` of them (a share, 0: below every one).
+def below_failures(values: np.ndarray, correct: np.ndarray) -> Estimate:
+    """Share of the successes whose value is below that of every failure.
 
-    With `spare` the interval is a bootstrap over both outcomes (10,000 resamples, seed 0): the failure of rank k of m is, in a resample, the one of
-    rank floor(m u), u from Beta(k + 1, m - k). Without, it is the exact one *given these failures*: resampling never draws a failure below the
-    smallest seen, so a bootstrap of a minimum covers far too little, and more failures can only lower the share.
+    The exact interval is *given these failures*: no resampling draws a failure below the smallest
+    seen, so a bootstrap of a minimum covers far too little, and more failures can only lower it.
     """
     values, correct = np.asarray(values, dtype="float64"), np.asarray(correct, dtype=bool)
-    failures, n = np.sort(values[~correct]), int(correct.sum())
-    if not len(failures) or not n:
-        return unmeasured(
-            len(values), "bootstrap", f"one class only ({n} correct, {len(failures)} wrong)"
-        )
-    below = np.searchsorted(np.sort(values[correct]), failures)
-    m, rank = len(failures), int(spare * len(failures))
-    if not rank:
-        return replace(proportion(int(below[0]), n), method="Clopper-Pearson, given these failures")
-    rng = np.random.default_rng(0)
-    drawn = np.floor(m * rng.beta(rank + 1, m - rank, RESAMPLES)).astype(int)
-    low, high = np.percentile(rng.binomial(n, below[drawn] / n) / n, [2.5, 97.5])
-    return Estimate(
-        float(below[rank] / n),
-        float(low),
-        float(high),
-        n,
-        f"bootstrap of both outcomes, {RESAMPLES} resamples",
-    )
+    if correct.all() or not correct.any():
+        return unmeasured(len(values), "Clopper-Pearson", one_class(correct))
+    below = values[correct] < values[~correct].min()
+    found = proportion(int(below.sum()), len(below))
+    return replace(found, method="Clopper-Pearson, given these failures")
 
 
-# --- AUC ---------------------------------------------------------------------------------------------------------
+# --- AUC -----------------------------------------------------------------------------------------
 
 
-def auc(score: np.ndarray, correct: np.ndarray) -> Estimate:
-    """P(score of a success > score of a failure), ties half, with DeLong's interval on the logit scale.
+def one_class(correct: np.ndarray) -> str:
+    """The reason why outcomes of one kind alone cannot be compared."""
+    return f"one class only ({int(correct.sum())} correct, {int((~correct).sum())} wrong)"
 
-    Where the AUC is 0 or 1 DeLong's variance is 0; the interval is then the exact one of n_min of n_min, n_min being
-    the size of the smaller class: conservative, never of zero width.
-    """
-    score, correct = np.asarray(score, dtype="float64"), np.asarray(correct, dtype=bool)
+
+def influence(score: np.ndarray, correct: np.ndarray) -> tuple[float, np.ndarray]:
+    """(AUC, (B,) what each puzzle adds to its error): the structural components of DeLong et al."""
     m, n = int(correct.sum()), int((~correct).sum())
-    if not np.isfinite(score).all():
-        raise ValueError(
-            f"AUC: {int((~np.isfinite(score)).sum())} scores are NaN or infinite; measure these rows again"
-        )
-    if m == 0 or n == 0:
-        return unmeasured(m + n, "DeLong", f"one class only ({m} correct, {n} wrong)")
     joint = rankdata(score)
     above = (joint[correct] - rankdata(score[correct])) / n
     below = 1 - (joint[~correct] - rankdata(score[~correct])) / m
-    value = float(above.mean())
-    variance = (above.var(ddof=1) / m if m > 1 else 0.0) + (below.var(ddof=1) / n if n > 1 else 0.0)
-    if value in (0.0, 1.0) or variance == 0 or min(m, n) < 2:
-        edge = proportion(round(value * min(m, n)), min(m, n))
-        return Estimate(
-            value,
-            min(edge.low, value),
-            max(edge.high, value),
-            m + n,
-            "Clopper-Pearson on the smaller class",
-        )
-    half = norm.ppf(0.5 + LEVEL / 2) * np.sqrt(variance) / (value * (1 - value))
+    out, value = np.empty(len(score)), float(above.mean())
+    out[correct], out[~correct] = (above - value) / m, (below - value) / n
+    return value, out
+
+
+def variance(part: np.ndarray, correct: np.ndarray, unit: np.ndarray | None = None) -> float:
+    """Variance of an AUC, or of a difference of AUCs, from its :func:`influence` (B,)."""
+    if repeated(unit):  # Obuchowski: what a unit adds is one draw
+        sums = by_unit(part, unit).ravel()
+        return float(sums @ sums) * len(sums) / max(len(sums) - 1, 1)
+    classes = [part[correct], part[~correct]]
+    return float(sum(p @ p * len(p) / (len(p) - 1) for p in classes if len(p) > 1))
+
+
+def around(value: float, error: float, least: int) -> tuple[float, float]:
+    """(low, high) of an AUC with a standard error, symmetric on the logit scale.
+
+    At 0 and 1, and where nothing varies, the interval is the exact one of `least` of `least`, the
+    size of the smaller class: conservative, never of zero width.
+    """
+    if value in (0.0, 1.0) or error == 0 or least < 2:
+        edge = proportion(round(value * least), int(least))
+        return min(edge.low, value), max(edge.high, value)
+    half = Z * error / (value * (1 - value))
     low, high = special.expit(special.logit(value) + np.array([-half, half]))
-    return Estimate(value, float(low), float(high), m + n, "DeLong, logit scale")
+    return float(low), float(high)
 
 
-def auc_row(score: np.ndarray, correct: np.ndarray, **labels: object) -> dict:
-    """One tidy row: labels, auc, low, high, n_correct, n_wrong, reason."""
-    e, correct = auc(score, correct), np.asarray(correct, dtype=bool)
-    return {
-        **labels,
-        "auc": e.value,
-        "low": e.low,
-        "high": e.high,
-        "n_correct": int(correct.sum()),
-        "n_wrong": int((~correct).sum()),
-        "reason": e.reason,
-    }
+def auc(score: np.ndarray, correct: np.ndarray, unit: np.ndarray | None = None) -> Estimate:
+    """P(score of a success > score of a failure), ties half, of `score` and `correct` (B,).
+
+    The interval is DeLong's, where units repeat Obuchowski's over units, both by :func:`around`.
+    """
+    score, correct = np.asarray(score, dtype="float64"), np.asarray(correct, dtype=bool)
+    n, bad = len(score), int((~np.isfinite(score)).sum())
+    if bad:
+        raise ValueError(f"AUC: {bad} scores are NaN or infinite; measure these rows again")
+    if correct.all() or not correct.any():
+        return unmeasured(n, "DeLong", one_class(correct))
+    value, part = influence(score, correct)
+    error, least = np.sqrt(variance(part, correct, unit)), min(correct.sum(), (~correct).sum())
+    method = "Obuchowski" if repeated(unit) else "DeLong"
+    return Estimate(value, *around(value, error, least), n, counted(method, n, unit))
 
 
-# --- medians -----------------------------------------------------------------------------------------------------
+def auc_row(score: np.ndarray, correct: np.ndarray, unit: np.ndarray | None = None, **labels):
+    """One tidy row of :func:`auc`: labels, auc, low, high, n_correct, n_wrong, reason."""
+    e, correct = auc(score, correct, unit), np.asarray(correct, dtype=bool)
+    n = {"n_correct": int(correct.sum()), "n_wrong": int((~correct).sum())}
+    return {**labels, "auc": e.value, "low": e.low, "high": e.high, **n, "reason": e.reason}
 
 
-def median(values: np.ndarray, resamples: int = RESAMPLES, seed: int = 0) -> Estimate:
-    """The median with a percentile bootstrap interval (10,000 resamples, seed 0)."""
-    values = np.sort(np.asarray(values, dtype="float64"))
-    n = len(values)
+def auc_gain(
+    score: np.ndarray, other: np.ndarray, correct: np.ndarray, unit: np.ndarray | None = None
+) -> Estimate:
+    """AUC of `score` minus that of `other` on the same puzzles: the paired interval of DeLong."""
+    (a, part), (b, rest) = influence(score, correct), influence(other, correct)
+    half, n = Z * np.sqrt(variance(part - rest, correct, unit)), len(score)
+    return Estimate(a - b, a - b - half, a - b + half, n, counted("paired DeLong", n, unit))
+
+
+# --- medians and means ---------------------------------------------------------------------------
+
+
+def drawn_medians(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(R,) lower medians of `values` (B,), counted as a row of `weights` (R, B) says."""
+    order = np.argsort(values, kind="stable")
+    below = weights[:, order].cumsum(1)
+    return values[order][(below >= below[:, -1:] / 2).argmax(1)]
+
+
+def median(values: np.ndarray, unit: np.ndarray | None = None) -> Estimate:
+    """The median with a percentile bootstrap over puzzles, or over units where these repeat."""
+    values, n = np.asarray(values, dtype="float64"), len(values)
     if n < 2:
         return unmeasured(n, "bootstrap", f"{n} puzzles; a median interval needs at least 2")
-    rng = np.random.default_rng(seed)
-    chunk = max(1, 4_000_000 // n)
-    medians = np.concatenate(
-        [
-            np.median(values[rng.integers(n, size=(min(chunk, resamples - i), n))], axis=1)
-            for i in range(0, resamples, chunk)
-        ]
-    )
-    low, high = np.percentile(medians, [2.5, 97.5])
-    return Estimate(
-        float(np.median(values)), float(low), float(high), n, f"bootstrap, {resamples} resamples"
-    )
+    if repeated(unit):
+        found = drawn_medians(values, draws(unit))
+    else:
+        values, rng, chunk = np.sort(values), np.random.default_rng(0), max(1, 4_000_000 // n)
+        sizes = [min(chunk, RESAMPLES - i) for i in range(0, RESAMPLES, chunk)]
+        samples = [np.median(values[rng.integers(n, size=(k, n))], axis=1) for k in sizes]
+        found = np.concatenate(samples)
+    low, high = np.percentile(found, TAILS)
+    method = counted(f"bootstrap, {RESAMPLES} resamples", n, unit)
+    return Estimate(float(np.median(values)), float(low), float(high), n, method)
 
 
-def resampled_auc(
-    good: np.ndarray, bad: np.ndarray, resamples: int, rng: np.random.Generator
-) -> np.ndarray:
-    """(resamples,) AUC of resampled successes against resampled failures, sizes kept; through multinomial weights."""
-    wins = (good[:, None] > bad).astype("float64") + 0.5 * (good[:, None] == bad)
-    w = rng.multinomial(len(good), np.full(len(good), 1 / len(good)), size=resamples)
-    v = rng.multinomial(len(bad), np.full(len(bad), 1 / len(bad)), size=resamples)
-    return ((w @ wins) * v).sum(1) / (len(good) * len(bad))
+def mean(
+    values: np.ndarray, weights: np.ndarray | None = None, unit: np.ndarray | None = None
+) -> Estimate:
+    """Mean of one value a puzzle with a bootstrap interval; `weights` undo a stratified draw.
 
-
-@lru_cache(maxsize=8)
-def counts(sizes: tuple[int, ...]) -> np.ndarray:
-    """(10,000, sum of sizes) how often each puzzle stands in each bootstrap sample, drawn within groups of these sizes; seed 0."""
-    rng = np.random.default_rng(0)
-    return np.concatenate(
-        [rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES) for n in sizes], axis=1
-    ).astype("float32")
-
-
-def mean(values: np.ndarray, weights: np.ndarray | None = None) -> Estimate:
-    """Mean of one value a puzzle with a bootstrap interval; `weights` make a stratified sample stand for its population.
-
-    Puzzles of one weight are one stratum, and are resampled within it: how many of each a sample holds was decided, not drawn.
+    Puzzles of one weight are one stratum and are resampled within it: how many of each a sample
+    holds was decided, not drawn. Where units repeat they are resampled instead, across the strata.
     """
-    if refused := few(len(values), "bootstrap"):
+    n = len(values)
+    if refused := few(n, "bootstrap"):
         return refused
-    w = np.ones(len(values)) if weights is None else weights
-    order, sizes = np.argsort(w, kind="stable"), tuple(np.unique(w, return_counts=True)[1].tolist())
-    draws = counts(sizes)
-    low, high = np.percentile((draws @ (w * values)[order]) / (draws @ w[order]), [2.5, 97.5])
-    return Estimate(
-        float(np.average(values, weights=w)),
-        float(low),
-        float(high),
-        len(values),
-        "bootstrap over puzzles",
-    )
+    w = np.ones(n) if weights is None else weights
+    pairs = np.stack([w * values, w], 1)
+    if repeated(unit):
+        sums = resampled(pairs, unit)
+    else:
+        order, sizes = np.argsort(w, kind="stable"), np.unique(w, return_counts=True)[1]
+        sums = counts(tuple(sizes.tolist())) @ pairs[order]
+    low, high = np.percentile(sums[:, 0] / sums[:, 1], TAILS)
+    method = counted("bootstrap over puzzles", n, unit)
+    return Estimate(float(np.average(values, weights=w)), float(low), float(high), n, method)

@@ -136,24 +136,11 @@ def test_settled_failures_or_the_nearest(run):
 
 
 def test_sweep_rises_from_nothing_to_everything(run):
-    table = cells.sweep(cells.late_drift(run.table), run.table.correct, np.array([1, 50, 99.9]))
+    table = cells.sweep(cells.late_drift(run.table), run.table.correct)
     assert (
         table.settled_failures.is_monotonic_increasing
         and (table[["A", "B", "C", "D"]].sum(axis=1) == len(run.table)).all()
     )
-
-
-def test_threshold_free_statement():
-    found = cells.threshold_free(
-        np.array([0.0, 1.0, 2.0, 1.5]), np.array([True, True, True, False])
-    )
-    assert found == {
-        "smallest_failure": 1.5,
-        "successes_below": pytest.approx(2 / 3),
-        "n_correct": 3,
-        "n_wrong": 1,
-    }
-    assert np.isnan(cells.threshold_free(np.array([0.0]), np.array([True]))["smallest_failure"])
 
 
 def test_profiles_are_quantiles(run):
@@ -164,6 +151,20 @@ def test_profiles_are_quantiles(run):
         np.quantile(logs, 0.1)
     )
     assert len(cells.profiles(run.table, np.full(len(run.table), "C"))) == 0
+
+
+def test_a_strict_threshold_does_not_cut_round_off(runs):
+    """Half of the puzzles rest within rounding of one value: a percentile among them means nothing."""
+    rng = np.random.default_rng(0)
+    moving = rng.normal(0, 0.3, 400)
+    spike = cells.band(np.r_[rng.normal(-4.1, 0.002, 400), moving])
+    assert spike.exists and np.isnan(spike.strict) and spike.cut == spike.otsu
+    assert spike.strict_reason == "below the floor of float32"
+    spread = cells.band(np.r_[rng.normal(-4.1, 0.3, 400), moving])
+    assert spread.strict == spread.cut and spread.strict_reason == ""
+    band = cells.band_of(runs["trm-9x9-brief"])
+    assert np.isnan(band.strict) and band.exists
+    assert np.isfinite(cells.band_of(runs["hrm-6x6-late"]).strict)
 
 
 def test_cells_at_otsu_are_those_of_the_band_and_without_one_nothing_settles(run):

@@ -1,0 +1,172 @@
+"""The measures that the claims rest on: an :class:`Estimate` each, of one run.
+
+Each is named once in :data:`MEASURES`. A group of fewer than 20 puzzles is not told, and a column
+that a table lacks is a reason, not a traceback. :func:`measured` keeps what it computed on disk.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from rrm_core.analysis import cells, controls, evolution, fates, motion, phases, selection, stats
+from rrm_core.analysis.stats import Estimate, few, unmeasured
+from rrm_core.runs import schema, tables
+from rrm_core.runs.tables import K, Run
+from rrm_core.store.cache import cached
+
+
+def auc(run: Run, score: np.ndarray, good: np.ndarray | None = None, among=slice(None)) -> Estimate:
+    """AUC of `score` for `good` (B,), by default correct, among the puzzles `among`."""
+    good = (run.table.correct if good is None else pd.Series(good)).to_numpy()[among]
+    least, score = min(int(good.sum()), int((~good).sum())), np.asarray(score, "float64")[among]
+    refused = few(least, "DeLong", "in a class", len(good))
+    return refused or stats.auc(score, good, stats.units(run.table)[among])
+
+
+def share(run: Run, hits: np.ndarray, among: np.ndarray) -> Estimate:
+    """Share of `hits` (B,) among the puzzles `among` (B,)."""
+    hits, among = np.asarray(hits), np.asarray(among)
+    refused = few(int(among.sum()), "Clopper-Pearson")
+    return refused or stats.share(hits[among], stats.units(run.table)[among])
+
+
+def growth(run: Run, correct: bool) -> Estimate:
+    """Median growth of the largest exponent of one outcome, nats a segment."""
+    of = run.table[run.table.correct == correct]
+    values = of.lambda_1.to_numpy("float64") * run.updates_per_segment
+    return few(len(of), "bootstrap", "in a class") or stats.median(values, stats.units(of))
+
+
+def late(run: Run) -> np.ndarray:
+    """(B,) late drift of z_H."""
+    return cells.late_drift(run.table)
+
+
+def weakest(*estimates: Estimate) -> Estimate:
+    """The estimate with the lowest bound; one that cannot be measured wins."""
+    return min(estimates, key=lambda e: -np.inf if np.isnan(e.value) else e.low)
+
+
+def exponents(run: Run) -> list[np.ndarray]:
+    """The K exponents, each (B,); a run with fewer lacks a column."""
+    return [run.table[f"lambda_{i}"].to_numpy("float64") for i in range(1, K + 1)]
+
+
+def settled(run: Run, correct: bool, which: str = "otsu") -> Estimate:
+    """Share of an outcome below a threshold of the band: "otsu", "strict" or "cut"."""
+    threshold = getattr(cells.band_of(run), which)
+    return share(run, late(run) < threshold, run.table.correct == correct)
+
+
+def blind_failures(run: Run) -> Estimate:
+    """Share of the failures that are settled and would halt: what such a selector cannot see."""
+    hits = (late(run) < cells.band_of(run).cut) & (run.table.halted_at > 0)
+    return share(run, hits, ~run.table.correct)
+
+
+def blind_share(run: Run) -> Estimate:
+    """Share of cell B (strict) that would halt."""
+    inside = (late(run) < cells.band_of(run).strict) & ~run.table.correct
+    return share(run, run.table.halted_at > 0, inside)
+
+
+def settled_look_settled(run: Run) -> Estimate:
+    """P(a settled failure has a lower largest exponent than an unsettled one), strict."""
+    inside = late(run) < cells.band_of(run).strict
+    return auc(run, -run.table.lambda_1, inside, ~run.table.correct.to_numpy())
+
+
+def calmer(run: Run) -> Estimate:
+    """Share of the successes whose late drift is below that of every failure seen."""
+    n = run.table.correct.value_counts().reindex([True, False], fill_value=0)
+    refused = few(int(n.min()), "Clopper-Pearson", "in a class", len(run.table))
+    return refused or stats.below_failures(late(run), run.table.correct)
+
+
+def early(run: Run, signal: str, h: int = 4) -> Estimate:
+    """AUC of a signal after `h` segments among puzzles still wrong there."""
+    score = tables.signals_at(run.table, h, run.updates_per_segment)[signal]
+    return auc(run, score, among=~run.table[f"correct_{h:02d}"].to_numpy())
+
+
+def within(by: str) -> Callable[[Run], Estimate]:
+    """AUC within bins of a column."""
+    return lambda run: controls.binned_auc(run.table, by)[1]
+
+
+MEASURES: dict[str, Callable[[Run], Estimate]] = {
+    "auc_lambda_1": lambda run: auc(run, -run.table.lambda_1),
+    "auc_weakest_exponent": lambda run: weakest(*[auc(run, -x) for x in exponents(run)]),
+    "auc_spectral_mean": lambda run: auc(run, -np.mean(exponents(run), axis=0)),
+    "auc_late_drift": lambda run: auc(run, -late(run)),
+    "auc_q_halt": lambda run: auc(run, run.table.q_halt_16),
+    "median_growth_correct": partial(growth, correct=True),
+    "median_growth_wrong": partial(growth, correct=False),
+    "stopwatch": lambda run: phases.stopwatch(run.table),
+    "settled_failures": partial(settled, correct=False, which="strict"),
+    "settled_failures_otsu": partial(settled, correct=False),
+    "settled_successes_otsu": partial(settled, correct=True),
+    "successes_below_every_failure": calmer,
+    "blind_failures": blind_failures,
+    "blind_share": blind_share,
+    "auc_settled_failures": settled_look_settled,
+    "auc_matched": lambda run: controls.matched_auc(run.table),
+    "givens_gain": lambda run: controls.givens_gain(run.table),
+    "auc_within_difficulty": within("naked_backtracks"),
+    "auc_weakest_control": lambda run: weakest(
+        controls.matched_auc(run.table), within("naked_backtracks")(run)
+    ),
+    "lambda_1_beyond": lambda run: controls.beyond(run.table),
+    "lambda_1_beyond_history": lambda run: controls.drift_history(run.table),
+    "early_lambda_1": partial(early, signal="lambda1"),
+    "early_drift": partial(early, signal="drift_h"),
+    "early_q_halt": partial(early, signal="q_halt"),
+    "sign_reversal": lambda run: weakest(early(run, "drift_h"), auc(run, -late(run))),
+    "growth_D_change": evolution.training_change,
+    "gap_change": partial(evolution.training_change, of="D - A"),
+    "growth_D_beyond_A": evolution.through_failures,
+    "multi4_D": evolution.multi4_d_mass,
+    "multi4_growth_A": evolution.multi4_growth_a,
+    "lingering": fates.lingering,
+    "long_solved": partial(fates.fate_at, name="solved later"),
+    "long_settled_wrong": partial(fates.fate_at, name="settled in a wrong place"),
+    "long_would_halt": fates.would_halt,
+    "attracted_failures": motion.attracted,
+    "moving_parts": motion.parting,
+    "selection_gain": selection.selection_gain,
+    "selection_gain_stored": partial(selection.selection_gain, stored=True),
+    "pruned_lambda_1": partial(selection.pruned_successes, signal="lambda1"),
+    "pruned_q_halt": partial(selection.pruned_successes, signal="q_halt"),
+}
+
+
+def measure(name: str, run: Run) -> Estimate:
+    """The estimate of a measure of a run; a column that the table lacks is its reason."""
+    try:
+        return MEASURES[name](run)
+    except (KeyError, AttributeError) as error:  # table["column"], table.column
+        text = error.name if isinstance(error, AttributeError) else str(error.args[0])
+        known = schema.measurements(K, hrm=True).columns
+        lacking = [c for c in known if c not in run.table and re.search(rf"\b{c}\b", text or "")]
+        if not lacking:
+            raise
+        return unmeasured(len(run.table), "", f"missing column {lacking[0]}")
+
+
+def measured(run: Run) -> dict[str, Estimate]:
+    """{measure: estimate} of a run: all of :data:`MEASURES`, kept on disk while its tables stay."""
+    content = pd.util.hash_pandas_object(run.table.assign(columns=" ".join(run.table)))
+    studies = {k: v for k, v in run.meta["files"].items() if k.startswith("studies/")}
+    key = [int(content.sum()), run.updates_per_segment, studies]
+    table = cached(
+        f"measures-{run.name}",
+        {"key": key},
+        lambda: pd.DataFrame([asdict(measure(name, run)) for name in MEASURES], list(MEASURES)),
+    )
+    return {row[0]: Estimate(*row[1:]) for row in table.itertuples()}

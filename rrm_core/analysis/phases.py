@@ -1,0 +1,88 @@
+"""Two phases of a puzzle: tangents grow, or hardly shrink, until it is solved, then shrink.
+
+The last wrong segment tells when a solved puzzle switched; the largest exponent over the window is
+then mostly a stopwatch of that switch. Growth is that of the first tangent, in nats a segment. Left
+out are segments 1 and 2, a transient in which the tangents turn, and the segment of the switch
+itself.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from rrm_core.analysis import stats
+from rrm_core.analysis.stats import TAILS, Estimate, counted, few, resampled
+from rrm_core.runs.tables import SEGMENTS, columns
+
+START = 3  # the first segment after the transient
+TIME = np.arange(1, SEGMENTS + 1)  # (T,) segments
+
+
+def last_wrong(df: pd.DataFrame) -> np.ndarray:
+    """(B,) int: the last segment whose answer is wrong; 0 where none is, 16 in failures."""
+    return np.where(df[columns("correct")].to_numpy(), 0, TIME).max(1)
+
+
+def growth_by_segment(df: pd.DataFrame) -> np.ndarray:
+    """(B, T) float64: growth of the first tangent in each segment, nats."""
+    return df[columns("growth_1")].to_numpy("float64")
+
+
+def before_after(df: pd.DataFrame) -> pd.DataFrame:
+    """One row a phase: phase, growth (median over its segments), n of segments, puzzles.
+
+    Phases: "before" the switch (segments 3 to the last wrong one of solved puzzles), "after" it
+    (all but the first right one), and "failures" (segments 3 on).
+    """
+    growth, last, late = growth_by_segment(df), last_wrong(df)[:, None], TIME >= START
+    solved = df.correct.to_numpy()[:, None]
+    phases = {
+        "before": solved & late & (last >= TIME),
+        "after": solved & (last + 1 < TIME),
+        "failures": ~solved & late,
+    }
+    rows = [
+        (name, np.median(growth[at]) if at.any() else np.nan, at.sum(), at.any(1).sum())
+        for name, at in phases.items()
+    ]
+    return pd.DataFrame(rows, columns=["phase", "growth", "n", "puzzles"])
+
+
+def stopwatch(df: pd.DataFrame) -> Estimate:
+    """R2 of lambda_1 on the last wrong segment among the solved puzzles; bootstrap over grids."""
+    solved = df[df.correct]
+    n, unit = len(solved), stats.units(solved)
+    if refused := few(n, "bootstrap", "solved"):
+        return refused
+    x, y = last_wrong(solved).astype("float64"), solved.lambda_1.to_numpy("float64")
+    x, y = x - x.mean(), y - y.mean()  # moments about the means lose no digits
+    moments = np.stack([np.ones(n), x, y, x * x, y * y, x * y], 1)
+    low, high = np.percentile(r_squared(resampled(moments, unit)), TAILS)
+    value = float(r_squared(moments.sum(0, keepdims=True))[0])
+    return Estimate(value, float(low), float(high), n, counted("bootstrap", n, unit))
+
+
+def r_squared(sums: np.ndarray) -> np.ndarray:
+    """(R,) squared correlations from (R, 6) sums of 1, x, y, x^2, y^2, xy."""
+    _, x, y, xx, yy, xy = (sums / sums[:, :1]).T
+    return (xy - x * y) ** 2 / ((xx - x * x) * (yy - y * y))
+
+
+def by_solving_time(df: pd.DataFrame, groups: tuple[int, ...] = (2, 4, 8)) -> pd.DataFrame:
+    """One row a group and segment: group, segment, growth (median), n of puzzles.
+
+    Groups: puzzles whose last wrong segment is 2, 4 or 8, "solved after 2 segments", and
+    "failures".
+    """
+    growth, last = growth_by_segment(df), last_wrong(df)
+    chosen = {f"solved after {k} segments": last == k for k in groups}
+    chosen["failures"] = last == SEGMENTS
+    parts = [
+        pd.DataFrame(
+            {"group": name, "segment": TIME, "growth": np.median(growth[at], 0), "n": at.sum()}
+        )
+        for name, at in chosen.items()
+        if at.any()
+    ]
+    return pd.concat(parts, ignore_index=True)
