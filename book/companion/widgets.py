@@ -7,6 +7,7 @@ of :mod:`rrm_core.analysis.cells`, AUC that of :mod:`rrm_core.analysis.stats`, i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -20,16 +21,18 @@ from rrm_core.store.files import write_bytes
 
 def explorer(models: dict[str, Run], only: str = "") -> HTML:
     """The explorer of `models` in the page alone; only="threshold" leaves histogram and cells."""
-    return component("explorer", models, still_cells(models), only=only)
+    return component("explorer", models, still_cells, only=only)
 
 
 def viewer(models: dict[str, Run]) -> HTML:
     """The trajectory viewer: a puzzle of each cell, its boards and profiles over 16 segments."""
-    return component("viewer", models, still_boards(models))
+    return component("viewer", models, still_boards)
 
 
-def component(kind: str, models: dict[str, Run], still: str, **more: object) -> HTML:
-    """The component `kind`; `still` stands there until, or unless, scripts run."""
+def component(kind: str, models: dict[str, Run], still: Callable, **more: object) -> HTML:
+    """The component `kind`; ``still(models)`` stands there until, or unless, scripts run."""
+    if not models:
+        raise ValueError(f"no models for the {kind}; expected one at least, as from show.models")
     options = {
         "runs": [run.name for run in models.values()],
         "labels": {run.name: model for model, run in models.items()},
@@ -38,7 +41,7 @@ def component(kind: str, models: dict[str, Run], still: str, **more: object) -> 
     }
     return HTML(
         f'{travelling(models)}<div class="rrm-{kind}"><script type="application/json">'
-        f"{embed.as_json(options)}</script>{still}</div>"
+        f"{embed.as_json(options)}</script>{still(models)}</div>"
         f"<script>window.rrm && rrm.{kind}s && rrm.{kind}s()</script>"
     )
 

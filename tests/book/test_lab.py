@@ -10,13 +10,12 @@ import urllib.request
 
 import nbformat
 import pytest
-from rrm_companion import kernel, playground
+from rrm_companion import kernel, playground, show
 
 from rrm_core.analysis import cells
 
-CODE = """from rrm_companion import report, widgets
-runs = report.open_runs("hrm-6x6", ["trm-6x6"])
-widgets.live(runs)"""
+CODE = """from rrm_companion import kernel, show
+kernel.live(show.models("hrm-6x6", "trm-6x6"))"""
 
 
 @pytest.fixture
@@ -24,7 +23,6 @@ def lab(tmp_path):
     """The address of a JupyterLab of its own over a folder with a notebook for each component."""
     codes = {
         "explorer": CODE,
-        "viewer": CODE.replace("live(runs)", "live_viewer(runs)"),
         "playground": "from rrm_companion import playground\nplayground.live('linear')",
     }
     for name, code in codes.items():
@@ -120,18 +118,12 @@ def test_the_explorer_asks_python(opened, runs):
         page.get_by_text(re.compile(re.escape(f"late drift < {threshold:.4f}"))).wait_for(
             timeout=60_000
         )
-        told = page.locator(".jp-OutputArea table.dataframe").inner_text()
+        told = page.locator(".jp-OutputArea table.rrm-table").inner_text()
         for estimate in kernel.summary(run, threshold).estimate:
-            assert estimate in told
-    page.get_by_label("run", exact=True).select_option("trm-6x6")
-    told = f"{runs['trm-6x6'].label}, recomputed at log10"
+            assert show.cell(estimate, 3) in told
+    page.get_by_label("model", exact=True).select_option("trm-6x6")
+    told = "TRM, recomputed at log10"
     page.locator(".jp-OutputArea").filter(has_text=told).first.wait_for(timeout=60_000)
-
-
-def test_the_viewer_asks_python_for_boards(opened):
-    page = opened("viewer")
-    page.locator(".rrm-viewer .rrm-board").nth(3).wait_for(timeout=120_000)
-    assert page.locator(".rrm-viewer .rrm-board td").count() >= 4 * 36
 
 
 def test_the_playground_asks_python_for_every_exponent(opened):

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from rrm_companion import pagedata, widgets
+from rrm_companion import kernel, pagedata, widgets
 
 from rrm_core.analysis import cells, stats
 from rrm_core.runs import tables
@@ -17,15 +17,18 @@ CELLS = "ABCD"
 @pytest.fixture(scope="session")
 def site(runs, tmp_path_factory):
     """A page with the explorer and the viewer of every shipped run, its scripts and sidecars beside it, as in the book."""
-    from rrm_companion.kernel import COMPONENTS, STYLES
+    from rrm_companion.embed import COMPONENTS, STYLES
 
     folder = tmp_path_factory.mktemp("site")
     patch = pytest.MonkeyPatch()
     patch.setenv("RRM_PUBLISH", "1")
-    widgets.write_static(folder / "_static" / "rrm", list(runs.values()))
+    widgets.write_static(folder / "_static" / "rrm")
+    for run in runs.values():
+        widgets.write_sidecars(folder / "_static" / "rrm", run)
     shown = sorted(
         runs.values(), key=lambda run: run.name != "trm-6x6"
     )  # the run that most tests look at comes first
+    shown = {run.name: run for run in shown}
     body = widgets.explorer(shown).html + widgets.viewer(shown).html
     patch.undo()
     head = "".join(f'<script src="_static/rrm/{n}"></script>' for n in COMPONENTS) + "".join(
@@ -341,7 +344,7 @@ def panel(page, cell):
 
 def test_the_typical_puzzle_of_each_cell_is_shown(live, runs):
     for name in runs:
-        live.locator(".rrm-explorer").get_by_label("run", exact=True).select_option(name)
+        live.locator(".rrm-explorer").get_by_label("model", exact=True).select_option(name)
         live.evaluate("name => rrm.rowsFor(name)", name)
         settle(live)
         values, df = cells.late_drift(runs[name].table), runs[name].table
@@ -482,50 +485,40 @@ def test_a_viewer_without_scripts_shows_boards(site, browser):
 
 
 def test_a_component_of_no_runs_is_refused():
-    with pytest.raises(ValueError, match="no runs for the viewer"):
-        widgets.viewer([])
+    with pytest.raises(ValueError, match="no models for the viewer"):
+        widgets.viewer({})
 
 
 # --- with a kernel -----------------------------------------------------------------------------------------------
 
 
-STUB = """async ([source, kind, rows]) => {
+STUB = """async ([source, rows]) => {
     const module = await import(URL.createObjectURL(new Blob([source], {type: 'text/javascript'})));
     const listeners = [];
     window.sent = {};
     window.asked = [];
     window.answer = (message) => listeners.forEach(f => f(message));
-    const model = {get: (name) => ({kind, rows})[name], set: (values) => Object.assign(window.sent, values), save_changes: () => { window.saved = true; },
+    const model = {get: (name) => ({rows, labels: {}})[name], set: (values) => Object.assign(window.sent, values), save_changes: () => { window.saved = true; },
                    on: (_, f) => listeners.push(f), send: (message) => window.asked.push(message)};
     document.body.append(document.createElement('main'));
     await module.default.render({model, el: document.querySelector('main')});
 }"""
 
 
-@pytest.mark.parametrize("kind", ["explorer", "viewer"])
-def test_the_kernel_answers_requests_for_boards(kind, page, runs, monkeypatch):
+def test_the_kernel_answers_requests_for_boards(page, runs, monkeypatch):
     monkeypatch.delenv("RRM_PUBLISH", raising=False)
-    run = runs["hrm-6x6"]
-    component = (
-        widgets.live([run]).children[0] if kind == "explorer" else widgets.live_viewer([run])
-    )
+    component = kernel.component({"HRM": runs["hrm-6x6"]})
     replies = []
     monkeypatch.setattr(component, "send", lambda content, buffers=None: replies.append(content))
     page.goto("about:blank")
-    page.evaluate(STUB, [str(component._esm), kind, json.loads(json.dumps(component.rows))])
-    if kind == "explorer":
-        assert (
-            page.locator(".rrm-plot-scatter canvas").count() == 1
-            and page.locator(".rrm-plot-sweep svg").count() == 1
-        )
-        page.locator(".rrm-examples tbody button").first.click()
+    page.evaluate(STUB, [str(component._esm), json.loads(json.dumps(component.rows))])
+    assert page.locator(".rrm-plot-scatter canvas").count() == 1
+    page.locator(".rrm-examples tbody button").first.click()
     page.wait_for_function("window.asked.length > 0")
     for wanted in page.evaluate("window.asked"):
         component._handle_custom_msg(wanted, [])
         page.evaluate("message => window.answer(message)", json.loads(json.dumps(replies[-1])))
-    page.wait_for_selector(
-        ".rrm-detail .rrm-board" if kind == "explorer" else ".rrm-panel[data-cell=D] .rrm-board"
-    )
+    page.wait_for_selector(".rrm-detail .rrm-board")
     component._handle_custom_msg({"run": "nothing", "block": 0}, [])
     component._handle_custom_msg({"run": "hrm-6x6", "block": 10**6}, [])
     assert len(replies) == page.evaluate("window.asked.length")
