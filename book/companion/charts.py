@@ -160,7 +160,9 @@ def settled(table: pd.DataFrame, model: str) -> alt.Chart:
     )
     shares = alt.Scale(domain=[0, 1], padding=8)
     x = alt.X("low:Q", title="share settled", axis=alt.Axis(format="%"), scale=shares)
-    shape = alt.Shape("source:N", title=None, scale=kinds, legend=BOTTOM)
+    grey = {"symbolFillColor": "#888888", "symbolStrokeColor": "#888888"}
+    legend = alt.Legend(orient="bottom", **grey)
+    shape = alt.Shape("source:N", title=None, scale=kinds, legend=legend)
     mark = base.mark_point(filled=True, size=80, opacity=1).encode(x="value:Q", shape=shape)
     chart = alt.layer(base.mark_rule(size=2).encode(x=x, x2="high:Q"), mark)
     said = "Share at rest at segment 16, with 95 % interval; crosses are printed in the paper."
@@ -229,29 +231,7 @@ def switch(table: pd.DataFrame, model: str) -> alt.Chart:
     return titled(chart, model, "measured here", said)
 
 
-# --- within bins, early, along the training, halting ---------------------------------------------
-
-
-def auc_by_bin(table: pd.DataFrame, x: str, x_title: str, mean: float, title: str) -> alt.Chart:
-    """F3: AUC of -λ1 in each bin, with interval.
-
-    Bins too small to count are hollow, those with one outcome alone empty; `mean` is dashed.
-    """
-    names = alt.Scale(domain=[str(name) for name in table[x]])
-    base = alt.Chart(table.dropna(subset=["auc"]).astype({x: str})).encode(
-        x=alt.X(f"{x}:O", title=x_title, scale=names, axis=alt.Axis(labelAngle=0))
-    )
-    rule = base.mark_rule(color=CORRECT).encode(y="low:Q", y2="high:Q")
-    point = base.mark_point(size=60, color=CORRECT, strokeWidth=1.5).encode(
-        y=alt.Y("auc:Q", title="AUC of -λ1 for correct", scale=alt.Scale(domain=[0, 1])),
-        fillOpacity=alt.condition("datum.used", alt.value(1), alt.value(0)),
-        fill=alt.value(CORRECT),
-        tooltip=["n", "n_correct", "n_wrong", *rounded("auc", "low", "high")],
-    )
-    means = [level(mean, size=2)] if np.isfinite(mean) else []
-    chart = alt.layer(rule, point, level(0.5, opacity=0.6), *means)
-    said = "Filled points count towards the dashed mean; hollow ones hold too few. At 0.5: chance."
-    return titled(chart.properties(width=WIDTH, height=HEIGHT), title, "measured here", said)
+# --- early, along the training, halting ----------------------------------------------------------
 
 
 def horizons(table: pd.DataFrame, title: str, marks: pd.DataFrame | None = None) -> alt.Chart:
