@@ -1,7 +1,7 @@
-"""The Snakemake workflow on the smoke model: nothing runs twice, a lost shard comes back alone, a parameter re-runs what depends on it.
+"""The sweep on the smoke model: nothing runs twice, a parameter re-runs what depends on it.
 
 Needs Snakemake 9 (extra ``sweep``), or RRM_SNAKEMAKE naming its executable in an environment of its own; otherwise skipped.
-Minutes, not seconds: a training, eight jobs of measuring, three chapters.
+Minutes, not seconds: a training, five jobs of measuring, three chapters.
 """
 
 import os
@@ -30,7 +30,7 @@ def checkout(tmp_path, root):
 
 @pytest.fixture
 def snakemake(checkout, root):
-    """``snakemake(*options)``: {rule: number of jobs} of a call with two cores; raises when a job fails."""
+    """``snakemake(*options)``: {rule: number of jobs} of a call; raises when a job fails."""
 
     def call(*options):
         env = {k: v for k, v in os.environ.items() if k != "RRM_DATA"} | {
@@ -67,30 +67,21 @@ def snakemake(checkout, root):
 @pytest.mark.timeout(1800)
 def test_the_sweep_runs_what_is_missing_and_nothing_else(snakemake, checkout):
     config = checkout / "workflow" / "config.yaml"
-    assert snakemake() == {"train": 2, "shard": 4, "run": 2, "chapter": 2}
+    assert snakemake() == {"train": 2, "measure": 4, "chapter": 2}
     assert snakemake() == {}
-    parts = checkout / "data" / "runs" / "smoke-s0-000080" / "parts"
-    lost = parts / "part_000032.parquet"
-    before, other = lost.read_bytes(), (parts / "part_000000.parquet").stat().st_mtime_ns
-    lost.unlink()
-    assert snakemake() == {"shard": 1, "run": 1, "chapter": 1}  # that shard, and what is made of it
-    assert (
-        lost.read_bytes() == before and (parts / "part_000000.parquet").stat().st_mtime_ns == other
-    )
+    run = checkout / "data" / "runs" / "smoke-s0-000080" / "run.json"
+    before = run.stat().st_mtime_ns
+    (checkout / "sweep" / "measured" / "smoke-s0-000080" / "1").unlink()
+    assert snakemake() == {"measure": 1, "chapter": 1}  # that share, and what is made of it
+    assert run.stat().st_mtime_ns == before, "a run that is there is not made again"
     assert snakemake() == {}
-    config.write_text(
-        config.read_text().replace("compare: []", "compare: [], strict_percentile: 45")
-    )
-    assert snakemake("-n") == {"chapter": 2}
-    config.write_text(config.read_text().replace("k: 2", "k: 3"))
-    assert snakemake("-n") == {"shard": 4, "run": 2, "chapter": 2}
-    config.write_text(
-        config.read_text()
-        .replace("steps: [80, 120]", "steps: [80, 120, 130]")
-        .replace("k: 3", "k: 2")
-        .replace(", strict_percentile: 45", "")
-    )
-    assert snakemake("-n") == {"train": 1, "shard": 2, "run": 1, "chapter": 1}
+    text = config.read_text()
+    config.write_text(text.replace("decomposition: {}", "decomposition: {trm: smoke-s0-000080}"))
+    assert snakemake("-n") == {"chapter": 1}
+    config.write_text(text.replace("k: 2", "k: 3"))
+    assert snakemake("-n") == {"measure": 4, "chapter": 2}
+    config.write_text(text.replace("steps: [80, 120]", "steps: [80, 120, 130]"))
+    assert snakemake("-n") == {"train": 1, "measure": 2, "chapter": 1}
 
 
 @pytest.mark.parametrize("profile", ["default", "slurm"])

@@ -1,7 +1,4 @@
-"""The measurement table: schema, validation, reading and writing; runs and the paper's published figures.
-
-T = 16 segments, K = 8 tangents. One row a puzzle.
-"""
+"""Runs and their tables, read and written; what is read off a table; the paper's own figures."""
 
 from __future__ import annotations
 
@@ -14,142 +11,14 @@ import numpy as np
 import pandas as pd
 
 from rrm_core.models.config import SEGMENTS
+from rrm_core.runs.schema import TableError, checked, columns, exponents, trajectories, validate
 from rrm_core.store import paths
 from rrm_core.store.files import read_json, write_bytes
 from rrm_core.training.recipes import essentials
 
-K = 8
+K = 8  # tangents of a shipped run
 LATE = 4  # segments of late drift: 13 to 16
 FLOOR = 1e-12  # a drift below this counts as this
-
-
-class TableError(ValueError):
-    """A table that breaks its contract; the message names file, column and rows."""
-
-
-def columns(prefix: str, segments: int = SEGMENTS) -> list[str]:
-    """["prefix_01", ..., "prefix_16"]."""
-    return [f"{prefix}_{t:02d}" for t in range(1, segments + 1)]
-
-
-def schema(k: int = K) -> dict[str, str]:
-    """{column: kind}; kind is "text", "int", "bool" or "float". ``q_continue`` (HRM) comes on top, all or none."""
-    kinds = {
-        "idx": "int",
-        "puzzle": "text",
-        "solution": "text",
-        "givens": "int",
-        "backtracks": "int",
-        "naked_backtracks": "int",
-    }
-    kinds |= {"correct": "bool", "token_acc": "float", "blank_acc": "float", "halted_at": "int"}
-    for prefix, kind in (
-        ("q_halt", "float"),
-        ("drift_h", "float"),
-        ("drift_l", "float"),
-        ("correct", "bool"),
-    ):
-        kinds |= dict.fromkeys(columns(prefix), kind)
-    for i in range(1, k + 1):
-        kinds |= dict.fromkeys(columns(f"growth_{i}"), "float") | {f"lambda_{i}": "float"}
-    return kinds
-
-
-CHECKS = {
-    "text": lambda s: pd.api.types.is_string_dtype(s) or s.dtype == object,
-    "int": pd.api.types.is_integer_dtype,
-    "bool": pd.api.types.is_bool_dtype,
-    "float": pd.api.types.is_float_dtype,
-}
-
-
-def exponents(df: pd.DataFrame) -> int:
-    """K of a table: how many ``lambda_i`` columns it has."""
-    return sum(f"lambda_{i}" in df for i in range(1, 100))
-
-
-def bad_rows(df: pd.DataFrame, rows: np.ndarray) -> str:
-    """The idx of offending rows, at most five, for a message."""
-    found = df.loc[rows, "idx"].tolist()
-    return f"idx {', '.join(map(str, found[:5]))}{f' and {len(found) - 5} more' if len(found) > 5 else ''}"
-
-
-def validate(
-    df: pd.DataFrame, where: str = "table", updates_per_segment: int | None = None
-) -> pd.DataFrame:
-    """`df`, unchanged, or :class:`TableError` naming `where`, the column and the rows that break the contract."""
-    if not len(df):
-        raise TableError(f"{where}: no rows; expected one a puzzle")
-    kinds = schema(max(exponents(df), 1))
-    optional = columns("q_continue")
-    if any(c in df for c in optional):
-        kinds |= dict.fromkeys(optional, "float")
-    missing = [c for c in kinds if c not in df]
-    if missing:
-        raise TableError(
-            f"{where}: missing column {', '.join(missing[:5])}{' ...' if len(missing) > 5 else ''}; measure the run again"
-        )
-    for column, kind in kinds.items():
-        if not CHECKS[kind](df[column]):
-            raise TableError(f"{where}: column {column} holds {df[column].dtype}, expected {kind}")
-        if kind == "float" and not np.isfinite(df[column]).all():
-            raise TableError(
-                f"{where}: column {column} is NaN or infinite at {bad_rows(df, ~np.isfinite(df[column]))}; measure these again"
-            )
-    for column in columns("drift_h") + columns("drift_l"):
-        if (df[column] < 0).any():
-            raise TableError(
-                f"{where}: column {column} is negative at {bad_rows(df, df[column] < 0)}; a drift is a distance"
-            )
-    if df.idx.duplicated().any():
-        raise TableError(
-            f"{where}: duplicated {bad_rows(df, df.idx.duplicated())}; expected one row a puzzle"
-        )
-    if (df.correct != df[f"correct_{SEGMENTS}"]).any():
-        raise TableError(
-            f"{where}: correct differs from correct_{SEGMENTS} at {bad_rows(df, df.correct != df[f'correct_{SEGMENTS}'])}"
-        )
-    if (df.puzzle.str.len() != df.solution.str.len()).any():
-        raise TableError(
-            f"{where}: puzzle and solution differ in length at {bad_rows(df, df.puzzle.str.len() != df.solution.str.len())}"
-        )
-    validate_boards(df, ["puzzle", "solution"], where)
-    return validate_exponents(df, where, updates_per_segment)
-
-
-def validate_boards(df: pd.DataFrame, names: list[str], where: str) -> None:
-    """Raise unless these columns hold boards: 16, 36 or 81 characters, digits and '.'; pages show them as they are."""
-    for column in names:
-        bad = ~df[column].astype("string").str.fullmatch(r"[.0-9]+").fillna(False).to_numpy(
-            bool
-        ) | ~df[column].str.len().isin([16, 36, 81])
-        if bad.any():
-            raise TableError(
-                f"{where}: column {column} holds no board at {bad_rows(df, bad)}; expected 16, 36 or 81 digits and dots"
-            )
-
-
-def validate_exponents(
-    df: pd.DataFrame, where: str, updates_per_segment: int | None
-) -> pd.DataFrame:
-    """Check that lambda_1..K descend and, given the updates of a segment, that they are the sums of the growths."""
-    names = [f"lambda_{i}" for i in range(1, exponents(df) + 1)]
-    values = df[names].to_numpy()
-    unsorted = (np.diff(values, axis=1) > 1e-7).any(1)
-    if unsorted.any():
-        raise TableError(
-            f"{where}: lambda_1..{len(names)} do not descend at {bad_rows(df, unsorted)}"
-        )
-    if updates_per_segment:
-        sums = np.stack(
-            [df[columns(f"growth_{i}")].sum(axis=1) for i in range(1, len(names) + 1)], 1
-        ) / (SEGMENTS * updates_per_segment)
-        off = (np.abs(-np.sort(-sums, axis=1) - values) > 1e-5).any(1)
-        if off.any():
-            raise TableError(
-                f"{where}: lambda is not the sum of growths / {SEGMENTS * updates_per_segment} updates at {bad_rows(df, off)}"
-            )
-    return df
 
 
 def write(df: pd.DataFrame, path: Path | str) -> None:
@@ -173,7 +42,7 @@ def read(path: Path | str) -> pd.DataFrame:
         ) from None
 
 
-# --- runs --------------------------------------------------------------------------------------------------------
+# --- runs ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -186,7 +55,7 @@ class Run:
 
     @property
     def updates_per_segment(self) -> int:
-        """State updates of one segment: the divisor that turns growth per segment into an exponent per update."""
+        """State updates of one segment: exponents are growth per update."""
         return self.meta["updates_per_segment"]
 
     @property
@@ -207,13 +76,14 @@ META = {
 
 
 def read_meta(name: str) -> dict:
-    """run.json of run `name`, with the entries of :data:`META`; :class:`TableError` names what is missing or of another type."""
+    """run.json of run `name`, refused where an entry of :data:`META` is missing or another type."""
     path = paths.run_dir(name) / "run.json"
     meta = read_json(path)
     for entry, kind in META.items():
         if type(meta.get(entry)) is not kind:
             raise TableError(
-                f"{path}: {entry} is {meta.get(entry)!r:.60}, expected {kind.__name__}; restore the file or measure the run again"
+                f"{path}: {entry} is {meta.get(entry)!r:.60}, expected {kind.__name__}; "
+                "restore the file or measure the run again"
             )
     if meta["updates_per_segment"] < 1:
         raise TableError(
@@ -222,10 +92,16 @@ def read_meta(name: str) -> dict:
     return meta
 
 
+def weights_digest(meta: dict) -> str | None:
+    """SHA-256 of the weights of a run as one file, by its run.json."""
+    return meta.get("weights") or meta["files"].get("model.safetensors")
+
+
 def load_run(name: str) -> Run:
     """The run `name`; an unknown one is refused with the list of those there."""
     meta, file = read_meta(name), paths.run_dir(name) / "measurements.parquet"
-    return Run(name, meta, validate(read(file), str(file), meta["updates_per_segment"]))
+    table = validate(read(file), str(file), meta["updates_per_segment"], meta["k"])
+    return Run(name, meta, table)
 
 
 def load_runs(names: list[str] | None = None) -> dict[str, Run]:
@@ -233,19 +109,21 @@ def load_runs(names: list[str] | None = None) -> dict[str, Run]:
     return {name: load_run(name) for name in (original_names() if names is None else names)}
 
 
+def likeness(meta: dict) -> str:
+    """What a run shares with its repeats from other training seeds, as a text to compare."""
+    recipe = essentials(meta["recipe"])
+    same = [recipe, *(meta.get(key) for key in ("architecture", "step", "puzzles"))]
+    return json.dumps([*same, meta.get("extra_givens", 0)], sort_keys=True)
+
+
 def repeats() -> dict[str, list[str]]:
-    """{run: runs that repeat it}: the same model, recipe, step and puzzles from other seeds; the lowest seed is the one repeated."""
+    """{run: runs that repeat it}: all alike but the seed; the lowest seed is the one repeated."""
     alike: dict[str, list[tuple[int, str]]] = {}
     for name in paths.run_names():
         meta = read_meta(name)
         recipe = meta.get("recipe")
         if isinstance(recipe, dict) and type(recipe.get("seed")) is int and "puzzles" in recipe:
-            same = [
-                essentials(recipe),
-                *(meta.get(k) for k in ("architecture", "step", "puzzles")),
-                meta.get("extra_givens", 0),
-            ]
-            alike.setdefault(json.dumps(same, sort_keys=True), []).append((recipe["seed"], name))
+            alike.setdefault(likeness(meta), []).append((recipe["seed"], name))
     found = [sorted(group) for group in alike.values()]
     return {
         name: [other for seed, other in rest if seed != first]
@@ -255,19 +133,12 @@ def repeats() -> dict[str, list[str]]:
 
 
 def original_names() -> list[str]:
-    """Names of the runs that repeat no other: the larger board first, then TRM before HRM, then by name."""
+    """Names of the runs that repeat no other: larger boards first, TRM before HRM, then by name."""
     again = {name for names in repeats().values() for name in names}
     metas = {name: read_meta(name) for name in paths.run_names() if name not in again}
     return sorted(
-        metas,
-        key=lambda name: (-metas[name].get("side", 0), metas[name].get("model") != "trm", name),
+        metas, key=lambda name: (-metas[name]["side"], metas[name]["model"] != "trm", name)
     )
-
-
-def training(meta: dict) -> tuple:
-    """What tells one training from another: its wall-clock seconds and its recipe; the run's name where neither is known."""
-    seconds = meta.get("training_s")
-    return (seconds, str(meta.get("recipe"))) if seconds else (meta.get("name"),)
 
 
 def checkpoint_steps(meta: dict) -> list[int]:
@@ -279,30 +150,32 @@ def checkpoint_steps(meta: dict) -> list[int]:
     return meta.get("checkpoints") or [int(name.removeprefix("step_")) for name in elsewhere]
 
 
+def training(meta: dict) -> tuple:
+    """What tells one training from another: its seconds and recipe; the run's name without them."""
+    seconds = meta.get("training_s")
+    return (seconds, str(meta.get("recipe"))) if seconds else (meta.get("name"),)
+
+
 def keeper(run: Run) -> str | None:
     """The run that checkpoints of `run`'s training were kept with, itself first; None: no such."""
-    return next(
-        (
-            name
-            for name in dict.fromkeys([run.name, *paths.run_names()])
-            if checkpoint_steps(meta := read_meta(name)) and training(meta) == training(run.meta)
-        ),
-        None,
-    )
+    for name in dict.fromkeys([run.name, *paths.run_names()]):
+        meta = read_meta(name)
+        if checkpoint_steps(meta) and training(meta) == training(run.meta):
+            return name
+    return None
 
 
 def read_log(name: str) -> pd.DataFrame:
-    """The training log of run `name`: step, examples, elapsed_s, lr, loss, exact, token_acc, ..., eval_exact, eval_token_acc; empty where it ships none, as an imported checkpoint."""
+    """The training log of run `name`: step, loss, exact, eval_exact, ...; empty without one."""
     path = paths.run_dir(name) / "log.csv"
     return pd.read_csv(path) if path.exists() else pd.DataFrame(columns=["step"])
 
 
 def evaluations(name: str) -> pd.DataFrame:
-    """The rows of run `name`'s log that hold an evaluation; none where it ships no log, or stopped before the first."""
+    """The rows of run `name`'s log that hold an evaluation; none where there was no evaluation."""
     log = read_log(name)
-    return log.reindex(columns=list(dict.fromkeys([*log, "eval_exact", "eval_token_acc"]))).dropna(
-        subset=["eval_exact"]
-    )
+    wanted = list(dict.fromkeys([*log, "eval_exact", "eval_token_acc"]))
+    return log.reindex(columns=wanted).dropna(subset=["eval_exact"])
 
 
 def nearest(evaluated: pd.DataFrame, step: int) -> pd.Series:
@@ -313,18 +186,14 @@ def nearest(evaluated: pd.DataFrame, step: int) -> pd.Series:
 def read_trajectories(name: str) -> pd.DataFrame:
     """idx and the decoded boards answer_01..answer_16 of run `name`, as texts."""
     path = paths.run_dir(name) / "trajectories.parquet"
-    df = read(path)
-    missing = [c for c in ("idx", *columns("answer")) if c not in df]
-    if missing or not pd.api.types.is_integer_dtype(df["idx"]):
-        raise TableError(
-            f"{path}: {f'missing column {missing[0]}' if missing else 'idx holds no integers'}; measure the run again"
-        )
-    validate_boards(df, columns("answer"), str(path))
-    return df
+    return checked(read(path), trajectories(), str(path))
+
+
+# --- the paper's figures ------------------------------------------------------------------------
 
 
 def published(name: str) -> pd.DataFrame:
-    """The paper's own figures: data/published/<name>.csv (claim, quantity, model, n, value, low, high, source, tag)."""
+    """The paper's own figures: data/published/<name>.csv, by claim, quantity and model."""
     path = paths.data_dir() / "published" / f"{name}.csv"
     if not path.exists():
         known = sorted(p.stem for p in path.parent.glob("*.csv"))
@@ -333,23 +202,11 @@ def published(name: str) -> pd.DataFrame:
 
 
 def printed(model: str, quantity: str) -> float:
-    """One figure of the paper about a whole model, "TRM" or "HRM": a row of the published table `runs`."""
+    """One figure of the paper about a whole model, "TRM" or "HRM": from the table `runs`."""
     return float(published("runs").query("model == @model and quantity == @quantity").value.iloc[0])
 
 
-def growth_after(df: pd.DataFrame, h: int) -> np.ndarray:
-    """(B,) float64: the largest growth of a tangent over segments h + 1..16, nats per segment."""
-    sums = [
-        df[columns(f"growth_{i}")[h:]].to_numpy("float64").sum(1)
-        for i in range(1, exponents(df) + 1)
-    ]
-    return np.max(sums, axis=0) / (SEGMENTS - h)
-
-
-def halting_margin(df: pd.DataFrame) -> np.ndarray:
-    """(B, T) float64: what halting compares with 0 after each segment: q_halt of a TRM, q_halt - q_continue of an HRM."""
-    halt = df[columns("q_halt")].to_numpy("float64")
-    return halt - df[columns("q_continue")].to_numpy("float64") if "q_continue_01" in df else halt
+# --- read off a table ---------------------------------------------------------------------------
 
 
 def log_drift(drift: np.ndarray) -> np.ndarray:
@@ -362,19 +219,34 @@ def late(drift: np.ndarray) -> np.ndarray:
     return log_drift(drift[:, -LATE:].astype("float64").mean(1))
 
 
-def signals_at(df: pd.DataFrame, h: int, updates_per_segment: int) -> dict[str, np.ndarray]:
-    """{signal: score (B,)} at horizon h, each in the paper's direction: -lambda1, +drift, +q_halt predict success."""
-    return {"lambda1": -lambda_at(df, h, updates_per_segment)} | {
-        name: df[f"{name}_{h:02d}"].to_numpy("float64") for name in ("drift_h", "drift_l", "q_halt")
-    }
+def halting_margin(df: pd.DataFrame) -> np.ndarray:
+    """(B, T) what halting compares with 0: q_halt of a TRM, q_halt - q_continue of an HRM."""
+    halt = df[columns("q_halt")].to_numpy("float64")
+    return halt - df[columns("q_continue")].to_numpy("float64") if "q_continue_01" in df else halt
+
+
+def growth_between(df: pd.DataFrame, first: int, last: int) -> np.ndarray:
+    """(B,) the largest growth of a tangent over segments `first`..`last`, in nats, float64."""
+    tangents = range(1, exponents(df) + 1)
+    steps = [columns(f"growth_{i}", last)[first - 1 :] for i in tangents]
+    return np.max([df[names].to_numpy("float64").sum(1) for names in steps], axis=0)
+
+
+def growth_after(df: pd.DataFrame, h: int) -> np.ndarray:
+    """(B,) the largest growth of a tangent over segments h + 1..16, in nats per segment."""
+    return growth_between(df, h + 1, SEGMENTS) / (SEGMENTS - h)
 
 
 def lambda_at(df: pd.DataFrame, h: int, updates_per_segment: int) -> np.ndarray:
-    """(B,) float64: the largest cumulative growth over segments 1..h, divided by their updates."""
+    """(B,) the largest growth of a tangent over segments 1..h, in nats per update."""
     if not 1 <= h <= SEGMENTS:
         raise TableError(f"horizon h={h}: expected 1..{SEGMENTS}")
-    sums = [
-        df[columns(f"growth_{i}", h)].to_numpy("float64").sum(1)
-        for i in range(1, exponents(df) + 1)
-    ]
-    return np.max(sums, axis=0) / (h * updates_per_segment)
+    return growth_between(df, 1, h) / (h * updates_per_segment)
+
+
+def signals_at(df: pd.DataFrame, h: int, updates_per_segment: int) -> dict[str, np.ndarray]:
+    """{signal: score (B,)} at horizon h; each as the paper has it: higher, likelier solved."""
+    names = ("drift_h", "drift_l", "q_halt")
+    return {"lambda1": -lambda_at(df, h, updates_per_segment)} | {
+        name: df[f"{name}_{h:02d}"].to_numpy("float64") for name in names
+    }

@@ -1,8 +1,9 @@
-"""Further experiments on a run, each its own small table: ``data/runs/<run>/studies/<name>.parquet`` with its JSON.
+"""Further experiments on a run, one a file: ``data/runs/<run>/studies/<name>.parquet`` with JSON.
 
-A study is a module with ``SETTINGS`` (what it was run with) and ``units``: named pieces of work on a :class:`Subject`, each
-giving rows of the table. Finished units are kept on disk, so a killed study goes on where it stopped. What the tables mean
-is computed to the right of here, in :mod:`rrm_core.analysis.fates`.
+A study is a module with ``SETTINGS``, what it was run with, and ``units``: named pieces of work on
+a :class:`Subject`, each giving rows of the table. Finished units are kept on disk, so a killed
+study goes on where it stopped. It imports the rooms before it; what the tables mean is computed in
+:mod:`rrm_core.analysis`.
 """
 
 from __future__ import annotations
@@ -13,29 +14,23 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pandas as pd
-import torch
 from tqdm.auto import tqdm
 
-from rrm_core.models.recursive import RecursiveModel, load_model, on_device
-from rrm_core.runs import measure, tables
+from rrm_core.models.recursive import RecursiveModel
+from rrm_core.runs import folder, measure, tables
 from rrm_core.store import paths
-from rrm_core.store.files import read_json, sha256, write_json
-from rrm_core.sudoku import board as sudoku
+from rrm_core.store.files import read_json, write_json
+from rrm_core.sudoku import board
 
 NAMES = (
-    "evolution",
-    "long",
-    "fates",
-    "restarts",
-    "pruning",
-    "probes",
-    "numerics",
-    "recurrence",
-    "multi4",
+    *("evolution", "long", "fates", "restarts", "pruning"),
+    *("probes", "numerics", "recurrence", "multi4"),
 )
 
 Units = dict[str, Callable[[], pd.DataFrame]]
@@ -56,40 +51,67 @@ class Subject:
     scratch: Path  # where a unit may keep what it needs to go on after a kill
 
     @property
-    def device(self) -> torch.device:
-        """Where the model is."""
-        return next(self.model.parameters()).device
-
-    @property
     def inputs(self) -> pd.DataFrame:
         """idx, puzzle, solution, givens and difficulty counts of the run's puzzles."""
-        return self.table[["idx", *sudoku.COLUMNS]]
+        return self.table[["idx", *board.COLUMNS]]
 
     def chosen(self, n_wrong: int, n_right: int) -> pd.DataFrame:
-        """Rows of the table: the first `n_wrong` failures and `n_right` successes (all, where there are fewer), alternating."""
-        parts = [
-            self.table[~self.table.correct].head(n_wrong),
-            self.table[self.table.correct].head(n_right),
-        ]
-        order = np.argsort(np.concatenate([np.arange(len(p)) for p in parts]), kind="stable")
-        return pd.concat(parts).iloc[order].reset_index(drop=True)
+        """The first `n_wrong` failures and `n_right` successes of the table, alternating.
+
+        All of a kind where there are fewer.
+        """
+        right = self.table.correct
+        kinds = [self.table[~right].head(n_wrong), self.table[right].head(n_right)]
+        order = np.argsort(np.concatenate([np.arange(len(k)) for k in kinds]), kind="stable")
+        return pd.concat(kinds).iloc[order].reset_index(drop=True)
 
 
-def find(name: str) -> object:
+# --- what studies share -------------------------------------------------------------------------
+
+
+def observed(
+    model: RecursiveModel, boards: np.ndarray, solutions: np.ndarray, **options: object
+) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+    """(one row a puzzle, the :func:`measure.rolled` it is read from, with ``right`` (B, T)).
+
+    Outcome, accuracy, halting, logit and late drift in the end; the first right segment (0: none)
+    and how often a right answer was left.
+    """
+    out = measure.rolled(model, boards, **options)
+    cells = out["digits"] == solutions[:, None]  # (B, T, cells)
+    right = cells.all(-1)
+    seen = {
+        "correct": right[:, -1],
+        "token_acc": cells[:, -1].mean(-1).astype("float32"),
+        "solved_at": measure.first(right),
+        "left": (right[:, :-1] & ~right[:, 1:]).sum(1),
+        "halted_at": measure.first(out["halts"]),
+        "halts": out["halts"][:, -1],
+        "q_halt": out["q"][:, -1, 0],
+        "late": tables.late(out["drift_h"]),
+    }
+    return pd.DataFrame(seen), out | {"right": right}
+
+
+def batches(work: Callable[[pd.DataFrame], pd.DataFrame], frame: pd.DataFrame, size: int) -> Units:
+    """`work` on every `size` rows of `frame`, a unit each."""
+    starts = range(0, len(frame), size)
+    pieces = {i: frame.iloc[i : i + size].reset_index(drop=True) for i in starts}
+    return {f"rows_{i:06d}": partial(work, piece) for i, piece in pieces.items()}
+
+
+# --- making a study -----------------------------------------------------------------------------
+
+
+def find(name: str) -> ModuleType:
     """The module of study `name`; :class:`StudyError` lists those there are."""
     if name not in NAMES:
         raise StudyError(f"unknown study {name!r}; known: {', '.join(NAMES)}")
     return importlib.import_module(f"rrm_core.studies.{name}")
 
 
-def run(name: str, run_name: str, command: str = "", device: str = "cpu") -> list[Path]:
-    """Make study `name` of a run; returns the files written. Units that a killed call had finished are not repeated."""
-    module, folder = find(name), paths.run_dir(run_name)
-    loaded = tables.load_run(run_name)
-    parts = folder / "parts" / name
-    model = on_device(load_model(folder), device)
-    subject = Subject(folder, loaded.meta, loaded.table, model, parts)
-    key = {"weights": sha256(folder / "model.safetensors"), "settings": module.SETTINGS}
+def begin(parts: Path, key: dict) -> None:
+    """Mark the folder `parts` with `key`; what another or an unknown study left is refused."""
     note = parts / "key.json"
     try:
         same = not note.exists() or read_json(note) == json.loads(json.dumps(key))
@@ -97,32 +119,33 @@ def run(name: str, run_name: str, command: str = "", device: str = "cpu") -> lis
         same = False  # a key that cannot be read vouches for nothing
     if not same:
         raise StudyError(
-            f"{parts} holds parts of another {name} study, or a damaged key.json; remove it to start again"
+            f"{parts} holds parts of another {parts.name} study, or a damaged key.json; "
+            "remove it to start again"
         )
     write_json(key, note)
-    units, started = module.units(subject), time.monotonic()
+
+
+def run(name: str, run_name: str, command: str = "", device: str = "cpu") -> list[Path]:
+    """Make study `name` of a run; the files written. What a killed call finished is kept."""
+    module, home, loaded = find(name), paths.run_dir(run_name), tables.load_run(run_name)
+    parts, out = home / "parts" / name, home / "studies"
+    model, started = folder.load(home, "float32", device), time.monotonic()
+    key = {"weights": tables.weights_digest(loaded.meta), "settings": module.SETTINGS}
+    begin(parts, key)
+    units = module.units(Subject(home, loaded.meta, loaded.table, model, parts))
     for unit, work in tqdm(units.items(), desc=name, unit="unit"):
-        target = parts / f"{unit}.parquet"
-        if not target.exists():
-            tables.write(work(), target)
+        if not (parts / f"{unit}.parquet").exists():
+            tables.write(work(), parts / f"{unit}.parquet")
     table = pd.concat([tables.read(parts / f"{unit}.parquet") for unit in units], ignore_index=True)
-    out = folder / "studies"
     tables.write(table, out / f"{name}.parquet")
-    record = {
-        "study": name,
-        "run": run_name,
-        "settings": module.SETTINGS,
-        "weights": key["weights"],
-        "rows": len(table),
-        "units": len(units),
-    }
+    record = {"study": name, "run": run_name, **key, "rows": len(table), "units": len(units)}
     record |= {
         "wall_s": round(time.monotonic() - started, 1),
-        "device": measure.named_device(device),
+        "device": folder.named_device(device),
         "command": command,
-        **measure.environment(),
+        **folder.environment(),
     }
     write_json(record, out / f"{name}.json")
     shutil.rmtree(parts)
-    measure.seal(folder, read_json(folder / "run.json"))
-    return [out / f"{name}.parquet", out / f"{name}.json", folder / "run.json"]
+    folder.seal(home, read_json(home / "run.json"))
+    return [out / f"{name}.parquet", out / f"{name}.json", home / "run.json"]

@@ -1,4 +1,4 @@
-"""The kept checkpoints of a training, measured: cells and exponents as accuracy grows (paper section 3.4)."""
+"""The kept checkpoints of a training, measured as accuracy grows (paper section 3.4)."""
 
 from __future__ import annotations
 
@@ -7,42 +7,36 @@ from functools import partial
 
 import pandas as pd
 
-from rrm_core.models.recursive import RecursiveModel, load_model
+from rrm_core.models.recursive import RecursiveModel
+from rrm_core.models.weights import load_model
 from rrm_core.runs import measure
-from rrm_core.runs.tables import columns
+from rrm_core.runs.schema import columns
 from rrm_core.studies import StudyError, Subject, Units
-from rrm_core.training.trainer import checkpoints
+from rrm_core.training.saving import checkpoints
 
 PUZZLES, K = 256, 1
 SETTINGS = {"puzzles": PUZZLES, "k": K}
-KEPT = [
-    "idx",
-    "correct",
-    "token_acc",
-    "halted_at",
-    "q_halt_16",
-    *columns("drift_h"),
-    *columns("growth_1"),
-    "lambda_1",
-]
+KEPT = ["idx", "correct", "token_acc", "halted_at", "q_halt_16"]
+KEPT += [*columns("drift_h"), *columns("growth_1"), "lambda_1"]
+
+Loader = Callable[[], RecursiveModel]
 
 
-def measured(
-    load: Callable[[], RecursiveModel], frame: pd.DataFrame, seed: int, **labels: object
-) -> pd.DataFrame:
-    """One row a puzzle: `labels`, outcome, halting, drift and the growth of the largest exponent by segment."""
-    return measure.rows(load(), frame, k=K, seed=seed)[0][KEPT].assign(**labels)
+def measured(load: Loader, frame: pd.DataFrame, seed: int, **labels: object) -> pd.DataFrame:
+    """One row a puzzle: `labels`, outcome, halting, drift, growth of the first tangent."""
+    return measure.rows(load(), frame, K, seed)[0][KEPT].assign(**labels)
 
 
-def models(subject: Subject) -> dict[int, Callable[[], RecursiveModel]]:
-    """{step: what loads its model}, ascending: the checkpoints kept (bfloat16 weights) and the measured one, on its device."""
+def models(subject: Subject) -> dict[int, Loader]:
+    """{step: what loads its model}, ascending: the kept checkpoints and the measured weights."""
+    name, device = subject.folder.name, next(subject.model.parameters()).device
     known = {
-        step: lambda path=path: load_model(path).to(subject.device)
+        step: lambda path=path: load_model(path).to(device)
         for step, path in checkpoints(subject.folder).items()
     }
     if not known:
         raise StudyError(
-            f"{subject.folder.name} keeps no checkpoints; add them with `rrm checkpoints TRAINING --run {subject.folder.name}`"
+            f"{name} keeps no checkpoints; add them with `rrm checkpoints TRAINING --run {name}`"
         )
     if subject.meta["step"] is not None:  # an imported model may not say which it is
         known[subject.meta["step"]] = lambda: subject.model
@@ -51,8 +45,8 @@ def models(subject: Subject) -> dict[int, Callable[[], RecursiveModel]]:
 
 def units(subject: Subject) -> Units:
     """One unit a checkpoint."""
-    frame = subject.inputs.head(PUZZLES)
+    frame, seed = subject.inputs.head(PUZZLES), subject.meta["seed"]
     return {
-        f"step_{step:06d}": partial(measured, load, frame, subject.meta["seed"], step=step)
+        f"step_{step:06d}": partial(measured, load, frame, seed, step=step)
         for step, load in models(subject).items()
     }

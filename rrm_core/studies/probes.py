@@ -1,6 +1,7 @@
-"""Two probes after Ren & Liu 2026: a solved board with one blank, and with one row masked. Both have one solution.
+"""Two probes after Ren & Liu 2026: a solved board with one blank, and with one row masked.
 
-Their exact sampling was not seen; here the blank cell and the row are drawn from seed 0, on the solutions of the run's first puzzles.
+Both have one solution. Their exact sampling was not seen; here the blank cell and the row are drawn
+from seed 0, on the solutions of the run's first puzzles.
 """
 
 from __future__ import annotations
@@ -10,14 +11,13 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from rrm_core.runs.measure import first, rolled
-from rrm_core.runs.tables import late
-from rrm_core.studies import Subject, Units
-from rrm_core.sudoku import sets as puzzles
+from rrm_core.studies import Subject, Units, observed
+from rrm_core.sudoku import sets
 
 PUZZLES = 256
 SETTINGS = {"puzzles": PUZZLES, "seed": 0}
 PROBES = ("one blank", "one row masked")
+KEPT = ["correct", "solved_at", "halted_at", "q_halt", "late"]
 
 
 def masked(solutions: np.ndarray, probe: str, rng: np.random.Generator) -> np.ndarray:
@@ -33,24 +33,12 @@ def masked(solutions: np.ndarray, probe: str, rng: np.random.Generator) -> np.nd
 
 
 def probed(subject: Subject, frame: pd.DataFrame, probe: str) -> pd.DataFrame:
-    """One row a board: right at 16, first right segment, whether it stayed right from there, halting, late drift."""
-    _, solutions = puzzles.boards(frame)
+    """One row a board: outcome, when right first, whether it stayed so, halting, late drift."""
+    _, solutions = sets.boards(frame)
     boards = masked(solutions, probe, np.random.default_rng(0))
-    out = rolled(subject.model, boards, k=0)
-    right = (out["digits"] == solutions[:, None]).all(-1)
-    left = (right[:, :-1] & ~right[:, 1:]).any(1)
-    return pd.DataFrame(
-        {
-            "probe": probe,
-            "idx": frame.idx,
-            "correct": right[:, -1],
-            "solved_at": first(right),
-            "stayed": right.any(1) & ~left,
-            "halted_at": first(out["halts"]),
-            "q_halt": out["q"][:, -1, 0],
-            "late": late(out["drift_h"]),
-        }
-    )
+    seen, _ = observed(subject.model, boards, solutions, k=0)
+    stayed = (seen.solved_at > 0) & (seen.left == 0)
+    return seen[KEPT].assign(probe=probe, idx=frame.idx, stayed=stayed)
 
 
 def units(subject: Subject) -> Units:

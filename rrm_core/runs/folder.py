@@ -1,0 +1,275 @@
+"""The folder of a run: measured part by part, sealed with digests, its rows measured again.
+
+Finished parts are kept on disk, so a killed measurement goes on where it stopped; run.json comes
+last, and without it there is no run to read.
+"""
+
+from __future__ import annotations
+
+import datetime
+import platform
+import re
+import shutil
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from tqdm.auto import tqdm
+
+import rrm_core
+from rrm_core.models.config import SEGMENTS
+from rrm_core.models.recursive import RecursiveModel, on_device
+from rrm_core.models.weights import has_weights, load_model, save_model, stored_digest, stored_dtype
+from rrm_core.runs import measure, tables
+from rrm_core.runs.measure import CHUNK, MeasureError
+from rrm_core.runs.schema import columns, validate
+from rrm_core.store import parts, paths
+from rrm_core.store.files import locked, passing, read_json, sha256, write_bytes, write_json
+from rrm_core.sudoku import board
+from rrm_core.training.saving import checkpoints
+
+TABLES = ("measurements.parquet", "trajectories.parquet")
+TOLERANCE = {"float64": 1e-3, "float32": 1e-3, "bfloat16": 0.1}  # relative, of a row made again
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is measured of a model: entries of run.json and, with the weights, the key of parts."""
+
+    puzzles: str  # name of a puzzle set
+    n: int  # its first puzzles
+    k: int = 8  # tangents; 0 gives a run without exponents, the only kind in bfloat16
+    seed: int = 0  # of the start frame
+    extra_givens: int = 0  # solution digits put into every puzzle first
+    dtype: str = "float32"  # of weights, activations and state
+    chunk: int = field(default=CHUNK, init=False)
+
+    def __post_init__(self) -> None:
+        """Refuse what gives no run."""
+        if self.k < 0:
+            raise MeasureError(f"k={self.k} tangents: ask for 1 or more, or for none with 0")
+        if self.dtype not in TOLERANCE:
+            raise MeasureError(f"dtype {self.dtype!r}: expected one of {', '.join(TOLERANCE)}")
+
+
+def load(folder: Path, dtype: str, device: str = "cpu") -> RecursiveModel:
+    """The model stored in `folder`, in the arithmetic `dtype`, on `device`."""
+    return on_device(load_model(folder, getattr(torch, dtype)), device)
+
+
+# --- measuring ----------------------------------------------------------------------------------
+
+
+def measured_key(out: Path) -> dict | None:
+    """Weights and :class:`Settings` of the finished run in `out`; None where a file is missing."""
+    if not (all((out / name).exists() for name in ("run.json", *TABLES)) and has_weights(out)):
+        return None
+    meta = read_json(out / "run.json")
+    names = Settings.__dataclass_fields__
+    return {"weights": tables.weights_digest(meta)} | {name: meta.get(name, 0) for name in names}
+
+
+def measure_parts(
+    model: RecursiveModel,
+    frame: pd.DataFrame,
+    folder: Path,
+    key: dict,
+    shard: tuple[int, int] = (0, 1),
+    replace: bool = False,
+) -> bool:
+    """Measure what `folder` lacks of share i of n = `shard`; True when all parts are there.
+
+    A part is a chunk, and part j belongs to share j mod n. Parts of another measurement are
+    refused, or replaced as their turn comes.
+    """
+    if not replace:
+        parts.refuse_foreign(folder, key)
+    starts = list(range(0, len(frame), CHUNK))
+    mine = parts.missing(folder, starts[shard[0] :: shard[1]], key)
+    for start in tqdm(mine, unit="part", desc="measuring", disable=not mine):
+        chunk = frame.iloc[start : start + CHUNK]
+        made = measure.rows(model, chunk, key["k"], key["seed"])
+        parts.write(*made, parts.path_of(folder, start), key)
+    return not parts.missing(folder, starts, key)
+
+
+def make(
+    checkpoint: Path | str,
+    out: Path | str,
+    settings: Settings,
+    shard: tuple[int, int] = (0, 1),
+    replace: bool = False,
+    device: str = "cpu",
+    command: str = "",
+) -> Path | None:
+    """Measure a checkpoint folder into the run folder `out`; None while other shards are missing.
+
+    A finished measurement is not repeated, and one with other settings not overwritten unless
+    `replace`. run.json records `device` and `command`.
+    """
+    checkpoint, out, started = Path(checkpoint), Path(out), time.monotonic()
+    model = load(checkpoint, settings.dtype, device)
+    frame = measure.subset(settings.puzzles, settings.n, settings.extra_givens)
+    key = {"weights": stored_digest(checkpoint)} | asdict(settings)
+    found = measured_key(out)
+    if found not in (None, key) and not replace:
+        differs = {name: (found[name], key[name]) for name in key if found[name] != key[name]}
+        raise MeasureError(
+            f"{out} is measured already with other settings: {differs} (there, asked); "
+            "choose another --run, or add --replace"
+        )
+    if found != key and not measure_parts(model, frame, out / "parts", key, shard, replace):
+        return None
+    with locked(out):  # two shards may find the last part at the same time
+        if measured_key(out) != key:
+            if found and found["weights"] != key["weights"]:
+                (out / "run.json").unlink(missing_ok=True)
+                for other in ("checkpoints", "studies"):
+                    shutil.rmtree(out / other, ignore_errors=True)
+            meta = {"device": named_device(device), "command": command, **environment()}
+            assemble(model, checkpoint, out, key | meta, started)
+        parts.remove(out / "parts")
+    return out
+
+
+def assemble(
+    model: RecursiveModel, checkpoint: Path, out: Path, meta: dict, started: float
+) -> None:
+    """Write the run in `out` from its parts: tables, weights, training log and last run.json."""
+    table, texts = parts.read(out / "parts", list(range(0, meta["n"], CHUNK)))
+    validate(table, str(out), len(model.schedule), meta["k"])
+    (out / "run.json").unlink(missing_ok=True)
+    tables.write(table, out / "measurements.parquet")
+    tables.write(texts, out / "trajectories.parquet")
+    save_model(load_model(checkpoint), out, stored_dtype(checkpoint))
+    log = checkpoint.parent.parent / "log.csv"
+    if log.exists():
+        write_bytes(log.read_bytes(), out / log.name)
+    step = re.fullmatch(r"step_(\d+)", checkpoint.name)
+    facts = {
+        "name": out.name,
+        "model": model.config.model,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "architecture": asdict(model.config),
+        "side": model.config.side,
+        "updates_per_segment": len(model.schedule),
+        "segments": SEGMENTS,
+        "step": int(step[1]) if step else None,
+        **origin(checkpoint.parent.parent),
+        "accuracy": float(table["correct"].mean()),
+        "wall_s": round(time.monotonic() - started, 1),  # of the call that wrote this file
+    }
+    if (out / "import.json").exists():
+        facts["import"] = read_json(out / "import.json")
+    seal(out, facts | meta)
+
+
+def origin(training: Path) -> dict:
+    """recipe, training_steps, training_s of a training, or of a run that keeps the checkpoint."""
+    names = ("recipe", "training_steps", "training_s")
+    if (training / "progress.json").exists():
+        found = read_json(training / "progress.json")
+        return dict(zip(names, (found["recipe"], found["step"], found["elapsed_s"]), strict=True))
+    if (training / "run.json").exists():
+        found = read_json(training / "run.json")
+        return {name: found[name] for name in names}
+    return {"recipe": {}, "training_steps": None, "training_s": None}
+
+
+def environment() -> dict:
+    """Versions, machine and time, for run.json."""
+    versions = {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "rrm_core": rrm_core.__version__,
+    }
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    return {"versions": versions, "platform": platform.platform(), "measured": now}
+
+
+def named_device(device: str) -> str:
+    """`device`, with the name of its GPU where it is one."""
+    gpu = torch.device(device).type == "cuda"
+    return f"{device} ({torch.cuda.get_device_name(device)})" if gpu else device
+
+
+# --- sealing ------------------------------------------------------------------------------------
+
+
+def run_files(out: Path) -> list[Path]:
+    """Every file of a run, sorted, but parts in progress and what an interrupted write left."""
+    return sorted(
+        path
+        for path in out.rglob("*")
+        if path.is_file() and "parts" not in path.relative_to(out).parts and not passing(path)
+    )
+
+
+def seal(out: Path, meta: dict) -> None:
+    """Write run.json with the SHA-256 of every other file of the run."""
+    files = [path for path in run_files(out) if path != out / "run.json"]
+    digests = {path.relative_to(out).as_posix(): sha256(path) for path in files}
+    write_json(meta | {"files": digests}, out / "run.json")
+
+
+def keep_checkpoints(training: Path | str, out: Path, count: int, to: int | None = None) -> None:
+    """Copy `count` evenly spaced checkpoints up to step `to`, in bfloat16, into ``checkpoints``.
+
+    The run in `out` is sealed again. Studies of checkpoints measure these rounded weights.
+    """
+    known = {step: path for step, path in checkpoints(training).items() if to is None or step <= to}
+    if not 1 <= count <= len(known):
+        limit = f" up to step {to:,}" if to is not None else ""
+        remedy = f"ask for 1..{len(known)}" if known else "ask for a later step"
+        raise MeasureError(
+            f"count={count}: {training} has {len(known)} checkpoints{limit}; {remedy}"
+        )
+    steps = np.array(sorted(known))
+    chosen = steps[np.round(np.arange(1, count + 1) * len(steps) / count).astype(int) - 1].tolist()
+    folders = {step: out / "checkpoints" / f"step_{step:06d}" for step in chosen}
+    for step, folder in folders.items():
+        save_model(load_model(known[step]), folder, torch.bfloat16)
+    for other in set((out / "checkpoints").iterdir()) - set(folders.values()):
+        shutil.rmtree(other)
+    meta = read_json(out / "run.json")
+    meta.pop("checkpoints_elsewhere", None)
+    seal(out, meta | {"checkpoints": chosen, "checkpoint_dtype": "bfloat16"})
+
+
+# --- measuring again ----------------------------------------------------------------------------
+
+
+def recompute(name: str, n: int, seed: int = 0, segments: int = 2) -> pd.DataFrame:
+    """One line for each of `n` random rows of run `name`, measured again from its weights.
+
+    ``agrees``: drift and growth of the first segments are those of the table, to
+    :data:`TOLERANCE`. Later ones are not compared: on another processor, or in other chunks, a
+    wandering trajectory amplifies round-off until it is another one.
+    """
+    run = tables.load_run(name)
+    if not 0 < n <= len(run.table):
+        raise MeasureError(
+            f"recompute {n} rows: run {name!r} has {len(run.table)}; ask for 1..{len(run.table)}"
+        )
+    chosen = np.sort(np.random.default_rng(seed).choice(len(run.table), n, replace=False))
+    old = run.table.iloc[chosen].reset_index(drop=True)
+    dtype = run.meta.get("dtype", "float32")
+    new, _ = measure.rows(
+        load(paths.run_dir(name), dtype),
+        old[["idx", *board.COLUMNS]],
+        run.meta["k"],
+        run.meta["seed"],
+        segments=segments,
+        chunk=n,
+    )
+    prefixes = ("drift_h", "drift_l", "growth_1")[: 3 if run.meta["k"] else 2]
+    early = [column for prefix in prefixes for column in columns(prefix, segments)]
+    gaps = (new[early] - old[early]).abs() / old[early].abs().clip(lower=0.1)
+    off = gaps.max(axis=1, skipna=False)
+    return pd.DataFrame(
+        {"idx": old.idx, "largest early difference": off, "agrees": off <= TOLERANCE[dtype]}
+    )

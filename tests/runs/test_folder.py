@@ -1,0 +1,210 @@
+"""A run's folder: measured in parts, resumable, sealed, its rows made again from its weights."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from rrm_core.models.weights import load_model, stored_digest
+from rrm_core.runs import folder, measure, tables
+from rrm_core.runs.folder import Settings
+from rrm_core.runs.measure import MeasureError
+from rrm_core.store import manifest, parts, paths
+from rrm_core.training import recipes
+from rrm_core.training.saving import checkpoints
+from rrm_core.training.trainer import Trainer
+
+
+def meta_of(out):
+    return json.loads((out / "run.json").read_text())
+
+
+def files_of(out):
+    return {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in out.glob("*.*")}
+
+
+@pytest.fixture
+def measured(smoke_training, data_copy):
+    out = data_copy / "runs" / "smoke"
+    folder.make(checkpoints(smoke_training)[120], out, Settings("4x4-test", 40, k=2))
+    manifest.record([p for p in out.rglob("*") if p.is_file()], "a test")
+    return out
+
+
+# --- parts --------------------------------------------------------------------------------------
+
+
+def test_sharding_and_resuming_do_not_matter(smoke_training, data_copy):
+    checkpoint, settings = checkpoints(smoke_training)[120], Settings("4x4-test", 80, k=2)
+    one, two = (data_copy / "runs" / name for name in ("one", "two"))
+    assert folder.make(checkpoint, two, settings, shard=(1, 2)) is None
+    assert [p.name for p in (two / "parts").iterdir()] == ["part_000032.parquet"]
+    kept = (two / "parts" / "part_000032.parquet").stat().st_mtime_ns
+    assert folder.make(checkpoint, two, settings, shard=(1, 2)) is None
+    assert (two / "parts" / "part_000032.parquet").stat().st_mtime_ns == kept
+    assert folder.make(checkpoint, two, settings, shard=(0, 2)) == two
+    assert folder.make(checkpoint, one, settings) == one
+    for name in (*folder.TABLES, "model.safetensors"):
+        assert (one / name).read_bytes() == (two / name).read_bytes(), name
+    assert not (two / "parts").exists()
+
+
+def test_parts_of_another_measurement_are_refused_and_damaged_ones_made_again(
+    smoke_training, tmp_path
+):
+    model = load_model(checkpoints(smoke_training)[120])
+    frame, key = measure.subset("4x4-test", 64), {"k": 2, "seed": 0}
+    assert folder.measure_parts(model, frame, tmp_path, key)
+    lost = tmp_path / "part_000032.parquet"
+    before = lost.read_bytes()
+    with pytest.raises(parts.PartError, match=r"parts of another measurement: \{'k': \(2, 3\)\}"):
+        folder.measure_parts(model, frame, tmp_path, key | {"k": 3})
+    lost.write_bytes(before[:-9])
+    assert folder.measure_parts(model, frame, tmp_path, key)
+    assert lost.read_bytes() == before
+
+
+def test_a_finished_run_is_not_made_again_and_another_not_overwritten(measured, smoke_training):
+    checkpoint, before = checkpoints(smoke_training)[120], files_of(measured)
+    assert folder.make(checkpoint, measured, Settings("4x4-test", 40, k=2)) == measured
+    assert files_of(measured) == before
+    for other in (Settings("4x4-test", 40, k=1), Settings("4x4-test", 40, k=2, dtype="float64")):
+        with pytest.raises(
+            MeasureError, match=r"measured already with other settings: {'(k|dtype)"
+        ):
+            folder.make(checkpoint, measured, other)
+    assert files_of(measured) == before
+
+
+def test_replacing_other_weights_removes_what_belonged_to_them(measured, smoke_training):
+    folder.keep_checkpoints(smoke_training, measured, 1)
+    settings = Settings("4x4-test", 40, k=2)
+    folder.make(checkpoints(smoke_training)[80], measured, settings, replace=True)
+    assert not (measured / "checkpoints").exists() and meta_of(measured)["step"] == 80
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [({"k": -1}, "k=-1 tangents"), ({"dtype": "half"}, "expected one of float64, float32, bfl")],
+)
+def test_settings_that_give_no_run_are_refused(settings, message):
+    with pytest.raises(MeasureError, match=message):
+        Settings("4x4-test", 32, **settings)
+
+
+# --- sealing ------------------------------------------------------------------------------------
+
+
+def test_a_run_is_complete_sealed_and_recomputable(measured):
+    meta = meta_of(measured)
+    assert meta["n"] == 40 and meta["step"] == 120 and meta["updates_per_segment"] == 6
+    assert meta["recipe"]["steps"] == 120 and meta["dtype"] == "float32"
+    assert meta["weights"] == meta["files"]["model.safetensors"] == stored_digest(measured)
+    assert meta["parameters"] == sum(p.numel() for p in load_model(measured).parameters())
+    assert not (measured / "parts").exists()
+    assert [line for line in manifest.verify() if "smoke" in line] == []
+    assert folder.recompute("smoke", 4).agrees.all()
+
+
+@pytest.mark.parametrize("dtype, k", [("bfloat16", 0), ("float64", 1)])
+def test_a_run_in_another_dtype_says_so_and_can_be_made_again(dtype, k, data_copy, smoke_training):
+    checkpoint, out = checkpoints(smoke_training)[120], data_copy / "runs" / "other"
+    folder.make(checkpoint, out, Settings("4x4-test", 32, k=k, dtype=dtype))
+    meta = meta_of(out)
+    assert meta["dtype"] == dtype and meta["weights"] == stored_digest(checkpoint)
+    assert folder.recompute("other", 4).agrees.all() and tables.load_run("other").meta["k"] == k
+
+
+def test_verify_sees_every_kind_of_damage(measured):
+    table = measured / "measurements.parquet"
+    original = table.read_bytes()
+    table.write_bytes(original[:-1])
+    damage = "measurements.parquet: its SHA-256 is not the one"
+    assert any(damage in line for line in manifest.verify())
+    table.unlink()
+    assert any("listed in MANIFEST, not there" in line for line in manifest.verify())
+    table.write_bytes(original)
+    (measured / "extra.txt").write_text("x")
+    assert any("extra.txt: there, not listed" in line for line in manifest.verify())
+
+
+def test_recompute_notices_other_weights(measured, smoke_training):
+    other = checkpoints(smoke_training)[80]
+    shutil.copy(other / "model.safetensors", measured / "model.safetensors")
+    assert not folder.recompute("smoke", 4).agrees.any()
+
+
+# --- checkpoints --------------------------------------------------------------------------------
+
+
+def test_bfloat16_weights_stay_in_bfloat16(measured, smoke_training, data_copy):
+    folder.keep_checkpoints(smoke_training, measured, 1)
+    rounded = measured / "checkpoints" / "step_000120"
+    out = folder.make(rounded, data_copy / "runs" / "rounded", Settings("4x4-test", 32, k=1))
+    assert (out / "model.safetensors").read_bytes() == (rounded / "model.safetensors").read_bytes()
+    with pytest.raises(MeasureError, match=r"measured already with other settings: {'weights'"):
+        folder.make(checkpoints(smoke_training)[120], out, Settings("4x4-test", 32, k=1))
+
+
+def test_kept_checkpoints_are_those_of_the_training_in_bfloat16(measured, smoke_training):
+    folder.keep_checkpoints(smoke_training, measured, 2)
+    meta = meta_of(measured)
+    assert meta["checkpoints"] == [80, 120] and meta["checkpoint_dtype"] == "bfloat16"
+    kept = load_model(checkpoints(measured)[120]).state_dict()
+    full = load_model(checkpoints(smoke_training)[120]).state_dict()
+    assert all(torch.equal(kept[name], full[name].to(torch.bfloat16).float()) for name in full)
+
+
+def test_keeping_checkpoints_up_to_a_step(measured, smoke_training):
+    folder.keep_checkpoints(smoke_training, measured, 1, to=90)
+    assert list(checkpoints(measured)) == [80] and meta_of(measured)["checkpoints"] == [80]
+
+
+def test_checkpoints_that_a_training_lacks_are_refused(tmp_path):
+    small = {"steps": 3, "batch": 4, "eval_every": 3, "eval_puzzles": 4, "checkpoint_every": 1}
+    recipe = recipes.preset("smoke", **small)
+    Trainer(*recipe, tmp_path).run(progress=False)
+    with pytest.raises(MeasureError, match=r"ask for 1..3"):
+        folder.keep_checkpoints(tmp_path, tmp_path / "run", 9)
+    with pytest.raises(MeasureError, match="has 0 checkpoints up to step 0; ask for a later step"):
+        folder.keep_checkpoints(tmp_path, tmp_path / "run", 1, to=0)
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_kept_checkpoints_of_a_training_are_there_or_have_their_digest(runs):
+    there = {name: list(checkpoints(paths.run_dir(name))) for name in runs}
+    assert there["trm-6x6"] == tables.checkpoint_steps(runs["trm-6x6"].meta)
+    for name, run in runs.items():
+        elsewhere = run.meta.get("checkpoints_elsewhere", {}).get("sha256", {})
+        assert there[name] == run.meta.get("checkpoints", [])
+        assert all(len(digest) == 64 for digest in elsewhere.values())
+        assert bool(there[name] or elsewhere) == bool(tables.checkpoint_steps(run.meta))
+
+
+# --- what ships ---------------------------------------------------------------------------------
+
+
+def test_the_shipped_data_are_as_shipped():
+    assert manifest.verify() == []
+
+
+@pytest.mark.parametrize("name", ["trm-6x6", "hrm-6x6", "trm-9x9-brief", "hrm-9x9-brief"])
+def test_shipped_rows_come_from_the_shipped_weights(name):
+    n = 1 if "brief" in name else 2  # measured on a GPU, in another order of additions
+    table = folder.recompute(name, n, seed=1)
+    assert table.agrees.all(), table.to_string()
+    assert np.isfinite(table["largest early difference"]).all()
+
+
+def test_a_run_in_shards_names_the_whole_and_each_file():
+    out = paths.run_dir("hrm-9x9-brief")
+    meta = meta_of(out)
+    assert meta["weights"] == tables.weights_digest(meta) == stored_digest(out)
+    assert "model.safetensors" not in meta["files"] and meta["parameters"] == 27_275_266
+    assert {name for name in meta["files"] if name.startswith("model")} == {
+        "model.safetensors.index.json",
+        *(f"model-0000{i}-of-00004.safetensors" for i in (1, 2, 3, 4)),
+    }
+    assert all(p.stat().st_size <= 16 * 2**20 for p in out.rglob("*"))
