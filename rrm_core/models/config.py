@@ -5,9 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 SEGMENTS = 16  # segments of a rollout, in training and in every measurement
-LARGEST = {"side": 9, "width": 65_536, "prefix": 4096} | dict.fromkeys(
-    ("L_layers", "H_cycles", "L_cycles", "heads"), 1024
-)  # of a config from a file
+RANGES = {  # of a config from a file, so that none asks for more memory than there is
+    "side": range(4, 10),
+    "width": range(1, 8193),
+    "L_layers": range(1, 65),
+    "H_layers": range(65),
+    "H_cycles": range(1, 1025),
+    "L_cycles": range(1, 1025),
+    "heads": range(1, 257),
+    "prefix": range(1, 513),
+}
+MODELS = ("trm", "mlp"), ("trm", "attention"), ("hrm", "attention")
 
 
 class ModelError(ValueError):
@@ -32,23 +40,20 @@ class Config:
 
     def __post_init__(self) -> None:
         """Refuse sizes that no published layer could have."""
-        if (self.model, self.mixing) not in (
-            ("trm", "mlp"),
-            ("trm", "attention"),
-            ("hrm", "attention"),
-        ):
+        if (self.model, self.mixing) not in MODELS:
             raise ModelError(
                 f"model={self.model!r}, mixing={self.mixing!r}: "
                 "expected trm with mlp or attention, or hrm with attention"
             )
+        for name, sizes in RANGES.items():
+            if (size := getattr(self, name)) not in sizes:
+                least, most = sizes[0], sizes[-1]
+                raise ModelError(f"{name}={size}: expected an integer in {least}..{most}")
         if (self.model == "hrm") != (self.H_layers > 0):
             raise ModelError(
-                f"model={self.model!r}, H_layers={self.H_layers}: an HRM has one H layer at least, "
+                f"model={self.model!r}, H_layers={self.H_layers}: an HRM has one at least, "
                 "a TRM, one network for both states, has 0"
             )
-        for name, most in LARGEST.items():
-            if not 1 <= getattr(self, name) <= most:
-                raise ModelError(f"{name}={getattr(self, name)}: expected an integer in 1..{most}")
         if not 0 < self.expansion <= 64:
             raise ModelError(f"expansion={self.expansion}: expected a number above 0, at most 64")
         if self.mixing == "attention" and self.width % (2 * self.heads):

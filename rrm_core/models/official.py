@@ -19,7 +19,7 @@ from torch import Tensor
 from rrm_core.models.config import PUBLISHED, Config, ModelError
 from rrm_core.models.ops import RMS_EPS
 from rrm_core.models.recursive import ROPE_THETA, RecursiveModel
-from rrm_core.models.weights import WEIGHTS, check_names, layers, save_model
+from rrm_core.models.weights import WEIGHTS, filled, layers, save_model
 from rrm_core.store import paths
 from rrm_core.store.files import passing, sha256, write_json
 
@@ -169,11 +169,7 @@ def read_checkpoint(
     """(model in float32, settings taken as published) of an official checkpoint."""
     tensors = read_tensors(path)
     sizes, assumed = infer(tensors, read_arch(config) if config else {})
-    with torch.device("meta"):
-        model = RecursiveModel(sizes)
-    check_names(model, tensors, str(path))
-    model.load_state_dict({name: t.float() for name, t in tensors.items()}, assign=True)
-    return model.eval(), assumed
+    return filled(sizes, tensors, str(path)), assumed
 
 
 def import_checkpoint(

@@ -89,66 +89,69 @@ def has_weights(folder: Path) -> bool:
     return any((Path(folder) / name).exists() for name in (SINGLE, INDEX))
 
 
-def weight_map(folder: Path) -> dict[str, str]:
-    """{tensor: shard} of the index in `folder`; every shard must be a plain file there."""
-    found = read_json(folder / INDEX).get("weight_map")
-    if not isinstance(found, dict) or not found:
-        raise ModelError(f"{folder / INDEX}: expected a weight_map of tensor names and shards")
-    for name in found.values():
+def contents(folder: Path) -> dict[Path, set[str]]:
+    """{shard: names of its tensors} by the index in `folder`; shards are plain files there."""
+    index = folder / INDEX
+    names = read_json(index).get("weight_map")
+    if not isinstance(names, dict) or not names:
+        raise ModelError(f"{index}: expected a weight_map, names of tensors with their shards")
+    found: dict[Path, set[str]] = {}
+    for tensor, name in names.items():
         if not (isinstance(name, str) and SHARD_NAME.fullmatch(name)):
             raise ModelError(
-                f"{folder / INDEX} names the shard {name!r:.80}: expected a file of this folder, "
+                f"{index} names the shard {name!r:.80}: expected a file of this folder, "
                 "as model-00001-of-00004.safetensors"
             )
         if (folder / name).is_symlink():
-            raise ModelError(f"{folder / name} is a link; expected a file of this folder")
-    return found
+            raise ModelError(f"{folder / name} is a link: expected a file of this folder")
+        found.setdefault(folder / name, set()).add(tensor)
+    return dict(sorted(found.items()))
+
+
+def sharded(folder: Path) -> bool:
+    """Whether the weights in `folder` lie in shards; the one file goes before them."""
+    return (folder / INDEX).exists() and not (folder / SINGLE).exists()
 
 
 def weights_files(folder: Path) -> list[Path]:
     """The files that hold the weights in `folder`: the one file, or the index and its shards."""
     folder = Path(folder)
-    if (folder / SINGLE).exists() or not (folder / INDEX).exists():
-        return [folder / SINGLE]
-    return [folder / INDEX, *(folder / name for name in sorted(set(weight_map(folder).values())))]
+    return [folder / INDEX, *contents(folder)] if sharded(folder) else [folder / SINGLE]
+
+
+def read_file(path: Path) -> Tensors:
+    """{name: tensor} of a weights file, which is mapped, not copied, into memory."""
+    try:
+        return load_file(path)
+    except FileNotFoundError:
+        what = "train or import a model first" if path.name == SINGLE else "restore it"
+        raise ModelError(f"{path.parent}: {path.name} is not here; {what}") from None
+    except SafetensorError as error:
+        raise ModelError(
+            f"{path} is truncated or damaged ({error}); restore it and run `rrm verify`"
+        ) from None
 
 
 def read_weights(folder: Path) -> Tensors:
-    """{name: tensor} of the weights in `folder`; the files are mapped, not copied, into memory."""
+    """{name: tensor} of the weights in `folder`; each shard must hold what the index says."""
+    folder = Path(folder)
+    if not sharded(folder):
+        return read_file(folder / SINGLE)
     tensors: Tensors = {}
-    for path in weights_files(folder):
-        if path.name == INDEX:
-            continue
-        try:
-            tensors |= checked(load_file(path), path)
-        except FileNotFoundError:
-            what = "train or import a model first" if path.name == SINGLE else "restore it"
-            raise ModelError(f"{folder}: {path.name} is not here; {what}") from None
-        except SafetensorError as error:
-            raise ModelError(
-                f"{path} is truncated or damaged ({error}); restore it and run `rrm verify`"
-            ) from None
-    return tensors
-
-
-def checked(tensors: Tensors, path: Path) -> Tensors:
-    """`tensors` of a shard, refused unless they are those that the index says it holds."""
-    if path.name != SINGLE:
-        expected = {t for t, name in weight_map(path.parent).items() if name == path.name}
-        if wrong := sorted(expected ^ tensors.keys()):
-            raise ModelError(
-                f"{path} is not the shard of its index: they differ in {', '.join(wrong[:3])}"
-                f"{' ...' if len(wrong) > 3 else ''}; restore both"
-            )
+    for path, names in contents(folder).items():
+        shard = read_file(path)
+        if wrong := sorted(names ^ shard.keys()):
+            raise ModelError(f"{path} is not the shard of its index: {wrong[0]} is in one of them")
+        tensors |= shard
     return tensors
 
 
 def stored_digest(folder: Path) -> str:
     """SHA-256 of the weights in `folder` as one safetensors file, in shards or not."""
-    *_, last = files = weights_files(folder)
-    return (
-        sha256(last) if len(files) == 1 else hashlib.sha256(save(read_weights(folder))).hexdigest()
-    )
+    folder = Path(folder)
+    if sharded(folder):
+        return hashlib.sha256(save(read_weights(folder))).hexdigest()
+    return sha256(folder / SINGLE)
 
 
 def stored_dtype(folder: Path) -> torch.dtype:
@@ -159,57 +162,29 @@ def stored_dtype(folder: Path) -> torch.dtype:
 
 def load_model(folder: Path, dtype: torch.dtype = torch.float32) -> RecursiveModel:
     """The model stored in `folder`, in `dtype`; what is missing or does not fit is named."""
-    folder = Path(folder)
-    try:
-        config = Config.from_dict(read_json(folder / "config.json"))
-    except FileNotFoundError:
-        raise ModelError(
-            f"{folder}: no config.json with {SINGLE} here; train or import a model first"
-        ) from None
-    weights = read_weights(folder)
-    check_size(config, weights, str(folder))
+    path = Path(folder) / "config.json"
+    if not path.exists():
+        raise ModelError(f"{folder}: {path.name} is not here; train or import a model first")
+    return filled(Config.from_dict(read_json(path)), read_weights(folder), str(folder), dtype)
+
+
+def filled(
+    config: Config, weights: Tensors, where: str, dtype: torch.dtype = torch.float32
+) -> RecursiveModel:
+    """A model with copies of `weights`, refused unless names and shapes are those of `config`."""
     with torch.device("meta"):  # draws nothing and takes no memory
         model = RecursiveModel(config)
-    check_names(model, weights, str(folder))
-    model.load_state_dict({n: t.to(dtype, copy=True) for n, t in weights.items()}, assign=True)
+    copies = {name: t.to(dtype, copy=True) for name, t in weights.items()}
+    try:
+        model.load_state_dict(copies, assign=True)
+    except RuntimeError as error:  # torch names every tensor that is missing, too many or misshapen
+        _, *lines = str(error).split("\n")
+        reasons = " ".join(" ".join(lines).split())
+        raise ModelError(f"{where}: weights do not fit the config. {reasons:.600}") from None
     return model.eval()
 
 
-# --- weights against a config -------------------------------------------------------------------
-
-
 def layers(weights: Tensors, level: str) -> int:
-    """Number of blocks of a level, ``L_level`` or ``H_level``, by the names of a state dict."""
+    """Number of blocks of a level, "L_level" or "H_level", by the names of a state dict."""
     start = f"inner.{level}.layers."
-    return len(
-        {name.removeprefix(start).split(".")[0] for name in weights if name.startswith(start)}
-    )
-
-
-def check_size(config: Config, weights: Tensors, where: str) -> None:
-    """Refuse `weights` of another width or depth than `config`, before a model is built."""
-    head = weights.get("inner.lm_head.weight", torch.empty(0))
-    found = tuple(head.shape), layers(weights, "L_level") + layers(weights, "H_level")
-    asked = (config.vocabulary, config.width), config.L_layers + config.H_layers
-    if found != asked:
-        raise ModelError(
-            f"{where}: weights do not fit the config. lm_head {found[0]} and {found[1]} layers in "
-            f"the weights, {asked[0]} and {asked[1]} by the config"
-        )
-
-
-def check_names(model: RecursiveModel, weights: Tensors, where: str) -> None:
-    """Refuse `weights` whose names and shapes are not exactly those of `model`."""
-    expected = {name: tuple(t.shape) for name, t in model.state_dict().items()}
-    found = {name: tuple(t.shape) for name, t in weights.items()}
-    missing, unexpected = sorted(expected.keys() - found), sorted(found.keys() - expected)
-    wrong = [
-        f"{name}: {found[name]}, expected {expected[name]}"
-        for name in sorted(expected.keys() & found)
-        if found[name] != expected[name]
-    ]
-    if missing or unexpected or wrong:
-        raise ModelError(
-            f"{where}: weights do not fit the config. "
-            f"Missing {missing}; unexpected {unexpected}; wrong shape {wrong}"
-        )
+    return len({n.removeprefix(start).split(".")[0] for n in weights if n.startswith(start)})

@@ -1,0 +1,42 @@
+"""The operations: norms keep float64, tangents are derivatives, bfloat16 rounds once."""
+
+import pytest
+import torch
+
+from rrm_core.models import ops
+
+
+def test_rms_keeps_float64_and_has_a_floor():
+    v = torch.zeros(1, 4, dtype=torch.float64)
+    assert ops.rms(v).dtype == torch.float64 and not ops.rms(v).any()
+    assert ops.rms(torch.tensor([[3.0, 4.0]])).pow(2).mean().item() == pytest.approx(1, rel=1e-5)
+
+
+@pytest.mark.parametrize(("name", "count"), [("rms", 1), ("silu_gate", 2), ("attend", 3)])
+def test_tangents_of_an_operation_are_its_derivatives(name, count):
+    torch.manual_seed(0)
+    stacks = [torch.randn(3, 2, 2, 5, 4, dtype=torch.float64) for _ in range(count)]
+    found = getattr(ops.DUAL, name)(*stacks)
+    values = tuple(s[0] for s in stacks)
+    for k in (1, 2):
+        tangents = tuple(s[k] for s in stacks)
+        value, exact = torch.func.jvp(getattr(ops.PLAIN, name), values, tangents)
+        assert torch.allclose(found[0], value, atol=1e-12)
+        assert torch.allclose(found[k], exact, atol=1e-12)
+
+
+def test_products_in_bfloat16_are_those_of_float32_rounded_once():
+    torch.manual_seed(0)
+    v, weight = torch.randn(2, 5, 64).bfloat16(), torch.randn(32, 64).bfloat16()
+    found = ops.linear(v, weight)
+    assert found.dtype == torch.bfloat16
+    assert torch.equal(found, (v.float() @ weight.float().mT).bfloat16())
+
+
+def test_attention_in_bfloat16_weighs_in_float32_and_rounds_the_weights():
+    torch.manual_seed(0)
+    q, k, v = (torch.randn(1, 2, 7, 8).bfloat16() for _ in range(3))
+    weights = torch.softmax(q.float() @ k.float().mT / 8**0.5, -1).bfloat16()
+    found = ops.attend(q, k, v)
+    assert found.dtype == torch.bfloat16
+    assert torch.equal(found, (weights.float() @ v.float()).bfloat16())
