@@ -1,0 +1,133 @@
+"""Symmetries of Sudoku: a random one for each puzzle, and the canonical form under all of them.
+
+The group: digits relabelled; bands, stacks, rows in a band and columns in a stack reordered; and,
+where boxes are square, transposition.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import permutations, product
+
+import numpy as np
+from numba import njit
+
+from rrm_core.sudoku.board import box_shape, side_of
+
+
+def augment(
+    puzzles: np.ndarray, solutions: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """(puzzles, solutions) (B, cells), each row under a symmetry drawn uniformly from the group."""
+    side, batch = side_of(puzzles), len(puzzles)
+    height, width = box_shape(side)
+    rows, columns = line_orders(batch, side, height, rng), line_orders(batch, side, width, rng)
+    cells = rows[:, :, None] * side + columns[:, None, :]
+    if height == width:
+        flip = rng.random(batch) < 0.5
+        cells = np.where(flip[:, None, None], cells.transpose(0, 2, 1), cells)
+    cells = cells.reshape(batch, side * side)
+    digits = np.zeros((batch, side + 1), np.uint8)
+    digits[:, 1:] = rng.random((batch, side)).argsort(1) + 1
+    return tuple(
+        np.take_along_axis(digits, np.take_along_axis(boards, cells, 1), 1)
+        for boards in (puzzles, solutions)
+    )
+
+
+def line_orders(batch: int, side: int, block: int, rng: np.random.Generator) -> np.ndarray:
+    """(batch, side) random orders of rows or columns that keep blocks of `block` together."""
+    outer = rng.random((batch, side // block)).argsort(1)
+    inner = rng.random((batch, side // block, block)).argsort(2)
+    return (outer[:, :, None] * block + inner).reshape(batch, side)
+
+
+def canonical(boards: np.ndarray) -> np.ndarray:
+    """(B, cells): the smallest image of each board (B, cells), digits labelled as they appear.
+
+    Two boards are essentially the same exactly when their canonical forms are equal.
+    """
+    boards = np.ascontiguousarray(np.atleast_2d(boards), dtype=np.uint8)
+    side = side_of(boards)
+    height, width = box_shape(side)
+    grids = boards.reshape(-1, 1, side, side)
+    if height == width:
+        grids = np.concatenate([grids, grids.transpose(0, 1, 3, 2)], 1)
+    return smallest_images(grids, column_orders(side), height).reshape(boards.shape)
+
+
+@cache
+def column_orders(side: int) -> np.ndarray:
+    """(orders, side) that keep stacks together: 8, 72, 1,296 at side 4, 6, 9."""
+    width = box_shape(side)[1]
+    inner = list(permutations(range(width)))
+    outer = permutations(range(side // width))
+    return np.array(
+        [
+            [s * width + c for s, order in zip(stacks, orders, strict=True) for c in order]
+            for stacks, orders in product(outer, list(product(inner, repeat=side // width)))
+        ]
+    )
+
+
+@njit(cache=True)
+def smallest_images(grids, columns, height):
+    """(B, n, n): the smallest image of grids (B, transpositions, n, n), row after row."""
+    best = np.full((len(grids), *grids.shape[2:]), 255, np.uint8)
+    for b in range(len(grids)):
+        for grid in grids[b]:
+            for order in columns:
+                lower(best[b], grid, order, height)
+    return best
+
+
+@njit(cache=True)
+def lower(best, grid, order, height):
+    """Lower `best` to the smallest image of `grid` whose columns stand in `order`, if smaller.
+
+    A search over the order of rows; a branch ends where its next row is larger than the best one.
+    """
+    side = len(grid)
+    used, tried = np.zeros(side, np.bool_), np.zeros(side, np.int64)
+    labels = np.zeros(
+        (side + 1, side + 1), np.uint8
+    )  # before each row: how many, then each digit's
+    r = 0
+    while r >= 0:
+        row = tried[r]
+        if row == side:
+            r -= 1
+            used[tried[r] - 1] = False
+            continue
+        tried[r] += 1
+        band = row // height * height
+        if used[row] or used[band : band + height].sum() != r % height:
+            continue
+        sign = label(best[r], grid[row], order, labels[r], labels[r + 1])
+        if sign < 0:
+            best[r + 1 :] = 255
+        if sign <= 0 and r + 1 < side:
+            used[row] = True
+            r += 1
+            tried[r] = 0
+
+
+@njit(cache=True)
+def label(best, row, order, before, after):
+    """Compare the image of a row, columns in `order`, with `best`, and put it there if smaller.
+
+    The sign of the comparison comes back; `after` holds the labels, `before` those given so far.
+    """
+    sign, after[:] = 0, before
+    for c in range(len(row)):
+        digit = row[order[c]]
+        if digit and after[digit] == 0:
+            after[0] += 1
+            after[digit] = after[0]
+        image = after[digit] if digit else 0
+        if sign == 0 and image != best[c]:
+            sign = 1 if image > best[c] else -1
+        if sign > 0:
+            break
+        best[c] = image
+    return sign
