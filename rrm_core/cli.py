@@ -122,12 +122,12 @@ def puzzles_import(file: Path, name: str, limit: int | None, replace: bool) -> N
 @click.argument("board")
 def puzzles_solve(board: str) -> None:
     """Solve one puzzle ('.' or '0' blank); whether its solution is the only one; difficulty."""
-    from rrm_core.sudoku import board as boards
+    from rrm_core.sudoku.board import parse, solve, to_text
 
-    parsed = boards.parse(board)
-    found, unique = boards.solve(parsed), boards.count_solutions(parsed, 2) == 1
-    counts = f"backtracks: {found.backtracks}, naked_backtracks: {found.naked_backtracks}"
-    print(f"{boards.to_text(found.solution)}\nunique: {unique}, {counts}")
+    found = solve(parse(board))
+    counts = [f"{name}: {found[name]}" for name in ("backtracks", "naked_backtracks")]
+    print(to_text(found["solution"]))
+    print(f"unique: {found['n_solutions'] == 1}", *counts, sep=", ")
 
 
 # --- models and runs ----------------------------------------------------------------------------
