@@ -17,46 +17,49 @@ from pathlib import Path
 def write_bytes(data: bytes, path: Path | str) -> None:
     """Write `data` to `path` so that a reader sees the old file or the new one, never a part.
 
-    A temporary file in the same folder is written, flushed to disk and renamed over `path`. On failure (full disk,
-    no permission) the temporary file is removed and an :class:`OSError` says that the old file was kept. A process
-    that was killed leaves its temporary file; the next write of `path` removes it.
+    A temporary file in the same folder is written, flushed to disk and renamed over `path`. On
+    failure (full disk, no permission) it is removed and an :class:`OSError` says that the old file
+    was kept. A process that was killed leaves it; the next write of `path` removes it.
     """
-    path, name = Path(path), None
+    path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_abandoned(path)
-        handle, name = temporary(path)
-        with os.fdopen(handle, "wb") as file:
+        with temporary(path) as (file, name):
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
             os.chmod(name, 0o644)
             os.replace(name, path)
-    except BaseException as error:
-        if name is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(name)
-        if isinstance(error, OSError):
-            kept = "the earlier file is kept" if path.exists() else "nothing was written"
-            raise OSError(
-                error.errno,
-                f"could not write {path} ({error.strerror}); {kept}. Free space or choose another folder",
-            ) from error
-        raise
+    except OSError as error:
+        kept = "the earlier file is kept" if path.exists() else "nothing was written"
+        what = f"could not write {path} ({error.strerror}); {kept}"
+        raise OSError(error.errno, f"{what}. Free space or choose another folder") from error
 
 
-def temporary(path: Path) -> tuple[int, str]:
-    """(open handle, name) of a new temporary file of `path`, locked: the lock says that its writer lives, and ends with the process."""
+@contextlib.contextmanager
+def temporary(path: Path) -> Iterator[tuple]:
+    """(open file, name) of a new temporary file of `path`, removed where an error is raised.
+
+    It is locked: the lock says that its writer lives, and ends with the process.
+    """
     while True:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
         lock(handle)
         if os.fstat(handle).st_nlink:
-            return handle, name
+            break
         os.close(handle)  # another process took it for abandoned before it was locked
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file, name
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
 
 
 def remove_abandoned(path: Path) -> None:
-    """Remove temporary files of `path` whose writer is dead; those of a living writer are locked and stay."""
+    """Remove temporary files of `path` whose writer is dead; locked ones stay."""
     for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
         with contextlib.suppress(OSError), open(left, "rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -64,7 +67,7 @@ def remove_abandoned(path: Path) -> None:
 
 
 def lock(handle: int) -> None:
-    """Lock an open file, waiting for whoever holds it; does nothing on a file system without locks."""
+    """Lock an open file, waiting for whoever holds it; nothing on a file system without locks."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
     except OSError as error:
@@ -74,7 +77,7 @@ def lock(handle: int) -> None:
 
 @contextlib.contextmanager
 def locked(path: Path | str) -> Iterator[None]:
-    """While inside, no other process is inside ``locked`` of the same `path`; held by a hidden file beside it."""
+    """While inside, no other process is inside ``locked`` of `path`; a hidden file beside it."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path.with_name(f".{path.name}.lock"), "w") as file:
@@ -96,14 +99,11 @@ def read_json(path: Path | str) -> dict:
     """The JSON object in `path`; ValueError naming the file when it holds anything else."""
     try:
         value = json.loads(Path(path).read_bytes())
+        if not isinstance(value, dict):
+            raise ValueError(f"holds a {type(value).__name__}, expected a JSON object")
     except (ValueError, RecursionError) as error:
-        raise ValueError(
-            f"{path} is not readable as JSON ({error}); restore it and run `rrm verify`"
-        ) from None
-    if not isinstance(value, dict):
-        raise ValueError(
-            f"{path} holds a {type(value).__name__}, expected a JSON object; restore it and run `rrm verify`"
-        )
+        hint = "restore it and run `rrm verify`"
+        raise ValueError(f"{path} is not readable as JSON ({error}); {hint}") from None
     return value
 
 

@@ -14,7 +14,11 @@ class UnknownRun(ValueError):
 
 
 def data_dir() -> Path:
-    """The data folder: ``$RRM_DATA``, else that of the nearest parent folder with ``data/MANIFEST``, else the installed checkout's."""
+    """The data folder.
+
+    It is ``$RRM_DATA``, else that of the nearest parent folder with ``data/MANIFEST``, else that of
+    the installed checkout.
+    """
     given = os.environ.get("RRM_DATA")
     if given:
         return Path(given)
@@ -26,33 +30,31 @@ def data_dir() -> Path:
     if checkout.exists():
         return checkout
     raise FileNotFoundError(
-        f"no data folder: $RRM_DATA is not set, no parent of {here} has data/MANIFEST, and {checkout} is not there"
+        f"no data folder: $RRM_DATA is not set, no parent of {here} has data/MANIFEST, "
+        f"and {checkout} is not there"
     )
 
 
 def safe_name(name: str) -> str:
-    """`name`, refused unless it is 80 characters at most of a-z, 0-9, '.', '_', '-' and begins with a letter or digit."""
+    """`name`, refused where it could leave its folder or surprise a file system."""
     if not NAME.fullmatch(str(name)):
         shown = str(name) if len(str(name)) <= 80 else f"{str(name)[:80]}..."
         raise UnknownRun(
-            f"run name {shown!r}: expected lower-case letters, digits, '.', '_', '-', at most 80, beginning with a letter or digit"
+            f"run name {shown!r}: expected lower-case letters, digits, '.', '_', '-', "
+            "at most 80, beginning with a letter or digit"
         )
     return name
 
 
 def run_names() -> list[str]:
-    """Names of the runs in data/runs that have been measured, sorted; a folder whose name no run can have is none."""
-    return sorted(
-        p.parent.name
-        for p in (data_dir() / "runs").glob("*/run.json")
-        if NAME.fullmatch(p.parent.name)
-    )
+    """Names of the runs in data/runs that have been measured, sorted."""
+    folders = [note.parent.name for note in (data_dir() / "runs").glob("*/run.json")]
+    return sorted(filter(NAME.fullmatch, folders))
 
 
 def run_dir(name: str) -> Path:
     """The folder of run `name`; :class:`UnknownRun` lists those there are."""
     if safe_name(name) not in run_names():
-        raise UnknownRun(
-            f"unknown run {name!r}; known: {', '.join(run_names()) or 'none yet'}. Measure one with `rrm measure`"
-        )
+        known = ", ".join(run_names()) or "none yet"
+        raise UnknownRun(f"unknown run {name!r}; known: {known}. Measure one with `rrm measure`")
     return data_dir() / "runs" / name
