@@ -681,7 +681,7 @@ def test_tab_reaches_every_control_of_the_explorer_in_order(live, runs):
     names = [re.sub(r" -?−?[\d.]+( \([\d.]+ %\))?$", "", name) for name, _ in seen]
     assert len(rows) == 12
     assert names == [
-        "run",
+        "model",
         "drift of",
         "threshold, typed",
         "Otsu",
@@ -840,7 +840,7 @@ def test_keys_alone_work_every_control_of_the_viewer(live, runs):
     seen = walk(live, ".rrm-viewer")
     names = [re.sub(r" -?−?[\d.]+( \([\d.]+ %\))?$", "", name) for name, _ in seen]
     assert names == [
-        "run",
+        "model",
         "threshold on log10 late drift",
         "Otsu",
         "strict",
