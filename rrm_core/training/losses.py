@@ -19,7 +19,7 @@ def log_stablemax(logits: Tensor) -> Tensor:
 
 
 def answer_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """(B,) stablemax cross-entropy, mean over the cells; logits (B, cells, V), labels (B, cells)."""
+    """(B,) stablemax cross-entropy, mean over cells; logits (B, cells, V), labels (B, cells)."""
     return -log_stablemax(logits).gather(-1, labels[..., None]).squeeze(-1).mean(-1)
 
 

@@ -49,4 +49,4 @@ class AdamAtan2(torch.optim.Optimizer):
         p.add_(torch.atan2(m, (v / (1 - b2**t)).sqrt()), alpha=-lr / (1 - b1**t))
 
 
-OPTIMISERS = {"adamw": partial(torch.optim.AdamW, fused=True), "adam-atan2": AdamAtan2}
+OPTIMISERS: dict = {"adamw": partial(torch.optim.AdamW, fused=True), "adam-atan2": AdamAtan2}

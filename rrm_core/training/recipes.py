@@ -48,7 +48,10 @@ class Recipe:
     start: str = ""  # SHA-256 of the weights it began with, as a float32 file; empty: fresh ones
 
 
-INCIDENTAL = ["seed", "steps", "bf16", "compile", "eval_every", "eval_puzzles", "checkpoint_every", "bf16_checkpoints", "log_every"]
+INCIDENTAL = (
+    *("seed", "steps", "bf16", "compile", "eval_every", "eval_puzzles", "log_every"),
+    *("checkpoint_every", "bf16_checkpoints"),
+)
 
 
 def essentials(recipe: dict) -> dict:
@@ -131,7 +134,7 @@ PRESETS: dict[str, tuple[Config, Recipe]] = {
 }
 
 TRUTH = {"true": True, "false": False}
-READ = {  # a field's text by its type
+READ: dict = {  # a field's text by its type
     "int": int,
     "float": float,
     "str": str,
@@ -141,18 +144,18 @@ READ = {  # a field's text by its type
 }
 
 
-def known(names: object) -> None:
-    """Refuse names that no field of a recipe has."""
-    fields_ = [f.name for f in fields(Recipe)]
-    if unknown := sorted(set(names) - set(fields_)):
-        raise TrainingError(f"unknown recipe fields {unknown}; known: {', '.join(fields_)}")
+def checked(changes: dict) -> dict:
+    """`changes`, refused unless they are of fields that a recipe has."""
+    names = [f.name for f in fields(Recipe)]
+    if unknown := sorted(set(changes) - set(names)):
+        raise TrainingError(f"unknown recipe fields {unknown}; known: {', '.join(names)}")
+    return changes
 
 
-def parsed(texts: dict[str, str]) -> dict[str, object]:
+def parsed(texts: dict[str, str]) -> dict:
     """{field: value} of recipe fields given as texts; what does not fit its type is named."""
-    known(texts)
     types, values = {f.name: f.type for f in fields(Recipe)}, {}
-    for name, text in texts.items():
+    for name, text in checked(texts).items():
         try:
             values[name] = READ[types[name]](text)
         except (ValueError, KeyError):
@@ -160,10 +163,9 @@ def parsed(texts: dict[str, str]) -> dict[str, object]:
     return values
 
 
-def preset(name: str, **changes: object) -> tuple[Config, Recipe]:
+def preset(name: str, **changes) -> tuple[Config, Recipe]:
     """(model config, recipe) of a preset, with fields of the recipe changed."""
     if name not in PRESETS:
         raise TrainingError(f"unknown preset {name!r}; known: {', '.join(PRESETS)}")
-    known(changes)
     config, recipe = PRESETS[name]
-    return config, replace(recipe, **changes)
+    return config, replace(recipe, **checked(changes))

@@ -76,7 +76,7 @@ def test_finite_time_growth_of_one_vector():
 
 
 def test_cat_map():
-    """From a random frame the value is off by c / T: two horizons together cancel the constant c."""
+    """From a random frame the value is off by c / T: two horizons together cancel c."""
     exact = math.log((3 + math.sqrt(5)) / 2)
     history = exponents.spectrum(linear([[2.0, 1.0], [1.0, 1.0]]), repeat([0.1, 0.2]), 300, k=2)[
         :, 0

@@ -1,0 +1,93 @@
+"""What a training keeps: it resumes bit for bit, and refuses what is not its own."""
+
+from dataclasses import asdict
+
+import pandas as pd
+import pytest
+import torch
+
+from rrm_core.models.weights import load_model, stored_digest, stored_dtype
+from rrm_core.store import files
+from rrm_core.training import recipes, saving
+from rrm_core.training.recipes import TrainingError
+from rrm_core.training.saving import checkpoints
+
+
+@pytest.mark.parametrize("model", ["smoke", "small_hrm"])
+def test_resume_continues_bit_for_bit(model, tmp_path, request):
+    build = request.getfixturevalue(model)
+    whole, first = build(tmp_path / "whole"), build(tmp_path / "parts", steps=3)
+    whole.run(progress=False)
+    first.run(progress=False)
+    second = build(tmp_path / "parts")
+    second.resume()
+    assert second.step == 3
+    second.run(progress=False)
+    one, two = saving.tensors(whole), saving.tensors(second)
+    assert one.keys() == two.keys()
+    assert not [name for name in one if not torch.equal(one[name], two[name])]
+    a, b = (
+        pd.read_csv(tmp_path / p / "log.csv").drop(columns=["elapsed_s", "examples_per_s"])
+        for p in ("whole", "parts")
+    )
+    pd.testing.assert_frame_equal(a, b)
+
+
+def test_adam_atan2_trains_and_resumes(smoke, tmp_path):
+    whole = smoke(tmp_path / "a", optimiser="adam-atan2", lr=1e-3)
+    whole.run(progress=False)
+    half = smoke(tmp_path / "b", optimiser="adam-atan2", lr=1e-3, steps=6)
+    half.run(progress=False)
+    rest = smoke(tmp_path / "b", optimiser="adam-atan2", lr=1e-3)
+    rest.resume()
+    rest.run(progress=False)
+    expected, found = saving.tensors(whole), saving.tensors(rest)
+    assert expected.keys() == found.keys() and all(
+        torch.equal(expected[k], found[k]) for k in expected
+    )
+
+
+def test_a_folder_without_a_training_or_with_another_is_refused(smoke, tmp_path):
+    with pytest.raises(TrainingError, match=r"no state.safetensors to resume"):
+        smoke(tmp_path).resume()
+    smoke(tmp_path, steps=1).run(progress=False)
+    with pytest.raises(TrainingError, match=r"another recipe: \{'lr'"):
+        smoke(tmp_path, lr=0.5).resume()
+    path = tmp_path / "state.safetensors"
+    path.write_bytes(path.read_bytes()[:-50])
+    with pytest.raises(TrainingError, match="damaged"):
+        smoke(tmp_path).resume()
+
+
+def test_checkpoints_in_bfloat16_are_the_average_rounded(smoke, tmp_path):
+    trainer = smoke(tmp_path, steps=2, bf16_checkpoints=True)
+    trainer.run(progress=False)
+    folder = checkpoints(tmp_path)[2]
+    assert stored_dtype(folder) == torch.bfloat16
+    for name, weight in load_model(folder).state_dict().items():
+        assert torch.equal(weight, trainer.average.state_dict()[name].bfloat16().float())
+
+
+def test_a_training_says_what_it_began_with_and_repeats_nothing_else(smoke, tmp_path):
+    first, fresh = smoke(tmp_path / "a", steps=3), smoke(tmp_path / "b", steps=3, seed=1)
+    first.run(progress=False)
+    second = smoke(tmp_path / "c", steps=3, seed=1)
+    second.start_from(first.average)
+    second.run(progress=False)
+    digest = stored_digest(checkpoints(tmp_path / "a")[3])
+    assert (
+        files.read_json(tmp_path / "c" / "progress.json")["recipe"]["start"] == digest
+        and fresh.recipe.start == ""
+    )
+    assert (
+        recipes.essentials(asdict(second.recipe))
+        != recipes.essentials(asdict(fresh.recipe))
+        == recipes.essentials(asdict(first.recipe))
+    )
+    again = smoke(tmp_path / "c", steps=5, seed=1)
+    again.resume()  # without naming the start again
+    assert again.recipe.start == digest and again.step == 3
+    other = smoke(tmp_path / "c", steps=5, seed=1)
+    other.start_from(fresh.average)
+    with pytest.raises(TrainingError, match=r"another recipe: {'start'"):
+        other.resume()
