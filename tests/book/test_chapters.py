@@ -13,7 +13,7 @@ import nbformat
 import papermill
 import pytest
 import torch
-from rrm_companion import chapters, show
+from rrm_companion import chapters, demos, show
 
 from rrm_core.dynamics import rollout
 from rrm_core.models.config import Config
@@ -148,36 +148,20 @@ def test_a_chapter_needs_no_more_than_the_extra_that_colab_installs(root):
 
 
 @pytest.mark.parametrize("name", DEMOS)
-def test_a_demo_has_parameters_first_and_checks_them_next(root, name):
-    code = [
-        c
-        for c in nbformat.read(root / "notebooks" / "demos" / f"{name}.ipynb", 4).cells
-        if c.cell_type == "code"
-    ]
+def test_a_demo_has_parameters_first_each_with_a_remark(root, name):
+    notebook = nbformat.read(root / "notebooks" / "demos" / f"{name}.ipynb", 4)
+    code = [c for c in notebook.cells if c.cell_type == "code"]
     assert code[0].metadata.tags == ["parameters"]
-    hints = ast.parse(code[0].source).body
-    assert all(isinstance(node, ast.AnnAssign) for node in hints) and code[0].source.count(
-        "#"
-    ) == len(code[0].source.splitlines())
-    numbers = [
-        node.target.id
-        for node in hints
-        if ast.unparse(node.annotation) != "str" and node.target.id != "seed"
-    ]
-    assert all(f'demos.within("{key}"' in code[1].source for key in numbers), (
-        "a number is not checked"
-    )
+    lines = code[0].source.splitlines()
+    assert all(isinstance(node, ast.AnnAssign) for node in ast.parse(code[0].source).body)
+    assert code[0].source.count("#") == len(lines)
 
 
 @pytest.mark.parametrize("name", DEMOS)
 def test_a_demo_runs_in_a_class(root, name, tmp_path, monkeypatch):
     monkeypatch.chdir(root)
     out = tmp_path / "out.ipynb"
-    started = time.monotonic()
-    papermill.execute_notebook(
-        f"notebooks/demos/{name}.ipynb", str(out), progress_bar=False, execution_timeout=120
-    )
-    taken = time.monotonic() - started
+    papermill.execute_notebook(f"notebooks/demos/{name}.ipynb", str(out), progress_bar=False)
     done = nbformat.read(out, 4)
     assert all(c.get("execution_count") for c in done.cells if c.cell_type == "code")
     said = {
@@ -186,19 +170,31 @@ def test_a_demo_runs_in_a_class(root, name, tmp_path, monkeypatch):
         "finite_exponents": "start frames",
     }[name]
     assert said in json.dumps(done)
-    assert taken < 120, "a demo takes under 60 s on a free machine; twice that is allowed here"
+
+
+def test_the_recorded_training_is_what_a_live_one_gives():
+    log, puzzles = demos.recorded()
+    assert list(log.step) == list(range(25, 601, 25)) and set(puzzles.step) == set(demos.MARKS)
+    again, _ = demos.train(steps=50)
+    assert list(again) == list(log) and again.eval_token_acc.iloc[-1] == pytest.approx(
+        log.eval_token_acc.iloc[1], abs=0.05
+    )
 
 
 @pytest.mark.parametrize(
     ("name", "bad", "message"),
     [
-        ("train_4x4", {"every": 0}, "every=0: expected a number from 0.5 to 60"),
+        (
+            "train_4x4",
+            {"live": True, "every": 0},
+            "every=0: expected a number from 5 to 1000",
+        ),
         (
             "settle_or_wander",
             {"puzzle": 999_999},
             "puzzle=999999: the run 'trm-6x6' has the puzzles",
         ),
-        ("finite_exponents", {"frames": 2.5}, "frames=2.5: expected a whole number"),
+        ("finite_exponents", {"seeds": 1}, "seeds=1: expected a number from 2 to 16"),
     ],
 )
 def test_a_demo_refuses_what_is_out_of_range(root, name, bad, message, tmp_path, monkeypatch):
