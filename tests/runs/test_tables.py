@@ -165,19 +165,6 @@ def test_lambda_at_16_is_lambda_1(run):
         tables.lambda_at(run.table, 17, run.updates_per_segment)
 
 
-def test_data_is_found_by_variable_then_parent_then_checkout(tmp_path, monkeypatch, root):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("RRM_DATA", raising=False)
-    assert paths.data_dir() == root / "data"  # the installed checkout
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "MANIFEST").write_text("")
-    (tmp_path / "below").mkdir()
-    monkeypatch.chdir(tmp_path / "below")
-    assert paths.data_dir() == tmp_path / "data"
-    monkeypatch.setenv("RRM_DATA", str(tmp_path / "elsewhere"))
-    assert paths.data_dir() == tmp_path / "elsewhere"
-
-
 def test_run_json_lists_every_file(run):
     folder = paths.run_dir(run.name)
     listed = json.loads((folder / "run.json").read_text())["files"]

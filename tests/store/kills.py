@@ -23,16 +23,17 @@ from safetensors.torch import load_file
 
 from rrm_core import cli
 from rrm_core.store import manifest
-from rrm_core.training import trainer as train
+from rrm_core.training import recipes, saving
+from rrm_core.training.trainer import Trainer
 
 STEPS = 24
-SETTINGS = ["--puzzles", "4x4-test", "--n", "64", "--k", "2", "--part", "32"]
+SETTINGS = ["--puzzles", "4x4-test", "--n", "64", "--k", "2"]
 OPERATIONS = ((tempfile, "mkstemp"), (os, "fsync"), (os, "replace"), (os, "unlink"), (os, "rmdir"))
 
 
 def training(folder):
     """What ``rrm train --resume`` does, with a recipe small enough to be killed often."""
-    recipe = train.preset(
+    recipe = recipes.preset(
         "smoke",
         steps=STEPS,
         batch=8,
@@ -41,8 +42,8 @@ def training(folder):
         checkpoint_every=8,
         log_every=4,
     )
-    trainer = train.Trainer(*recipe, folder / "training")
-    if (folder / "training" / train.STATE_FILE).exists():
+    trainer = Trainer(*recipe, folder / "training")
+    if (folder / "training" / saving.STATE_FILE).exists():
         trainer.resume()
     trainer.run(progress=False)
 
@@ -162,10 +163,10 @@ def main(what, place, kills, seed):
         shutil.copy(path, template / "data" / "puzzles")
     (template / "data" / "MANIFEST").write_text("path\tsha256\trows\tcommand\n")
     if what == "measure":
-        config, recipe = train.preset(
+        config, recipe = recipes.preset(
             "smoke", steps=3, batch=8, eval_every=3, eval_puzzles=4, checkpoint_every=3
         )
-        train.Trainer(config, recipe, place / "training").run(progress=False)
+        Trainer(config, recipe, place / "training").run(progress=False)
         shutil.copytree(place / "training" / "checkpoints" / "step_000003", place / "trained")
     attempt(job, fresh(template, place / "warm"))
     status, duration, operations = attempt(job, fresh(template, place / "undisturbed"))

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from rrm_core.models.recursive import RecursiveModel, save_model
-from rrm_core.training import trainer as train
+from rrm_core.models.recursive import RecursiveModel
+from rrm_core.models.weights import save_model
+from rrm_core.training import recipes, saving
 
 KILLS = int(os.environ.get("RRM_KILLS", 4))
 
@@ -113,7 +114,7 @@ def test_training_on_a_full_disk_keeps_the_last_save(small_disk, rrm):
         and "Free space or choose another folder" in err
     )
     kept = bytes_in(folder)
-    assert {name: kept[name] for name in before} == before and list(train.checkpoints(folder)) == [
+    assert {name: kept[name] for name in before} == before and list(saving.checkpoints(folder)) == [
         2
     ]
     small_disk.free()
@@ -128,7 +129,7 @@ def test_measuring_on_a_full_disk_goes_on_when_there_is_space(
     (data / "puzzles").mkdir(parents=True)
     shutil.copy(root / "data" / "puzzles" / "4x4-test.csv.gz", data / "puzzles")
     monkeypatch.setenv("RRM_DATA", str(data))
-    config = train.preset("smoke")[0]
+    config = recipes.preset("smoke")[0]
     save_model(RecursiveModel(config), tmp_path / "model")
     command = [
         "measure",
@@ -141,14 +142,12 @@ def test_measuring_on_a_full_disk_goes_on_when_there_is_space(
         64,
         "--k",
         1,
-        "--part",
-        32,
     ]
-    assert rrm(*command, "--keep", "parts")[0] == 0
+    assert rrm(*command)[0] == 0
     run = data / "runs" / "mine"
     expected, first = bytes_in(run), run / "parts" / "part_000000.parquet"
-    (run / "run.json").unlink()
-    (run / "parts" / "part_000032.parquet").unlink()
+    shutil.rmtree(run)
+    assert rrm(*command, "--shard", "0/2")[0] == 0
     small_disk.fill()
     before = bytes_in(run)
     status, _, err = rrm(*command)

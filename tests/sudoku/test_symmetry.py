@@ -1,0 +1,44 @@
+"""Symmetries keep what they must; the canonical form tells puzzles apart."""
+
+from itertools import permutations, product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rrm_core.sudoku.board import count_solutions, generate, is_solved
+from rrm_core.sudoku.symmetry import augment, canonical
+
+
+@pytest.mark.parametrize("side", [4, 6, 9])
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_symmetries_keep_what_they_must(side, seed):
+    boards, solutions = generate(side, 2, seed=7)
+    turned, turned_solutions = augment(boards, solutions, np.random.default_rng(seed))
+    assert is_solved(turned_solutions).all()
+    assert ((turned > 0).sum(1) == (boards > 0).sum(1)).all()
+    assert [count_solutions(b) for b in turned] == [1, 1]
+    assert (canonical(turned) == canonical(boards)).all()
+
+
+def test_canonical_tells_different_puzzles_apart():
+    boards = generate(6, 50, seed=0)[0]
+    forms = canonical(boards)
+    assert len(np.unique(forms, axis=0)) == 50
+    assert all(count_solutions(f) == 1 for f in forms[:5])
+
+
+def test_the_canonical_form_is_the_smallest_image_of_all():
+    """By brute force at 4x4: 2 transpositions, 8 orders of columns, 8 of rows."""
+    orders = [[a, b, c, d] for a, b, c, d in permutations(range(4)) if a // 2 == b // 2]
+    for board in generate(4, 5, seed=1)[0]:
+        grid, images = board.reshape(4, 4), []
+        for turned in (grid, grid.T):
+            for rows, columns in product(orders, orders):
+                cells = turned[rows][:, columns].ravel().tolist()
+                labels = dict.fromkeys(digit for digit in cells if digit)
+                labels = {digit: i for i, digit in enumerate(labels, 1)} | {0: 0}
+                images.append([labels[digit] for digit in cells])
+        assert canonical(board)[0].tolist() == min(images)
