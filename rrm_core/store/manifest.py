@@ -73,8 +73,7 @@ def verify() -> list[str]:
             hint = f"restore the file or re-run `{line.command}`"
             wrong.append(f"{name}: its SHA-256 is not the one in MANIFEST; {hint}")
         elif rows_in(root / name) != line.rows:
-            rows = f"{rows_in(root / name)} rows, MANIFEST says {line.rows}"
-            wrong.append(f"{name}: {rows}")
+            wrong.append(f"{name}: {rows_in(root / name)} rows, MANIFEST says {line.rows}")
     return wrong + runs_wrong(root, digests)
 
 
@@ -91,6 +90,6 @@ def runs_wrong(root: Path, digests: dict[str, str]) -> list[str]:
         if not isinstance(files, dict):
             wrong.append(f"{where}/run.json: no digests of files; measure the run again")
             continue
-        differ = [f for f, d in files.items() if digests.get(f"{where}/{f}", d) != d]
+        differ = [f for f, digest in files.items() if digests.get(f"{where}/{f}", digest) != digest]
         wrong += [f"{where}/{f}: differs from the digest in run.json" for f in differ]
     return wrong

@@ -33,17 +33,16 @@ def make(sizes: dict[str, int], seed: int = 0) -> dict[str, pd.DataFrame]:
     seen, out, number = set(), {}, 0
     with tqdm(total=sum(sizes.values()), unit="puzzle") as bar:
         for split, wanted in sizes.items():
-            boards, solutions = [], []
-            while len(boards) < wanted:
+            kept = []
+            while len(kept) < wanted:
                 found, solution = chain(seed, number)
                 number += 1
                 for board, form in zip(found, canonical(found), strict=True):
-                    if form.tobytes() not in seen and len(boards) < wanted:
+                    if form.tobytes() not in seen and len(kept) < wanted:
                         seen.add(form.tobytes())
-                        boards.append(board)
-                        solutions.append(solution)
+                        kept.append((board, solution))
                         bar.update()
-            out[split] = described(np.stack(boards), np.stack(solutions))
+            out[split] = described(*map(np.array, zip(*kept, strict=True)))
     return out
 
 

@@ -1,8 +1,9 @@
-"""Kill training or measuring (SIGKILL) at seeded instants, let it resume, and compare with an undisturbed run.
+"""Kill training or measuring (SIGKILL) at seeded instants, resume, compare with an undisturbed run.
 
-Run by test_kills.py as ``python kills.py train|measure FOLDER KILLS SEED``; prints one JSON object. Processes are forked from this one, so that
-an instant falls into the work and not into the import of torch. Two kinds of instants: by the clock, anywhere; and at a file
-operation, because the writes, where a kill can hurt, take a thousandth of the time.
+Run by test_kills.py as ``python kills.py train|measure FOLDER KILLS SEED``; prints one JSON object.
+Processes are forked from this one, so that an instant falls into the work and not into the import
+of torch. Two kinds of instants: by the clock, anywhere; and at a file operation, because the
+writes, where a kill can hurt, take a thousandth of the time.
 """
 
 import csv
@@ -56,7 +57,7 @@ def measuring(folder):
 
 
 def count_operations(die_at, halves):
-    """Make this process die at its `die_at`-th file operation: before it, after it, or (fsync) with half of the data written."""
+    """Die at the `die_at`-th file operation: before it, after it, or (fsync) half written."""
     seen = 0
 
     def counted(original, name, *arguments, **options):
@@ -77,7 +78,7 @@ def count_operations(die_at, halves):
 
 
 def attempt(job, folder, seconds=None, die_at=0, halves="before"):
-    """(exit status, -9 when killed; duration in s; file operations) of `job` in a process of its own."""
+    """(exit status, -9 when killed; seconds; file operations) of `job` in a process of its own."""
     start, (mine, theirs) = time.monotonic(), os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -107,7 +108,7 @@ def attempt(job, folder, seconds=None, die_at=0, halves="before"):
 
 
 def contents(folder):
-    """{name: what must be equal} of every file, each read whole: bytes, but tensors, and tables without the columns that time them."""
+    """{name: what must be equal} of every file, read whole; what times a run is left out."""
     found = {}
     for path in sorted(
         p
@@ -133,7 +134,7 @@ def contents(folder):
             pd.read_parquet(path)
             found[name] = path.read_bytes()
         elif path.name == "MANIFEST":
-            found[name] = sorted(manifest.entries(path.parent))
+            found[name] = sorted(manifest.entries(path.parent).index)
         else:
             if path.suffix == ".safetensors":
                 load_file(path)

@@ -1,4 +1,4 @@
-"""Killed at any moment: training and measuring go on and end as if nothing had been; a full disk loses nothing.
+"""Killed at any moment, work goes on and ends as if nothing had been; a full disk loses nothing.
 
 Four kills each by default; twenty each with ``RRM_KILLS=20 pytest tests/store/test_kills.py``.
 """
@@ -48,11 +48,11 @@ def test_killed_work_resumes_to_the_same_bytes(what, seed, tmp_path, root):
     )
 
 
-# --- a full disk -------------------------------------------------------------------------------------------------
+# --- a full disk -----------------------------------------------------------------------------
 
 
 class SmallDisk:
-    """A folder that can be made full: a tmpfs of 4 MiB where this process may mount one, else writes that fail as on a full disk."""
+    """A folder that can be full: a tmpfs of 4 MiB where one may be mounted, else a pretence."""
 
     def __init__(self, folder, monkeypatch):
         self.folder, self.monkeypatch = folder, monkeypatch

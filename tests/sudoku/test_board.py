@@ -16,7 +16,6 @@ from rrm_core.sudoku.board import (
     parse,
     side_of,
     solve,
-    solve_many,
     to_text,
 )
 
