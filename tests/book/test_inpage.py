@@ -1,4 +1,4 @@
-"""A model in the page: its forward pass against PyTorch's, its rules against rrm_core.sudoku.board, and the player in Chromium."""
+"""A model in the page: its forward pass against PyTorch's, its rules, the player in Chromium."""
 
 import base64
 import json
@@ -19,7 +19,10 @@ from rrm_core.sudoku import board as sudoku
 from rrm_core.sudoku.symmetry import canonical
 
 NAMES = ("trm-6x6", "hrm-6x6")  # the runs of the page
-HEAD = '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>player</title><meta name="viewport" content="width=device-width, initial-scale=1">'
+HEAD = (
+    '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>player</title>'
+    '<meta name="viewport" content="width=device-width, initial-scale=1">'
+)
 
 
 def encoded(array):
@@ -46,7 +49,8 @@ def site(tmp_path_factory, runs):
         f'<script src="_static/rrm/{name}"></script>' for name in ("charts.js", *inpage.SCRIPTS)
     )
     (folder / "index.html").write_text(
-        f'{HEAD}<link rel="stylesheet" href="_static/rrm/player.css">{scripts}</head><body><main>{html}</main></body></html>'
+        f'{HEAD}<link rel="stylesheet" '
+        f'href="_static/rrm/player.css">{scripts}</head><body><main>{html}</main></body></html>'
     )
     return folder
 
@@ -116,12 +120,16 @@ def test_weights_travel_unchanged(runs, name):
 SEGMENT = """([run, token, h, l]) => {
     rrm.tested = rrm.tested || {};
     const model = (rrm.tested[run] = rrm.tested[run] || rrm.model(rrm.weights[run]));
-    const bytes = (text) => new Float32Array(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
-    const state = model.segment({h: bytes(h), l: bytes(l)}, model.embed(token)), read = model.readout(state);
-    return {h: [...state.h], l: [...state.l], logits: [...read.logits], q: read.q, halts: model.halts(read), schedule: model.schedule};
+    const bytes = (text) => new Float32Array(Uint8Array.from(atob(text),
+        (c) => c.charCodeAt(0)).buffer);
+    const state = model.segment({h: bytes(h), l: bytes(l)}, model.embed(token)),
+        read = model.readout(state);
+    return {h: [...state.h], l: [...state.l], logits: [...read.logits], q: read.q,
+        halts: model.halts(read), schedule: model.schedule};
 }"""
 UNROLL = """([run, token]) => {
-    const model = rrm.tested[run] = rrm.tested?.[run] || rrm.model(rrm.weights[run]), x = model.embed(token);
+    const model = rrm.tested[run] = rrm.tested?.[run] || rrm.model(rrm.weights[run]),
+        x = model.embed(token);
     let state = model.start();
     for (let t = 0; t < 16; t++) state = model.segment(state, x);
     return model.readout(state).answer;
@@ -181,7 +189,10 @@ def test_free_running_boards_agree_on_every_solved_puzzle(bare, runs, name):
 
 
 def test_noise_is_gaussian_seeded_and_of_the_size_asked_for(bare):
-    start = "([sigma, seed]) => { const s = (rrm.tested.m = rrm.tested.m || rrm.model(rrm.weights['trm-6x6'])).start(sigma, seed); return [[...s.h], [...s.l]]; }"
+    start = (
+        "([sigma, seed]) => { const m = rrm.tested.m || rrm.model(rrm.weights['trm-6x6']); "
+        "rrm.tested.m = m; const s = m.start(sigma, seed); return [[...s.h], [...s.l]]; }"
+    )
     rest, one, again, other = (
         np.array(bare.evaluate(start, v)) for v in ([0, 0], [0.1, 7], [0.1, 7], [0.1, 8])
     )
@@ -200,7 +211,8 @@ def test_noise_is_gaussian_seeded_and_of_the_size_asked_for(bare):
 
 def test_a_damaged_sidecar_is_refused_by_name(bare):
     message = bare.evaluate(
-        "() => { try { rrm.model({...rrm.weights['trm-6x6'], data: btoa('12345678')}); } catch (error) { return error.message; } }"
+        "() => { try { rrm.model({...rrm.weights['trm-6x6'], data: btoa('12345678')}); } "
+        "catch (error) { return error.message; } }"
     )
     assert "trm-6x6" in message and "8 bytes" in message and "expected" in message
 
@@ -222,7 +234,8 @@ def test_rules_are_those_of_rrm_core(bare, side):
         some[rng.integers(side * side)] = rng.integers(1, side + 1)
         cases.append(some)
     found = bare.evaluate(
-        "([list, side]) => list.map(b => [rrm.sudoku.solutions(b, side, 2), rrm.sudoku.clashes(b, side)])",
+        "([list, side]) => list.map(b => [rrm.sudoku.solutions(b, side, 2), "
+        "rrm.sudoku.clashes(b, side)])",
         [[c.tolist() for c in cases], side],
     )
     seen = set()
@@ -326,7 +339,9 @@ def test_a_clash_is_named_and_the_model_waits(player):
 def test_pasting_a_puzzle_and_a_broken_one(player, runs):
     text = runs["trm-6x6"].table.puzzle.iloc[11]
     paste = """text => { const data = new DataTransfer(); data.setData('text', text);
-        document.querySelector('.rrm-typed input').dispatchEvent(new ClipboardEvent('paste', {clipboardData: data, bubbles: true, cancelable: true})); }"""
+        document.querySelector('.rrm-typed input').dispatchEvent(
+            new ClipboardEvent('paste', {clipboardData: data, bubbles: true, cancelable: true}));
+        }"""
     player.evaluate(paste, text)
     assert typed(player) == text
     player.evaluate(paste, text[:-1] + "9")
@@ -365,7 +380,8 @@ def test_drawn_puzzles_are_told_apart_as_they_were_measured(player, runs):
 
 def test_an_outcome_that_no_puzzle_has_is_said_and_the_board_stays(player):
     player.evaluate(
-        "() => { const w = rrm.weights['trm-6x6']; w.puzzles = w.puzzles.filter((p) => p.correct); }"
+        "() => { const w = rrm.weights['trm-6x6']; w.puzzles = w.puzzles.filter((p) => "
+        "p.correct); }"
     )
     before = typed(player)
     player.get_by_label("which held-out puzzle").select_option("failed")
@@ -402,7 +418,8 @@ def test_noise_adds_a_lane_that_the_seed_repeats(player, runs):
         player.get_by_label("seed of the noise").fill(str(seed))
         player.get_by_label("seed of the noise").press("Enter")
         before = player.evaluate(
-            "() => document.querySelector('.rrm-player').player.lanes.map(l => [[...l.state.h], [...l.state.l]])"
+            "() => document.querySelector('.rrm-player').player.lanes.map(l => "
+            "[[...l.state.h], [...l.state.l]])"
         )
         for _ in range(segments):
             act(player, "Step")
@@ -470,7 +487,9 @@ def test_every_control_has_a_name_and_the_keyboard_reaches_it(player):
     for _ in range(20):
         seen.append(
             player.evaluate(
-                """() => { const n = document.activeElement; return [n.getAttribute('aria-label') || n.textContent, n.matches(':focus-visible') && getComputedStyle(n).outlineStyle !== 'none']; }"""
+                """() => { const n = document.activeElement;
+                return [n.getAttribute('aria-label') || n.textContent,
+                n.matches(':focus-visible') && getComputedStyle(n).outlineStyle !== 'none']; }"""
             )
         )
         player.keyboard.press("Tab")
@@ -512,7 +531,8 @@ def test_a_phone_is_wide_enough_and_calm_readers_get_the_end_at_once(site, brows
     page.wait_for_selector(".rrm-player[data-ready='trm-6x6']")
     page.get_by_label("noise on the start").select_option("0.1")
     page.evaluate(
-        "window.painted = 0; new MutationObserver(() => window.painted++).observe(document.querySelector('.rrm-plots'), {childList: true})"
+        "window.painted = 0; new MutationObserver(() => "
+        "window.painted++).observe(document.querySelector('.rrm-plots'), {childList: true})"
     )
     run_to(page, 16)
     assert page.evaluate("window.painted") == 1
@@ -560,7 +580,7 @@ def test_runs_that_cannot_travel_are_refused(runs, data_copy, root):
     folder.mkdir()
     (folder / "run.json").write_text("{}")
     assert not inpage.runnable("mine")
-    with pytest.raises(inpage.InPageError, match="'mine' ships no model.safetensors"):
+    with pytest.raises(inpage.InPageError, match=r"'mine' ships no model\.safetensors"):
         inpage.tensors("mine")
     from safetensors.numpy import save_file
 

@@ -1,4 +1,4 @@
-"""The exponent playground: maps against their known limits, the page's arithmetic against rrm_core.dynamics.exponents, and the page by keyboard and phone."""
+"""The exponent playground: maps against known limits, the page against rrm_core, keys and phone."""
 
 import json
 import math
@@ -27,7 +27,7 @@ CASES = [
 
 
 def test_limits_of_the_maps():
-    """Means over starts: one start of a finite window is off by far more, which is the point of the page."""
+    """Means over starts: one start of a finite window is off by far more."""
     assert playground.ensemble("logistic", 128, 400)[-1].mean() == pytest.approx(
         math.log(2), abs=3e-3
     )
@@ -159,7 +159,7 @@ def test_the_kernel_recomputes_what_the_component_shows():
     assert results.value != before and "T = 40" in results.value
 
 
-# --- in Chromium -------------------------------------------------------------------------------------------------
+# --- in Chromium ---------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -167,10 +167,13 @@ def place(page):
     """The playground alone on a page, without the book."""
     html = (
         playground.embed.inline("playground.css", "playground.js")
-        + f'<main class="rrm-playground"><script type="application/json">{json.dumps(playground.options())}</script></main><script>rrm.playgrounds()</script>'
+        + '<main class="rrm-playground"><script type="application/json">'
+        + json.dumps(playground.options())
+        + "</script></main><script>rrm.playgrounds()</script>"
     )
     page.set_content(
-        f"<!doctype html><html lang=en><meta charset=utf-8><title>playground</title><body>{html}</body></html>"
+        f"<!doctype html><html lang=en><meta "
+        f"charset=utf-8><title>playground</title><body>{html}</body></html>"
     )
     page.wait_for_selector(".rrm-playground[data-live=yes]")
     return page
@@ -197,7 +200,8 @@ def test_the_ensemble_of_the_page_is_pythons(place, name):
     expected = playground.ensemble(name, 200, 64, **given)[-1, :, 0]
     assert np.array(found) == pytest.approx(expected[np.isfinite(expected)], abs=CHAOS)
     quantiles = place.evaluate(
-        "v => { const s = v.slice().sort((a, b) => a - b); return [0.05, 0.5, 0.95].map(q => rrm.exponents.quantile(s, q)); }",
+        "v => { const s = v.slice().sort((a, b) => a - b); return [0.05, 0.5, 0.95].map(q => "
+        "rrm.exponents.quantile(s, q)); }",
         found,
     )
     assert quantiles == pytest.approx(np.quantile(found, [0.05, 0.5, 0.95]), abs=1e-14)
@@ -205,8 +209,10 @@ def test_the_ensemble_of_the_page_is_pythons(place, name):
 
 def test_the_page_finds_the_same_captures_and_auc(place):
     found = place.evaluate(
-        "() => { const e = rrm.exponents.ensemble('toy', {s: 0.4, eps: 0.04}, 0, 500, 16); const h = e.captured.map(c => c !== null);"
-        " return [e.captured, rrm.exponents.auc(e.last.filter((_, i) => h[i]).map(v => -v), e.last.filter((_, i) => !h[i]).map(v => -v))]; }"
+        "() => { const e = rrm.exponents.ensemble('toy', {s: 0.4, eps: 0.04}, 0, 500, 16); "
+        "const h = e.captured.map(c => c !== null);"
+        " return [e.captured, rrm.exponents.auc(e.last.filter((_, i) => h[i]).map(v => -v), "
+        "e.last.filter((_, i) => !h[i]).map(v => -v))]; }"
     )
     assert [-1 if c is None else c for c in found[0]] == playground.capture(500, 16).tolist()
     assert found[1] == pytest.approx(
@@ -254,7 +260,8 @@ def test_every_control_is_reached_by_tab_and_shows_focus(place):
     seen = []
     for _ in range(30):
         label = place.evaluate(
-            "(e => e.closest('.rrm-playground') ? (e.getAttribute('aria-label') || e.textContent) + '|' + getComputedStyle(e).outlineStyle : '')(document.activeElement)"
+            "(e => e.closest('.rrm-playground') ? (e.getAttribute('aria-label') || "
+            "e.textContent) + '|' + getComputedStyle(e).outlineStyle : '')(document.activeElement)"
         )
         if not label:
             break
