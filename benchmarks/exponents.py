@@ -18,6 +18,7 @@ import statistics
 import subprocess
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ import torch
 from rrm_core.dynamics import exponents as ftle
 from rrm_core.models import recursive as models
 from rrm_core.models import weights
+from rrm_core.models.config import PUBLISHED, Config
 from rrm_core.store import paths
 from rrm_core.sudoku import sets as puzzles
 
@@ -80,16 +82,14 @@ def case(model, batch, boards, dtype):
         state = model.segment(tuple(z.contiguous() for z in model.initial_state(batch)), x)
         wide = tuple(z.repeat(1 + K, 1, 1) for z in state)
         x_wide = x.repeat(1 + K, 1, 1)
-    frame, updates, schedule = ftle.start_frame(state, K), model.updates(x), model.schedule
+    frame, updates = ftle.start_frame(state, K), model.updates(x)
 
     def orthonormalise_only():
         for _ in updates:
             ftle.orthonormalise(frame)
 
     methods = {
-        "ours": lambda: ftle.grow(
-            updates, state, frame, lambda i, z, f: model.tangents(schedule[i], z, f, x)
-        )[2],
+        "ours": lambda: ftle.grow(updates, state, frame, model.pushes(x))[2],
         "(a) loop of jvp": lambda: loop(updates, state, frame),
         "(b) vmap(jvp)": lambda: ftle.grow(updates, state, frame)[2],
         "(c) jacfwd": lambda: jacobian(updates, state, frame),
@@ -106,15 +106,15 @@ def cases():
     sets = {
         side: puzzles.boards(puzzles.table(f"{side}x{side}-test").head(64))[0] for side in (4, 6, 9)
     }
-    full = models.TRM(
-        side=9, width=512, layers=1, H_cycles=1, L_cycles=1
-    )  # one full-size block, an update of z_L and one of z_H
+    one = replace(PUBLISHED["trm"], L_layers=1, H_cycles=1, L_cycles=1)
+    full = models.RecursiveModel(one)  # one full-size block, an update of z_L and one of z_H
+    tiny = models.RecursiveModel(Config("trm", "mlp", 4, 32, 1, 0, 2, 2, heads=8, prefix=1))
     return {
         "TRM 6x6, B = 8": (weights.load_model(paths.run_dir("trm-6x6")), 8, sets[6], False),
         "HRM 6x6, B = 8": (weights.load_model(paths.run_dir("hrm-6x6")), 8, sets[6], False),
         "one block of width 512, 9x9, B = 2": (full, 2, sets[9], False),
         "TRM 4x4 (smoke), B = 1": (
-            models.TRM(side=4, width=32, layers=1, H_cycles=2, L_cycles=2, prefix=1),
+            tiny,
             1,
             sets[4],
             True,

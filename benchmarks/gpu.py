@@ -15,10 +15,12 @@ import torch
 from training import operations  # benchmarks/training.py, beside this file
 
 from rrm_core.dynamics import exponents as ftle
+from rrm_core.dynamics.rollout import SEGMENTS, unroll
 from rrm_core.models import recursive as models
-from rrm_core.runs import measure
+from rrm_core.runs import folder, measure
 from rrm_core.sudoku import sets as puzzles
-from rrm_core.training import trainer as train
+from rrm_core.training import recipes
+from rrm_core.training.trainer import Trainer
 
 PUZZLES = "9x9-hard-test"
 
@@ -125,8 +127,8 @@ def training(card, presets, batch, peak):
         flops = None
         for compiled in (False, True):
             with tempfile.TemporaryDirectory() as folder:
-                trainer = train.Trainer(
-                    *train.preset(preset, batch=batch, compile=compiled), folder, str(card.device)
+                trainer = Trainer(
+                    *recipes.preset(preset, batch=batch, compile=compiled), folder, str(card.device)
                 )
                 start = time.perf_counter()
                 for _ in range(3):
@@ -149,7 +151,7 @@ def training(card, presets, batch, peak):
 def case(card, preset, n, dtype):
     """(model, x, state after a segment, frame after an update): what QR meets on the way."""
     torch.manual_seed(0)
-    model = models.RecursiveModel(train.preset(preset)[0]).to(card.device, dtype).eval()
+    model = models.RecursiveModel(recipes.preset(preset)[0]).to(card.device, dtype).eval()
     boards, _ = puzzles.boards(puzzles.table(PUZZLES).head(n))
     x = model.embed(models.tokens(boards).to(card.device))
     state = model.segment(tuple(z.contiguous() for z in model.initial_state(n)), x)
@@ -164,7 +166,7 @@ def qr(card, preset):
         "\n| QR of float32 frames (32, N, 8) | ms | largest difference of log R from float64 | of Q'Q from the identity |\n|---|---|---|---|"
     )
     model, x, state, frame = case(card, preset, 4 if card.small else 32, torch.float32)
-    _, pushed = model.tangents("L", state, frame, x)
+    _, pushed = model.push("L", x, state, frame)
     k, batch = pushed[0].shape[:2]
     joint = torch.cat([part.reshape(k, batch, -1) for part in pushed], -1).transpose(0, 1).mT
     _, exact = ftle.householder(joint.double())
@@ -195,26 +197,22 @@ def exponents(card, presets, peak32):
             (Card("cpu"), torch.float32),
         ):
             model, x, state, frame = case(where, preset, 2, dtype)
-            schedule = model.schedule
             grown[where.device.type, dtype] = ftle.grow(
-                model.updates(x),
-                state,
-                frame,
-                lambda i, z, f, m=model, x=x, s=schedule: m.tangents(s[i], z, f, x),
+                model.updates(x), state, frame, model.pushes(x)
             )[2].cpu()
         here = grown[card.device.type, torch.float32]
         off = [
             (here - grown[key]).abs().max() / grown[key].abs().mean()
             for key in ((card.device.type, torch.float64), ("cpu", torch.float32))
         ]
-        model = models.RecursiveModel(train.preset(preset)[0]).to(card.device).eval()
+        model = models.RecursiveModel(recipes.preset(preset)[0]).to(card.device).eval()
         boards, _ = puzzles.boards(puzzles.table(PUZZLES).head(measure.CHUNK))
-        n, segments = (2, 1) if card.small else (measure.CHUNK, measure.SEGMENTS)
+        n, segments = (2, 1) if card.small else (measure.CHUNK, SEGMENTS)
         ids = models.tokens(boards[:n]).to(card.device)
-        flops = operations(lambda m=model, i=ids: measure.unroll(m, i, segments=1, k=8)) * segments
+        flops = operations(lambda m=model, i=ids: unroll(m, i, segments=1, k=8)) * segments
         took = {
             k: card.seconds(
-                lambda m=model, i=ids, k=k: measure.unroll(m, i, segments=segments, k=k), 1
+                lambda m=model, i=ids, k=k: unroll(m, i, segments=segments, k=k), 1
             )
             for k in (8, 1)
         }
@@ -236,7 +234,7 @@ def main():
     card = Card(options.device)
     peak, peak32, bandwidth = card.peaks()
     print(
-        f"{measure.named_device(options.device)}, torch {torch.__version__}: bf16 {peak / 1e12:.0f} TFLOP/s, float32 {peak32 / 1e12:.0f} TFLOP/s, copy {bandwidth / 1e9:.0f} GB/s"
+        f"{folder.named_device(options.device)}, torch {torch.__version__}: bf16 {peak / 1e12:.0f} TFLOP/s, float32 {peak32 / 1e12:.0f} TFLOP/s, copy {bandwidth / 1e9:.0f} GB/s"
     )
     if "products" in options.only:
         products(card, options.batch, peak, bandwidth)

@@ -1,4 +1,4 @@
-"""How measuring grows: time and memory of ``measure.run`` on the smoke model for n = 256 ... 8192 puzzles.
+"""How measuring grows: time and memory of ``folder.make`` on the smoke model for n = 256 ... 8192 puzzles.
 
     python benchmarks/growth.py [--largest 8192] [--rounds 3] [--k 1]
 
@@ -24,10 +24,10 @@ import torch
 
 from rrm_core.models import recursive as models
 from rrm_core.models import weights
-from rrm_core.runs import measure
+from rrm_core.runs import folder as runs
 from rrm_core.store import paths
 from rrm_core.sudoku import sets as puzzles
-from rrm_core.training import trainer as train
+from rrm_core.training import recipes
 
 
 def measured(model, out, n, k):
@@ -35,7 +35,7 @@ def measured(model, out, n, k):
     start, pid = time.perf_counter(), os.fork()
     if pid == 0:
         sys.stderr = open(os.devnull, "w")
-        measure.run(model, out, "many", n, k)
+        runs.make(model, out, runs.Settings("many", n, k))
         os._exit(0)
     _, status, usage = os.wait4(pid, 0)
     assert status == 0, f"measuring {n} puzzles failed"
@@ -64,7 +64,7 @@ def main():
         os.environ["RRM_DATA"] = str(data)
         assert paths.data_dir() == data
         torch.manual_seed(0)
-        weights.save_model(models.RecursiveModel(train.preset("smoke")[0]), model)
+        weights.save_model(models.RecursiveModel(recipes.preset("smoke")[0]), model)
         measured(model, data / "runs" / "warm", 32, options.k)
         found = {}
         for i in range(options.rounds):

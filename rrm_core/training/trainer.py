@@ -185,7 +185,7 @@ class Trainer:
         self.step += 1
 
     def halt(self, q: Tensor) -> None:
-        """Mark the puzzles that stop: by the rule, unless exploration holds them, or at 16.
+        """Mark the puzzles that stop: by the rule unless exploration holds them, or at 16.
 
         The clean branch decides for all.
         """
