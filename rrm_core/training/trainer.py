@@ -199,7 +199,7 @@ class Trainer:
     # --- the log ---
 
     def note(self, loss: float, right: Tensor, solved: Tensor) -> None:
-        """Add a step to what the next row of the log sums up; accuracies of the rows that finish."""
+        """Add a step to what the next row of the log sums up; accuracies of rows that finish."""
         step = {
             "steps": 1,
             "loss": loss,
