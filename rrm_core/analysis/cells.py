@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from rrm_core.runs.tables import LATE, SEGMENTS, Run, columns, exponents, late, log_drift
+from rrm_core.runs.tables import SEGMENTS, Run, columns, late
 
 BINS = 256  # of the histogram that Otsu's threshold is found on
 BARS = 60  # of the histogram that is drawn
@@ -191,19 +191,6 @@ def bins(values: np.ndarray, correct: np.ndarray) -> pd.DataFrame:
     return pd.concat(parts).query("n > 0").reset_index(drop=True)
 
 
-def table(df: pd.DataFrame, threshold: float) -> pd.DataFrame:
-    """One row a cell: n, share, and the medians of the paper's cell table; NaN in an empty cell."""
-    logs, found = drift(df), assign(late_drift(df), df.correct, threshold)
-    last = [f"lambda_{exponents(df)}", "token_acc", "halted_at", f"q_halt_{SEGMENTS}", "givens"]
-    frame = df[list(dict.fromkeys(["lambda_1", *last]))]
-    frame = frame.assign(drift_slope=late(logs) - late(logs[:, :-LATE]), cell=found)
-    n = pd.Series(count(found))
-    out = frame.groupby("cell").median().reindex(CELLS)
-    return pd.concat([n.rename("n"), (n / len(df)).rename("share"), out], axis=1).reset_index(
-        names="cell"
-    )
-
-
 def settled_failures(df: pd.DataFrame, threshold: float) -> pd.DataFrame:
     """The failures in the band (cell B), calmest first, with ``selector_blind``: would halt.
 
@@ -230,10 +217,12 @@ def sweep(values: np.ndarray, correct: np.ndarray) -> pd.DataFrame:
     return n.assign(settled_failures=n.B / np.maximum(n.B + n.D, 1))
 
 
-def quantile_bands(values: np.ndarray, cells: np.ndarray) -> pd.DataFrame:
-    """One row a cell (A, D) and segment: low (10 %), median and high (90 %) of `values` (B, T)."""
+def quantile_bands(
+    values: np.ndarray, cells: np.ndarray, wanted: tuple[str, ...] = ("A", "D")
+) -> pd.DataFrame:
+    """One row a cell and segment: low (10 %), median and high (90 %) of `values` (B, T)."""
     names, parts = ["low", "median", "high"], []
-    for cell in ("A", "D"):
+    for cell in wanted:
         inside = values[np.asarray(cells) == cell]
         if len(inside):
             found = pd.DataFrame(np.quantile(inside, [0.1, 0.5, 0.9], axis=0).T, columns=names)
@@ -243,20 +232,8 @@ def quantile_bands(values: np.ndarray, cells: np.ndarray) -> pd.DataFrame:
     )
 
 
-def profiles(df: pd.DataFrame, cells: np.ndarray) -> pd.DataFrame:
-    """:func:`quantile_bands` of log10 drift of z_H."""
-    return quantile_bands(log_drift(drift(df)), cells)
-
-
 def typical(values: np.ndarray, cells: np.ndarray) -> dict[str, int | None]:
     """{cell: position of the puzzle of (lower) median `values` in it}; None where it is empty."""
     order = np.argsort(values, kind="stable")
     inside = {cell: order[np.asarray(cells)[order] == cell] for cell in CELLS}
     return {cell: int(at[(len(at) - 1) // 2]) if len(at) else None for cell, at in inside.items()}
-
-
-def lines(df: pd.DataFrame, idx: list[int]) -> pd.DataFrame:
-    """One row a puzzle of `idx` and segment: idx, segment, drift of z_H (log10)."""
-    chosen = df[df.idx.isin(idx)]
-    wide = pd.DataFrame(log_drift(drift(chosen)), chosen.idx, TIME).rename_axis(columns="segment")
-    return wide.stack().rename("drift").reset_index()

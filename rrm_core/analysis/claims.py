@@ -50,7 +50,9 @@ def rows() -> tuple[dict, ...]:
     """The rows of ``claims.yml``, each checked."""
     found = yaml.safe_load((paths.data_dir() / "published" / "claims.yml").read_text())
     for row in found:
-        wrong = (set(row) - FIELDS) | (NEEDED | RULES.get(row.get("rule"), {"rule"})) - set(row)
+        wrong = (set(row) - FIELDS) | (
+            NEEDED | RULES.get(row.get("rule"), {f"rule {row.get('rule')}"})
+        ) - set(row)
         if (
             wrong
             or row["measure"] not in MEASURES

@@ -44,10 +44,10 @@ def evolution(table: pd.DataFrame, updates: int, by: tuple[str, ...] = ("step",)
     return pd.DataFrame(rows)
 
 
-def training_change(run: Run, of: str = "D", banded: bool = True) -> Estimate:
+def training_change(run: Run, of: str = "D") -> Estimate:
     """Change of the median growth of cells between the first and last checkpoint that can carry it.
 
-    A checkpoint can where it has at least 20 puzzles in each of A and D and, if `banded`, a band.
+    A checkpoint can where it has a band and at least 20 puzzles in each of A and D.
     `of` is one of :data:`CHANGES`, and resamples are of puzzles, the same at both ends: "D - A" is
     the gap between the cells; "D + A" is above zero where D rises by more than A falls, so where
     the failures do more for the gap than the successes.
@@ -58,12 +58,11 @@ def training_change(run: Run, of: str = "D", banded: bool = True) -> Estimate:
     able = []
     for _, part in table.groupby("step"):
         part, band = with_cells(part)
-        if (band.exists or not banded) and min((part.cell == c).sum() for c in "AD") >= SMALLEST:
+        if band.exists and min((part.cell == c).sum() for c in "AD") >= SMALLEST:
             able.append(part.set_index("idx"))
     if len(able) < 2:
-        kind = f"{'a band and ' if banded else ''}{SMALLEST} puzzles in A and in D"
-        plural = "" if len(able) == 1 else "s"
-        reason = f"{len(able)} checkpoint{plural} with {kind}; two are needed"
+        kind = f"with a band and {SMALLEST} puzzles in A and in D"
+        reason = f"{len(able)} of the two checkpoints needed {kind}"
         return unmeasured(0, "bootstrap", reason)
     first, last = able[0], able[-1].loc[able[0].index]
     unit = stats.units(run.table, first.index)

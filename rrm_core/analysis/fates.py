@@ -132,7 +132,7 @@ def predict(run: Run) -> pd.DataFrame:
 CLASSES = {
     "solved by segment 4": "success",
     "solved later": "success",
-    "never entered the strict band": "failure",
+    "never entered the band": "failure",
     "entering the band at the end": "failure",
     "entered the band and left it (lingering)": "failure",
     "in the band at the end": "failure",

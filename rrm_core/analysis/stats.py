@@ -4,7 +4,7 @@ Puzzles that share a solution grid are not independent, so every function takes 
 of each puzzle's grid (:func:`units`), and where grids repeat its interval is one over grids. An
 estimate that cannot be made is NaN with a reason, never 0. Sources: Mann & Whitney 1947; DeLong et
 al. 1988 in the fast form of Sun & Xu 2014, for clusters Obuchowski 1997; Clopper & Pearson 1934,
-for clusters Korn & Graubard 1998; percentile bootstraps of 10,000 resamples, seed 0.
+for clusters Korn & Graubard 1998, Woodruff 1952; percentile bootstraps of 10,000 resamples, seed 0.
 """
 
 from __future__ import annotations
@@ -252,20 +252,24 @@ def drawn_medians(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def median(values: np.ndarray, unit: np.ndarray | None = None) -> Estimate:
-    """The median with a percentile bootstrap over puzzles, or over units where these repeat."""
+    """The median with a percentile bootstrap over puzzles.
+
+    Where units repeat, the interval runs between the quantiles that bound the :func:`share` of
+    puzzles up to the median, an interval over units (Woodruff 1952).
+    """
     values, n = np.asarray(values, dtype="float64"), len(values)
     if n < 2:
         return unmeasured(n, "bootstrap", f"{n} puzzles; a median interval needs at least 2")
+    middle = float(np.median(values))
     if repeated(unit):
-        found = drawn_medians(values, draws(unit))
-    else:
-        values, rng, chunk = np.sort(values), np.random.default_rng(0), max(1, 4_000_000 // n)
-        sizes = [min(chunk, RESAMPLES - i) for i in range(0, RESAMPLES, chunk)]
-        samples = [np.median(values[rng.integers(n, size=(k, n))], axis=1) for k in sizes]
-        found = np.concatenate(samples)
-    low, high = np.percentile(found, TAILS)
-    method = counted(f"bootstrap, {RESAMPLES} resamples", n, unit)
-    return Estimate(float(np.median(values)), float(low), float(high), n, method)
+        below = share(values <= middle, unit)
+        low, high = np.quantile(values, [below.low, below.high])
+        return Estimate(middle, float(low), float(high), n, counted("Woodruff", n, unit))
+    values, rng, chunk = np.sort(values), np.random.default_rng(0), max(1, 4_000_000 // n)
+    sizes = [min(chunk, RESAMPLES - i) for i in range(0, RESAMPLES, chunk)]
+    samples = [np.median(values[rng.integers(n, size=(k, n))], axis=1) for k in sizes]
+    low, high = np.percentile(np.concatenate(samples), TAILS)
+    return Estimate(middle, float(low), float(high), n, f"bootstrap, {RESAMPLES} resamples")
 
 
 def mean(

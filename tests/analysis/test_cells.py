@@ -108,19 +108,6 @@ def test_late_drift_is_clipped_at_the_floor():
     assert cells.late_drift(df)[0] == -12
 
 
-def test_table_of_cells(run):
-    values = cells.late_drift(run.table)
-    threshold = float(np.median(values))
-    table = cells.table(run.table, threshold)
-    assert (
-        list(table.cell) == ["A", "B", "C", "D"]
-        and table.n.sum() == len(run.table)
-        and table.share.sum() == pytest.approx(1)
-    )
-    in_d = run.table[cells.assign(values, run.table.correct, threshold) == "D"]
-    assert table.set_index("cell").lambda_1["D"] == pytest.approx(in_d.lambda_1.median())
-
-
 def test_settled_failures_or_the_nearest(run):
     values = cells.late_drift(run.table)
     inside = cells.settled_failures(run.table, float(np.max(values)) + 1)
@@ -143,18 +130,18 @@ def test_sweep_rises_from_nothing_to_everything(run):
     )
 
 
-def test_profiles_are_quantiles(run):
-    table = cells.profiles(run.table, np.where(run.table.correct, "A", "D"))
+def test_quantile_bands_are_quantiles(run):
+    logs = np.log10(cells.drift(run.table))
+    table = cells.quantile_bands(logs, np.where(run.table.correct, "A", "D"))
     row = table[(table.cell == "D") & (table.segment == 16)].iloc[0]
-    logs = np.log10(run.table.drift_h_16[~run.table.correct].astype("float64"))
-    assert row["median"] == pytest.approx(np.median(logs)) and row.low == pytest.approx(
-        np.quantile(logs, 0.1)
-    )
-    assert len(cells.profiles(run.table, np.full(len(run.table), "C"))) == 0
+    last = np.log10(run.table.drift_h_16[~run.table.correct].astype("float64"))
+    expected = np.quantile(last, [0.1, 0.5, 0.9])
+    assert [row.low, row["median"], row.high] == pytest.approx(expected)
+    assert len(cells.quantile_bands(logs, np.full(len(logs), "C"))) == 0
 
 
 def test_a_strict_threshold_does_not_cut_round_off(runs):
-    """Half of the puzzles rest within rounding of one value: a percentile among them means nothing."""
+    """Half of the puzzles rest within rounding of one value: percentiles of it mean nothing."""
     rng = np.random.default_rng(0)
     moving = rng.normal(0, 0.3, 400)
     spike = cells.band(np.r_[rng.normal(-4.1, 0.002, 400), moving])

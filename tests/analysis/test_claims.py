@@ -85,7 +85,7 @@ def test_a_broken_row_is_named(broken, data_copy, monkeypatch):
     row |= {"side": "above", "null": 0.5, "published": {}} | broken
     row = {key: value for key, value in row.items() if value is not None}
     (data_copy / "published" / "claims.yml").write_text(json.dumps([row]))
-    with pytest.raises(claims.ClaimError, match="claims.yml, row"):
+    with pytest.raises(claims.ClaimError, match="wrong or missing"):
         claims.rows.__wrapped__()
 
 

@@ -17,7 +17,7 @@ def frame(late, growth, correct):
     )
 
 
-def disguised(n=3000, seed=0):
+def disguised(n=1500, seed=0):
     """Late drift alone decides the outcome; the exponent is late drift and a little noise."""
     rng = np.random.default_rng(seed)
     late = np.sort(rng.uniform(0, 1, n))
@@ -34,7 +34,7 @@ def test_the_caliper_removes_what_late_drift_explains():
 
 
 def test_the_caliper_keeps_what_is_more_than_late_drift():
-    rng, n = np.random.default_rng(0), 2000
+    rng, n = np.random.default_rng(0), 1200
     growth = rng.normal(size=n)
     df = frame(rng.uniform(size=n), growth, rng.logistic(size=n) < -growth)
     found = controls.matched_auc(df, -1.0)
@@ -87,12 +87,12 @@ def test_bins_of_difficulty_keep_equal_values_together():
     df["givens"] = 20
     assert "one bin of givens holds 100%" in controls.binned_auc(df, "givens")[1].reason
     df["givens"] = np.where(np.arange(len(df)) < 0.7 * len(df), 0, 3)
-    assert list(controls.binned_auc(df, "givens")[0].n) == [2100, 900]
+    assert list(controls.binned_auc(df, "givens")[0].n) == [1050, 450]
 
 
 def test_the_change_within_givens_is_paired():
-    """Bins that know nothing change nothing, and the interval knows that the puzzles are the same."""
-    rng, n = np.random.default_rng(0), 2000
+    """Bins that know nothing change nothing; the interval knows that puzzles are the same."""
+    rng, n = np.random.default_rng(0), 1200
     growth = rng.normal(size=n)
     df = frame(rng.uniform(size=n), growth, rng.logistic(size=n) < -growth)
     df["givens"] = rng.integers(20, 28, n)

@@ -1,4 +1,4 @@
-"""What becomes of failures: against figures recomputed with pandas alone, and tables made by hand."""
+"""What becomes of failures: against figures recomputed with pandas alone."""
 
 import numpy as np
 import pandas as pd
@@ -6,6 +6,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from rrm_core.analysis import cells, fates
+from rrm_core.runs.tables import Run
 from rrm_core.store import paths
 
 SEGMENTS = (16, 32, 48, 64, 96, 128, 192, 256)
@@ -90,3 +91,58 @@ def test_a_study_of_other_puzzles_is_no_study(runs, tmp_path, monkeypatch):
     assert fates.study(runs["hrm-9x9-brief"], "long") is None
     assert fates.fate_at(runs["hrm-9x9-brief"], "solved later").reason.startswith("missing table")
     assert np.isnan(fates.predict(runs["hrm-9x9-brief"]).auc[0].value)
+
+
+def test_classes_cover_every_puzzle_once(runs):
+    for run in runs.values():
+        rows = fates.classes(run)
+        assert rows.n.sum() == len(run.table)
+        assert rows.groupby("outcome").n.sum()["failure"] == (~run.table.correct).sum()
+        late, cut = cells.late_drift(run.table), cells.band_of(run).cut
+        inside = rows.set_index("class").n["in the band at the end"]
+        assert inside == cells.count(cells.assign(late, run.table.correct, cut))["B"]
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ([1.0] * 14 + [1e-9] * 2, "entering the band at the end"),
+        ([1.0] * 5 + [1e-9] + [1.0] * 10, "entered the band and left it (lingering)"),
+        ([1.0] * 16, "never entered the band"),
+        ([1.0] * 8 + [1e-9] * 8, "in the band at the end"),
+    ],
+)
+def test_lingering_means_in_and_out_again(runs, path, expected):
+    drifts = np.tile(np.where(np.arange(60)[:, None] < 30, 1.0, 1e-8), (1, 16))
+    drifts[0] = path  # the other 59 give the run its threshold
+    columns = {f"drift_h_{t:02d}": drifts[:, t - 1] for t in range(1, 17)}
+    wrong = {f"correct_{t:02d}": False for t in range(1, 17)}
+    table = runs["trm-6x6"].table.head(60).assign(correct=False, **wrong, **columns)
+    rows = fates.classes(Run("x", runs["trm-6x6"].meta, table)).set_index("class").n
+    others = {"never entered the band": 29, "in the band at the end": 30}
+    assert rows[expected] == others.get(expected, 0) + 1
+
+
+def test_without_a_threshold_no_failure_is_said_to_move(runs, monkeypatch):
+    run = runs["trm-6x6"]
+    before = fates.fate_at(run, "solved later")
+    monkeypatch.setattr(cells, "band_of", lambda *_: cells.band(np.zeros(8)))
+    for fate in ("still moving", "settled in a wrong place"):
+        assert fates.fate_at(run, fate).reason == "no threshold on late drift"
+    assert fates.fate_at(run, "solved later") == before
+
+
+def test_probes_count_by_hand():
+    table = pd.DataFrame(
+        {
+            "probe": ["one blank"] * 4,
+            "correct": [True, True, False, False],
+            "solved_at": [1, 5, 3, 0],
+            "stayed": [True, False, False, False],
+            "late": [-5.0, -5.0, -5.0, 1.0],
+        }
+    )
+    row = fates.probes(table, -4.0).iloc[0]
+    assert (row["right at 16"].value, row["ever right"].value) == (0.5, 0.75)
+    assert row["stays right, once right"].value == pytest.approx(1 / 3)
+    assert (row["wrong at 16"], row["of these settled"]) == (2, 1)

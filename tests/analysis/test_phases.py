@@ -1,4 +1,4 @@
-"""Two phases, against figures found by an independent referee and recomputed here with pandas alone."""
+"""Two phases, against an independent referee's figures, recomputed here with pandas alone."""
 
 import numpy as np
 import pandas as pd

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest, bootstrap, norm
 from sklearn.metrics import roc_auc_score
 
-from rrm_core.analysis import early, halting, spectrum, stats
+from rrm_core.analysis import early, halting, stats
 
 
 def drawn_auc(score, correct, unit, resamples=2000):
-    """The 2.5 and 97.5 percentiles of scikit-learn's AUC of whole units, drawn one sample after another."""
+    """The 2.5 and 97.5 percentiles of scikit-learn's AUC of samples of whole units."""
     rng, groups = np.random.default_rng(1), pd.Series(range(len(score))).groupby(unit).apply(list)
     samples = (np.concatenate(rng.choice(groups, len(groups)).tolist()) for _ in range(resamples))
     return np.percentile([roc_auc_score(correct[s], score[s]) for s in samples], [2.5, 97.5])
@@ -80,7 +80,7 @@ def test_copies_of_puzzles_do_not_narrow_an_interval():
 
 
 def test_a_share_over_grids_covers_what_it_should():
-    """Puzzles of one grid fail together: Clopper-Pearson covers far too little, the design effect mends it."""
+    """Puzzles of a grid fail together: Clopper-Pearson covers too little, Korn-Graubard enough."""
     rng, truth, unit = np.random.default_rng(0), 0.1, np.repeat(np.arange(100), 5)
     drawn = [np.repeat(rng.uniform(size=100) < truth, 5) for _ in range(300)]
     over, alone = ([stats.share(hits, u) for hits in drawn] for u in (unit, None))
@@ -129,13 +129,6 @@ def test_unmeasured_says_why():
     assert str(e) == "cannot be measured: one class only (3 correct, 0 wrong)"
     with pytest.raises(ValueError, match="1 scores are NaN"):
         stats.auc(np.array([1.0, np.nan]), np.array([True, False]))
-
-
-def test_spectrum_is_that_of_each_exponent(run):
-    table = spectrum.spectrum(run.table)
-    assert list(table.i) == list(range(1, 9))
-    assert table.auc[2] == pytest.approx(roc_auc_score(run.table.correct, -run.table.lambda_3))
-    assert (table.gap == table.median_correct - table.median_wrong).all()
 
 
 def test_early_window_reads_only_the_first_segments(run):
