@@ -14,6 +14,7 @@ import pandas as pd
 from rrm_core.sudoku.kernels import minimise, search, shuffle
 
 BOXES = {4: (2, 2), 6: (2, 3), 9: (3, 3)}  # side: (rows, columns) of a box
+FREE = (-1, 0)  # no cell is barred; said because numba calls slowly with defaults
 COLUMNS = ("puzzle", "solution", "givens", "backtracks", "naked_backtracks")
 
 
@@ -118,8 +119,8 @@ def solve_many(boards: np.ndarray) -> dict[str, np.ndarray]:
     """
     boards = np.ascontiguousarray(np.atleast_2d(boards), dtype=np.uint8)
     rules, state = geometry(side_of(boards)), np.zeros(1, np.uint64)
-    found = [search(board, *rules, True, 2, state, False) for board in boards]
-    naked = [search(board, *rules, False, 1, state, False)[1] for board in boards]
+    found = [search(board, *rules, True, 2, state, False, *FREE) for board in boards]
+    naked = [search(board, *rules, False, 1, state, False, *FREE)[1] for board in boards]
     number, wrong, solutions = map(np.array, zip(*found, strict=True))
     return {
         "solution": solutions,
@@ -143,7 +144,8 @@ def solve(board: np.ndarray) -> dict:
 def count_solutions(board: np.ndarray, limit: int = 2) -> int:
     """Number of solutions of `board` (cells,), up to `limit`; none where it breaks the rules."""
     board = np.ascontiguousarray(board, dtype=np.uint8)
-    return search(board, *geometry(side_of(board)), True, limit, np.zeros(1, np.uint64), False)[0]
+    rules, state = geometry(side_of(board)), np.zeros(1, np.uint64)
+    return search(board, *rules, True, limit, state, False, *FREE)[0]
 
 
 def described(puzzles: np.ndarray, solutions: np.ndarray) -> pd.DataFrame:
@@ -171,7 +173,7 @@ def generate(side: int, n: int, seed: int | list[int]) -> tuple[np.ndarray, np.n
     solutions = puzzles.copy()
     for puzzle, solution, start in zip(puzzles, solutions, seeds, strict=True):
         state, order = np.full(1, start), np.arange(side * side)
-        solution[:] = search(puzzle, *rules, True, 1, state, True)[2]
+        solution[:] = search(puzzle, *rules, True, 1, state, True, *FREE)[2]
         puzzle[:] = solution
         shuffle(order, state)
         minimise(puzzle, order, *rules, state)

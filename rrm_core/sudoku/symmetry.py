@@ -73,26 +73,25 @@ def column_orders(side: int) -> np.ndarray:
 @njit(cache=True)
 def smallest_images(grids, columns, height):
     """(B, n, n): the smallest image of grids (B, transpositions, n, n), row after row."""
-    best = np.full((len(grids), *grids.shape[2:]), 255, np.uint8)
+    side = grids.shape[-1]
+    best = np.full((len(grids), side, side), 255, np.uint8)
+    used, tried = np.zeros(side, np.bool_), np.zeros(side, np.int64)
+    labels = np.zeros((side + 1, side + 1), np.uint8)
     for b in range(len(grids)):
         for grid in grids[b]:
             for order in columns:
-                lower(best[b], grid, order, height)
+                lower(best[b], grid, order, height, used, tried, labels)
     return best
 
 
 @njit(cache=True)
-def lower(best, grid, order, height):
+def lower(best, grid, order, height, used, tried, labels):
     """Lower `best` to the smallest image of `grid` whose columns stand in `order`, if smaller.
 
     A search over the order of rows; a branch ends where its next row is larger than the best one.
+    By depth, `tried` counts the rows looked at, `labels` the digits labelled, then has each label.
     """
-    side = len(grid)
-    used, tried = np.zeros(side, np.bool_), np.zeros(side, np.int64)
-    labels = np.zeros(
-        (side + 1, side + 1), np.uint8
-    )  # before each row: how many, then each digit's
-    r = 0
+    side, r, tried[0] = len(grid), 0, 0
     while r >= 0:
         row = tried[r]
         if row == side:
