@@ -1,6 +1,6 @@
 """The sweep on the smoke model: nothing runs twice, a parameter re-runs what depends on it.
 
-Needs Snakemake 9 (extra ``sweep``), or RRM_SNAKEMAKE naming its executable in an environment of its own; otherwise skipped.
+Needs Snakemake 9 (extra ``sweep``), or RRM_SNAKEMAKE naming its executable; otherwise skipped.
 Minutes, not seconds: a training, five jobs of measuring, three chapters.
 """
 

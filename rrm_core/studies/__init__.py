@@ -131,8 +131,8 @@ def run(name: str, run_name: str, command: str = "", device: str = "cpu") -> lis
     parts, out = home / "parts" / name, home / "studies"
     model, started = folder.load(home, "float32", device), time.monotonic()
     key = {"weights": tables.weights_digest(loaded.meta), "settings": module.SETTINGS}
-    begin(parts, key)
     units = module.units(Subject(home, loaded.meta, loaded.table, model, parts))
+    begin(parts, key)
     for unit, work in tqdm(units.items(), desc=name, unit="unit"):
         if not (parts / f"{unit}.parquet").exists():
             tables.write(work(), parts / f"{unit}.parquet")
