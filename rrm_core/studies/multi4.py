@@ -17,8 +17,8 @@ from rrm_core.models.weights import load_model
 from rrm_core.studies import StudyError, Subject, Units
 from rrm_core.studies.evolution import measured
 from rrm_core.training import recipes, saving
-from rrm_core.training.trainer import Trainer
 from rrm_core.training.saving import checkpoints
+from rrm_core.training.trainer import Trainer
 
 STEPS, EVERY, SIGMA, BRANCHES, PUZZLES = 240, 80, 1e-3, 4, 256
 SETTINGS = {"steps": STEPS, "every": EVERY, "sigma": SIGMA}
