@@ -114,32 +114,36 @@ def means(table: pd.DataFrame, model: str) -> alt.Chart:
 
 
 def dots(
-    table: pd.DataFrame, title: str, x_title: str, paper: dict[str, float], null: float | None
-) -> alt.Chart:
+    table: pd.DataFrame,
+    title: str,
+    x_title: str,
+    paper: dict[str, float],
+    null: float | None = None,
+    labels: bool = True,
+) -> alt.LayerChart:
     """One claim over every run: a dot with its interval a row, small dots for other seeds.
 
     `table`: row, run, model, seed (whether it repeats the recipe of its row), value, low, high, n.
     Lines in a model's colour: what the `paper` prints of it. Dashed: `null`, no effect.
     """
-    y = alt.Y("row:N", **PLACES | {"scale": alt.Scale(domain=list(dict.fromkeys(table.row)))})
-    color = alt.Color("model:N", title="model", scale=MODEL, legend=BOTTOM)
+    rows = alt.Scale(domain=list(dict.fromkeys(table.row)))
+    y = alt.Y("row:N", title=None, scale=rows, axis=alt.Axis(labels=labels, labelLimit=200))
+    color = alt.Color("model:N", title=None, scale=MODEL, legend=BOTTOM)
     x = alt.X("value:Q", title=x_title, scale=alt.Scale(zero=False))
-    shown = alt.Chart(table.dropna(subset=["value"]))
-    base = shown.encode(y=y, color=color, tooltip=["run", "n", *rounded("value", "low", "high")])
-    first, again = (base.transform_filter(f"datum.seed == {s}") for s in ("false", "true"))
-    rules = [level(value, "x", color=MODELS[m], strokeDash=[1, 0]) for m, value in paper.items()]
-    rules += [] if null is None else [level(null, "x")]
-    chart = alt.layer(
-        *rules,
-        first.mark_rule(size=2).encode(x=alt.X("low:Q", title=x_title), x2="high:Q"),
-        again.mark_point(filled=True, size=18).encode(x=x),
-        first.mark_point(filled=True, size=70).encode(
-            x=x, shape=alt.Shape("model:N", title="model")
-        ),
-    )
+    tips = ["run", "n", *rounded("value", "low", "high")]
+    layers = [level(value, "x", color=MODELS[m], strokeDash=[1, 0]) for m, value in paper.items()]
+    layers += [] if null is None else [level(null, "x")]
+    for seed, part in table.dropna(subset=["value"]).groupby("seed"):
+        base = alt.Chart(part).encode(y=y, color=color, tooltip=tips)
+        layers.append(base.mark_point(filled=True, size=18 if seed else 70).encode(x=x))
+        if not seed:
+            layers.append(
+                base.mark_rule(size=2).encode(x=alt.X("low:Q", title=x_title), x2="high:Q")
+            )
     said = "Dots: runs, with 95 % intervals. Small: the same recipe from another seed. "
     said += "Lines in colour: the paper. Dashed: no effect."
-    return titled(chart.properties(width=WIDTH, height=200), title, "measured here", said)
+    chart = alt.layer(*layers).properties(width=215, height=190)
+    return titled(chart, title, "measured here", said)
 
 
 def motions(table: pd.DataFrame, title: str) -> alt.Chart:
