@@ -11,7 +11,6 @@ from rrm_companion.charts import (
     NO_DATA,
     WIDTH,
     WRONG,
-    as_csv,
     level,
     printed,
     rounded,
@@ -169,7 +168,7 @@ def settling(table: pd.DataFrame, title: str) -> alt.Chart:
     """
     x = alt.X("growth:Q", title="median growth of the failures, nats a segment")
     y = alt.Y("settled:Q", title="settled in a wrong place", axis=SHARE)
-    base = alt.Chart(as_csv(table)).encode(
+    base = alt.Chart(table).encode(
         x=x.scale(zero=False), color=alt.Color("model:N", title="model", scale=MODEL, legend=BOTTOM)
     )
     line = base.mark_line(strokeWidth=1.2, opacity=0.5).encode(y=y, detail="run:N", order="step:Q")
