@@ -178,11 +178,6 @@ def evaluations(name: str) -> pd.DataFrame:
     return log.reindex(columns=wanted).dropna(subset=["eval_exact"])
 
 
-def nearest(evaluated: pd.DataFrame, step: int) -> pd.Series:
-    """The row of :func:`evaluations` at the step nearest to `step`."""
-    return evaluated.iloc[(evaluated.step - step).abs().argmin()]
-
-
 def read_trajectories(name: str) -> pd.DataFrame:
     """idx and the decoded boards answer_01..answer_16 of run `name`, as texts."""
     path = paths.run_dir(name) / "trajectories.parquet"
@@ -225,23 +220,13 @@ def halting_margin(df: pd.DataFrame) -> np.ndarray:
     return halt - df[columns("q_continue")].to_numpy("float64") if "q_continue_01" in df else halt
 
 
-def growth_between(df: pd.DataFrame, first: int, last: int) -> np.ndarray:
-    """(B,) the largest growth of a tangent over segments `first`..`last`, in nats, float64."""
-    tangents = range(1, exponents(df) + 1)
-    steps = [columns(f"growth_{i}", last)[first - 1 :] for i in tangents]
-    return np.max([df[names].to_numpy("float64").sum(1) for names in steps], axis=0)
-
-
-def growth_after(df: pd.DataFrame, h: int) -> np.ndarray:
-    """(B,) the largest growth of a tangent over segments h + 1..16, in nats per segment."""
-    return growth_between(df, h + 1, SEGMENTS) / (SEGMENTS - h)
-
-
 def lambda_at(df: pd.DataFrame, h: int, updates_per_segment: int) -> np.ndarray:
-    """(B,) the largest growth of a tangent over segments 1..h, in nats per update."""
+    """(B,) the largest growth of a tangent over segments 1..h, in nats per update, float64."""
     if not 1 <= h <= SEGMENTS:
         raise TableError(f"horizon h={h}: expected 1..{SEGMENTS}")
-    return growth_between(df, 1, h) / (h * updates_per_segment)
+    tangents = [columns(f"growth_{i}", h) for i in range(1, exponents(df) + 1)]
+    sums = [df[names].to_numpy("float64").sum(1) for names in tangents]
+    return np.max(sums, axis=0) / (h * updates_per_segment)
 
 
 def signals_at(df: pd.DataFrame, h: int, updates_per_segment: int) -> dict[str, np.ndarray]:
