@@ -104,11 +104,7 @@ def description(doctree: nodes.document, longest: int = 200) -> str:
     first = next(
         (p for p in doctree.findall(nodes.paragraph) if isinstance(p.parent, nodes.section)), None
     )
-    text = (
-        re.sub(r"\s+", " ", first.astext())
-        if first is not None
-        else ""
-    )
+    text = re.sub(r"\s+", " ", first.astext()) if first is not None else ""
     return (
         text if len(text) <= longest else text[: longest - 1].rsplit(" ", 1)[0].rstrip(",;:") + "…"
     )

@@ -1,4 +1,4 @@
-"""The built book in Chromium with the network cut: complete pages, and an explorer that counts as Python counts."""
+"""The built book in Chromium with the network cut: whole pages, an explorer that counts right."""
 
 import importlib.util
 import json
@@ -23,7 +23,8 @@ from rrm_core.runs import tables
 TOC = yaml.safe_load((Path(__file__).parents[2] / "_toc.yml").read_text())
 PAGES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]
 LEADING = (show.HRM, show.TRM)
-LIVE = "[...document.querySelectorAll('figure.rrm-chart, .rrm-explorer, .rrm-viewer')].every(f => f.dataset.live === 'yes')"
+LIVE = """[...document.querySelectorAll('figure.rrm-chart, .rrm-explorer, .rrm-viewer')]
+    .every(f => f.dataset.live === 'yes')"""
 
 
 def visit(page, book, name):
@@ -36,7 +37,8 @@ def test_a_page_is_whole_without_a_network(book, page, name):
     visit(page, book, name)
     assert page.complaints == []
     assert page.evaluate(
-        "[...document.querySelectorAll('.rrm-view')].every(v => v.querySelector('canvas') && v.querySelector('canvas').width > 50)"
+        "[...document.querySelectorAll('.rrm-view')]"
+        ".every(v => v.querySelector('canvas') && v.querySelector('canvas').width > 50)"
     )
     assert page.evaluate("[...document.images].every(i => !i.complete || i.naturalWidth > 0)")
     assert not page.locator(".bd-article .output.traceback, .bd-article .problematic").count()
@@ -117,7 +119,8 @@ def test_a_page_is_complete_in_print(book, page, name):
         if figure.evaluate("f => !f.closest('details:not([open])')"):
             assert figure.bounding_box()["height"] > 100
     assert page.evaluate(
-        "[...document.querySelectorAll('.bd-article .rrm-explorer :is(button, input[type=range])')].every(b => !b.checkVisibility() || b.closest('table'))"
+        "[...document.querySelectorAll('.bd-article .rrm-explorer :is(button, input[type=range])')]"
+        ".every(b => !b.checkVisibility() || b.closest('table'))"
     )
     assert page.evaluate("!document.querySelector('.bd-sidebar-primary')?.checkVisibility()")
 
@@ -141,15 +144,19 @@ BUDGET = {"book/index": 450, "notebooks/2_setup": 1_400}  # visible words; every
 CHAPTERS = [name for name in PAGES if re.match(r"notebooks/\d", name)]
 COUNT = """() => {
     const article = document.querySelector('.bd-article'), shown = (node) => node.checkVisibility();
-    const apart = 'script, style, pre, .headerlink, .rrm-explorer, .rrm-viewer, .rrm-view, .rrm-board, details.above-input';
+    const apart = 'script, style, pre, .headerlink, .rrm-explorer, .rrm-viewer, .rrm-view, '
+        + '.rrm-board, details.above-input';
     const walk = document.createTreeWalker(article, NodeFilter.SHOW_TEXT), words = [];
     while (walk.nextNode()) {
         const at = walk.currentNode.parentElement;
-        if (!at.closest(apart) && shown(at)) words.push(...walk.currentNode.data.split(/\\s+/).filter(Boolean));
+        if (at.closest(apart) || !shown(at)) continue;
+        words.push(...walk.currentNode.data.split(/\\s+/).filter(Boolean));
     }
-    const tables = [...article.querySelectorAll('table')].filter(t => shown(t) && !t.closest(apart) && !t.matches('.rrm-board'));
+    const tables = [...article.querySelectorAll('table')]
+        .filter(t => shown(t) && !t.closest(apart));
+    const figures = article.querySelectorAll('figure.rrm-chart, .rrm-explorer, .rrm-viewer');
     return {words, tables: tables.map(t => t.querySelectorAll('tbody tr').length),
-            figures: article.querySelectorAll('figure.rrm-chart, .rrm-explorer, .rrm-viewer').length};
+            figures: figures.length};
 }"""
 
 
@@ -192,7 +199,8 @@ def test_counts_are_those_of_rrm_core_at_every_threshold(explorer, runs):
                 ]
             )
             found = explorer.evaluate(
-                "([run, state, taus]) => taus.map(t => Object.values(rrm.count(rrm.rows[run], state, t)))",
+                "([run, state, taus]) => "
+                "taus.map(t => Object.values(rrm.count(rrm.rows[run], state, t)))",
                 [name, state, taus.tolist()],
             )
             expected = [
@@ -311,9 +319,12 @@ def test_the_kernel_component_counts_the_same_and_reports_back(page, runs, monke
     component = kernel.component({"HRM": run})
     page.goto("about:blank")
     script = """async ([source, rows]) => {
-        const module = await import(URL.createObjectURL(new Blob([source], {type: 'text/javascript'})));
+        const blob = new Blob([source], {type: 'text/javascript'});
+        const module = await import(URL.createObjectURL(blob));
         window.sent = {};
-        const model = {get: (name) => ({rows, labels: {}})[name], on: () => null, send: () => null, set: (values) => Object.assign(window.sent, values), save_changes: () => { window.saved = true; }};
+        const model = {get: (name) => ({rows, labels: {}})[name], on: () => null,
+            send: () => null, set: (values) => Object.assign(window.sent, values),
+            save_changes: () => { window.saved = true; }};
         document.body.append(document.createElement('main'));
         await module.default.render({model, el: document.querySelector('main')});
     }"""
@@ -342,7 +353,7 @@ def test_axe_finds_no_serious_violation(book, page, theme):
         page.emulate_media(color_scheme=theme)
         visit(page, book, name)
         page.evaluate(
-            "theme => { document.documentElement.dataset.mode = theme; document.documentElement.dataset.theme = theme; }",
+            "theme => Object.assign(document.documentElement.dataset, {mode: theme, theme})",
             theme,
         )
         page.wait_for_timeout(300)  # charts are drawn again
@@ -366,7 +377,7 @@ def test_axe_is_awake(page):
     assert {"image-alt", "label"} <= {v["id"] for v in Axe().run(page).response["violations"]}
 
 
-# --- elsewhere: Binder, Colab, Pages ------------------------------------------------------------------------------
+# --- elsewhere: Binder, Colab, Pages ---
 
 
 @pytest.fixture(scope="module")

@@ -37,8 +37,9 @@ def small(root, tmp_path):
         config = yaml.safe_load((root / "_config.yml").read_text())
         config["sphinx"]["local_extensions"] = {"rrm_book": str(root / "book/_ext")}
         (tmp_path / "_config.yml").write_text(yaml.safe_dump(config))
-        chapters = [{"file": page} for page in pages[1:]]
-        toc = {"format": "jb-book", "root": pages[0], "chapters": chapters}
+        toc = {"format": "jb-book", "root": pages[0]}
+        if pages[1:]:
+            toc["chapters"] = [{"file": page} for page in pages[1:]]
         (tmp_path / "_toc.yml").write_text(yaml.safe_dump(toc))
         for folder in ("book", "notebooks"):
             (tmp_path / folder).symlink_to(root / folder)

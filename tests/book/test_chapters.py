@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 
 import jupytext
 import nbformat
@@ -105,7 +104,8 @@ def closure(*texts):
             continue
         found[name] = found.get(name, set()) | one.extras
         rules = (Requirement(text) for text in requires(name) or [])
-        wanted += [r for r in rules if r.marker is None or any(r.marker.evaluate({"extra": e}) for e in [*one.extras, ""])]
+        extras = [{"extra": e} for e in [*one.extras, ""]]
+        wanted += [r for r in rules if not r.marker or any(map(r.marker.evaluate, extras))]
     return set(found)
 
 class Without(PathFinder):
@@ -114,7 +114,8 @@ class Without(PathFinder):
     @classmethod
     def find_spec(cls, name, path=None, target=None):
         owners = {canonicalize_name(o) for o in cls.owners.get(name.partition(".")[0], [])}
-        return None if owners and not owners & cls.allowed else super().find_spec(name, path, target)
+        refused = owners and not owners & cls.allowed
+        return None if refused else super().find_spec(name, path, target)
 
 sys.meta_path[sys.meta_path.index(PathFinder)] = Without
 exec(compile(sys.stdin.read(), "chapter", "exec"), {"__name__": "__main__"})

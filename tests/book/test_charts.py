@@ -103,7 +103,8 @@ def test_a_chart_follows_the_theme_of_the_book_and_of_jupyterlab(change, page, m
     before = page.evaluate("document.querySelector('canvas').toDataURL()")
     page.evaluate(f"{change}; 0")
     page.wait_for_function(
-        "before => document.querySelector('canvas') && document.querySelector('canvas').toDataURL() !== before",
+        "before => document.querySelector('canvas')"
+        " && document.querySelector('canvas').toDataURL() !== before",
         arg=before,
     )
     assert page.complaints == []

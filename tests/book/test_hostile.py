@@ -1,4 +1,4 @@
-"""Hostile and broken input: every answer is one line with exit status 2; no pickle runs, no name leaves its folder, no text becomes HTML."""
+"""Hostile and broken input: one line and exit status 2; no pickle runs, no text becomes HTML."""
 
 import gzip
 import json
@@ -36,7 +36,7 @@ fast = settings(
 )
 
 
-# --- properties --------------------------------------------------------------------------------------------------
+# --- properties ---
 
 
 @fast
@@ -173,7 +173,7 @@ def test_any_bytes_are_no_checkpoint(tmp_path, data, start, suffix):
         official.read_tensors(path)
 
 
-# --- a corpus of broken run folders ------------------------------------------------------------------------------
+# --- a corpus of broken run folders ---
 
 
 class Evil:
@@ -390,9 +390,9 @@ CONFIGS = {
     "text for a number": ({"width": "96"}, "width is '96', expected int"),
     "a width beyond memory": (
         {"width": 60_000, "heads": 1},
-        "lm_head: .8, 96. in the weights, .8, 60000. by the config",
+        r"width=60000: expected an integer in 1..8192",
     ),
-    "layers beyond memory": ({"L_layers": 1000}, "layers: 2 in the weights, 1000 by the config"),
+    "layers beyond memory": ({"L_layers": 1000}, r"L_layers=1000: expected an integer in 1..64"),
     "cycles beyond patience": (
         {"H_cycles": 10**9},
         r"H_cycles=1000000000: expected an integer in 1..1024",
@@ -428,7 +428,7 @@ def test_weights_that_are_not_numbers_give_a_refused_table(data_copy, tmp_path, 
     )
 
 
-# --- puzzles and names -------------------------------------------------------------------------------------------
+# --- puzzles and names ---
 
 FILES = {
     "a board of a million cells": b"1" * 10**6,
@@ -518,11 +518,11 @@ def test_a_damaged_manifest_is_named(text, data_copy, rrm):
     assert (status == 1 and out) or (status == 2 and err.count("\n") == 1 and "MANIFEST" in err)
 
 
-# --- pages -------------------------------------------------------------------------------------------------------
+# --- pages ---
 
 
 def test_hostile_texts_do_not_run_in_a_page(page, runs, monkeypatch):
-    """Had a hostile run got past the checks of names and tables, its texts would still be text in explorer, boards and tables."""
+    """Had a hostile run got past the checks of names and tables, its texts would still be text."""
     monkeypatch.delenv("RRM_PUBLISH", raising=False)
     real = runs["trm-6x6"]
     df = real.table.assign(

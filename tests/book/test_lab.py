@@ -56,7 +56,7 @@ def lab(tmp_path):
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         "--LabApp.extension_manager=readonly",
     ]
-    log = open(tmp_path / "lab.log", "w")
+    log = (tmp_path / "lab.log").open("w")
     server = subprocess.Popen(
         [sys.executable, "-m", "jupyterlab", *options],
         env=environment,
@@ -81,7 +81,7 @@ def lab(tmp_path):
 
 @pytest.fixture
 def opened(lab, browser):
-    """``opened(name)``: the page of a notebook in JupyterLab after Run All Cells; nothing but the server can be reached."""
+    """``opened(name)``: a notebook in JupyterLab after Run All Cells, cut off but for its server."""
     context = browser.new_context(viewport={"width": 1500, "height": 1200})
     context.route(
         lambda url: not url.startswith((lab, lab.replace("http", "ws"), "data:", "blob:")),

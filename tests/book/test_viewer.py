@@ -1,4 +1,4 @@
-"""The explorer's newer parts and the trajectory viewer in Chromium, without a network, against rrm_core and the parquet files."""
+"""The explorer and the trajectory viewer in Chromium, without a network, against rrm_core."""
 
 import json
 import re
@@ -16,7 +16,7 @@ CELLS = "ABCD"
 
 @pytest.fixture(scope="session")
 def site(runs, tmp_path_factory):
-    """A page with the explorer and the viewer of every shipped run, its scripts and sidecars beside it, as in the book."""
+    """A page with explorer and viewer of every shipped run, scripts and sidecars as in the book."""
     from rrm_companion.embed import COMPONENTS, STYLES
 
     folder = tmp_path_factory.mktemp("site")
@@ -35,7 +35,8 @@ def site(runs, tmp_path_factory):
         f'<link rel="stylesheet" href="_static/rrm/{n}">' for n in STYLES
     )
     (folder / "index.html").write_text(
-        f'<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8"><title>t</title>{head}</head><body><main>{body}</main></body></html>'
+        f'<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8">'
+        f"<title>t</title>{head}</head><body><main>{body}</main></body></html>"
     )
     return folder / "index.html"
 
@@ -45,7 +46,8 @@ def live(site, page):
     """The page with both components live and the viewer filled."""
     page.goto(site.as_uri())
     page.wait_for_function(
-        "[...document.querySelectorAll('.rrm-explorer, .rrm-viewer')].every(f => f.dataset.live === 'yes')",
+        "[...document.querySelectorAll('.rrm-explorer, .rrm-viewer')]"
+        ".every(f => f.dataset.live === 'yes')",
         timeout=30_000,
     )
     settle(page)
@@ -55,7 +57,8 @@ def live(site, page):
 def settle(page):
     """Wait until the viewer has followed the explorer and shows four panels."""
     page.wait_for_function(
-        """() => { const e = document.querySelector('.rrm-explorer').explorer, v = document.querySelector('.rrm-viewer');
+        """() => { const e = document.querySelector('.rrm-explorer').explorer;
+        const v = document.querySelector('.rrm-viewer');
         return v.viewer.tau === e.tau && v.dataset.filled === e.run + ' ' + e.tau; }""",
         timeout=15_000,
     )
@@ -77,7 +80,7 @@ def thresholds(values):
     return many[np.linspace(0, len(many) - 1, 200).round().astype(int)]
 
 
-# --- the explorer ------------------------------------------------------------------------------------------------
+# --- the explorer ---
 
 
 def test_auc_and_interval_are_those_of_stats(live, runs):
@@ -110,7 +113,8 @@ def test_auc_and_interval_are_those_of_stats(live, runs):
 
 def test_auc_counts_ties_half_and_knows_its_edges(live):
     rng = np.random.default_rng(0)
-    script = "([l, y, d, tau]) => rrm.auc({n: l.length, lambda_1: l, correct: y, states: {h: {late: d}}}, 'h', tau)"
+    script = """([l, y, d, tau]) => rrm.auc(
+        {n: l.length, lambda_1: l, correct: y, states: {h: {late: d}}}, 'h', tau)"""
     for tied in (2, 5, 60):
         score, correct, late = (
             rng.integers(0, tied, 60),
@@ -293,7 +297,7 @@ def test_an_example_opens_with_both_profiles(live, runs):
     assert str(one["growth"][7]) in profiles.nth(1).get_attribute("aria-label")
 
 
-# --- examples and the viewer -------------------------------------------------------------------------------------
+# --- examples and the viewer ---
 
 
 def test_blocks_restore_every_board(runs):
@@ -431,7 +435,8 @@ def test_an_empty_cell_says_so_and_others_can_be_picked(live, runs):
     last = panel(live, "D").locator("option").last.get_attribute("value")
     panel(live, "D").locator("select").select_option(last)
     live.wait_for_function(
-        "i => document.querySelector('.rrm-panel[data-cell=D] figcaption').textContent.startsWith('#' + i + ' ')",
+        "i => document.querySelector('.rrm-panel[data-cell=D] figcaption')"
+        ".textContent.startsWith('#' + i + ' ')",
         arg=int(df.idx.iloc[int(last)]),
     )
     typed = panel(live, "C").get_by_label("number of a puzzle")
@@ -442,7 +447,8 @@ def test_an_empty_cell_says_so_and_others_can_be_picked(live, runs):
     typed.fill(str(wrong))
     typed.press("Enter")
     live.wait_for_function(
-        "i => (document.querySelector('.rrm-panel[data-cell=C] figcaption') || {textContent: ''}).textContent.startsWith('#' + i + ' ')",
+        "i => (document.querySelector('.rrm-panel[data-cell=C] figcaption') || {textContent: ''})"
+        ".textContent.startsWith('#' + i + ' ')",
         arg=wrong,
     )
     assert "This puzzle is in cell D" in panel(live, "C").inner_text()
@@ -453,7 +459,8 @@ def test_an_example_of_the_explorer_can_be_watched(live):
     live.get_by_role("button", name="watch its 16 segments").click()
     idx = listed(live)[-1]
     live.wait_for_function(
-        "i => document.querySelector('.rrm-panel[data-cell=B] figcaption').textContent.startsWith('#' + i + ' ')",
+        "i => document.querySelector('.rrm-panel[data-cell=B] figcaption')"
+        ".textContent.startsWith('#' + i + ' ')",
         arg=idx,
     )
 
@@ -489,7 +496,7 @@ def test_a_component_of_no_runs_is_refused():
         widgets.viewer({})
 
 
-# --- with a kernel -----------------------------------------------------------------------------------------------
+# --- with a kernel ---
 
 
 STUB = """async ([source, rows]) => {
@@ -498,7 +505,9 @@ STUB = """async ([source, rows]) => {
     window.sent = {};
     window.asked = [];
     window.answer = (message) => listeners.forEach(f => f(message));
-    const model = {get: (name) => ({rows, labels: {}})[name], set: (values) => Object.assign(window.sent, values), save_changes: () => { window.saved = true; },
+    const model = {get: (name) => ({rows, labels: {}})[name],
+                   set: (values) => Object.assign(window.sent, values),
+                   save_changes: () => { window.saved = true; },
                    on: (_, f) => listeners.push(f), send: (message) => window.asked.push(message)};
     document.body.append(document.createElement('main'));
     await module.default.render({model, el: document.querySelector('main')});
@@ -525,14 +534,18 @@ def test_the_kernel_answers_requests_for_boards(page, runs, monkeypatch):
     assert page.complaints == []
 
 
-# --- the keyboard alone ------------------------------------------------------------------------------------------
+# --- the keyboard alone ---
 
 
 def walk(page, inside):
-    """[(name, focus is visible)] of what Tab reaches from the control in focus until it leaves `inside`."""
+    """[(name, focus is visible)] of what Tab reaches until it leaves `inside`."""
     seen = []
-    script = """inside => { const n = document.activeElement; if (!n.closest(inside)) return null; const style = getComputedStyle(n);
-        return [n.getAttribute('aria-label') || n.textContent, n.matches(':focus-visible') && style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 1]; }"""
+    script = """inside => {
+        const n = document.activeElement, style = getComputedStyle(n);
+        if (!n.closest(inside)) return null;
+        const outlined = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 1;
+        return [n.getAttribute('aria-label') || n.textContent,
+                n.matches(':focus-visible') && outlined]; }"""
     while (found := page.evaluate(script, inside)) and len(seen) < 60:
         seen.append(tuple(found))
         page.keyboard.press("Tab")
@@ -543,7 +556,8 @@ def to(page, name, within=".rrm-explorer"):
     """Press Tab until the control of this name has the focus."""
     for _ in range(60):
         here = page.evaluate(
-            "inside => { const n = document.activeElement; return n.closest(inside) && (n.getAttribute('aria-label') || n.textContent); }",
+            "inside => { const n = document.activeElement; "
+            "return n.closest(inside) && (n.getAttribute('aria-label') || n.textContent); }",
             within,
         )
         if here is not None and re.fullmatch(name, here):
@@ -600,7 +614,8 @@ def test_the_saved_table_holds_every_puzzle_and_its_cell(live, runs):
 def test_a_link_leads_to_the_view_that_it_was_taken_from(live, site, runs):
     def view(page):
         return page.evaluate(
-            "(({run, state, tau}) => [run, state, tau])(document.querySelector('.rrm-explorer').explorer)"
+            "(({run, state, tau}) => [run, state, tau])"
+            "(document.querySelector('.rrm-explorer').explorer)"
         )
 
     live.locator(".rrm-explorer select").first.select_option("hrm-6x6-late")
@@ -707,7 +722,8 @@ def test_tab_reaches_every_control_of_the_explorer_in_order(live, runs):
         live.keyboard.press("Shift+Tab")
         back.append(
             live.evaluate(
-                "document.activeElement.getAttribute('aria-label') || document.activeElement.textContent"
+                "document.activeElement.getAttribute('aria-label')"
+                " || document.activeElement.textContent"
             )
         )
     assert back == [name for name, _ in seen][::-1]
@@ -716,7 +732,8 @@ def test_tab_reaches_every_control_of_the_explorer_in_order(live, runs):
 def test_keys_alone_work_every_control_of_the_explorer(live, runs):
     def state():
         return live.evaluate(
-            "(({run, state, tau}) => ({run, state, tau}))(document.querySelector('.rrm-explorer').explorer)"
+            "(({run, state, tau}) => ({run, state, tau}))"
+            "(document.querySelector('.rrm-explorer').explorer)"
         )
 
     live.locator(".rrm-explorer select").first.focus()
@@ -814,7 +831,8 @@ def test_keys_alone_work_every_control_of_the_explorer(live, runs):
     to(live, "watch its 16 segments")
     live.keyboard.press("Enter")
     live.wait_for_function(
-        "i => document.querySelector('.rrm-panel[data-cell=B] figcaption').textContent.startsWith('#' + i + ' ')",
+        "i => document.querySelector('.rrm-panel[data-cell=B] figcaption')"
+        ".textContent.startsWith('#' + i + ' ')",
         arg=order[12],
     )
     assert live.evaluate("document.activeElement.textContent") == "play"
