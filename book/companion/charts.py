@@ -323,12 +323,10 @@ def told(part: object) -> Iterator[tuple[str, list[str]]]:
         title = part.get("title")
         known = f"{title.get('text')}. {title.get('subtitle')}. " if isinstance(title, dict) else ""
         yield part["description"], re.split(r"(?<=\.) ", part["description"].removeprefix(known))
-    children = part
     if isinstance(part, dict):
-        children = [v for key, v in part.items() if key not in ("data", "datasets")]
-    for child in children:
-        if isinstance(child, dict | list):
-            yield from told(child)
+        part = [v for key, v in part.items() if key not in ("data", "datasets")]
+    for child in part if isinstance(part, list) else ():
+        yield from told(child)
 
 
 def figure(spec: dict) -> str:

@@ -31,12 +31,12 @@ def ask(
         raise ValueError(f"answer={answer!r}: expected one of the choices {', '.join(choices)}")
     if not choices and isinstance(answer, str):
         raise ValueError(f"answer={answer!r} is a text: expected a number, or choices to pick from")
-    if not choices and answer != answer:
+    if answer != answer:
         return embed.HTML(f"<p>{inline(question)} This run has no answer.</p>")
-    whole = not choices and answer == round(answer)
+    whole = not isinstance(answer, str) and float(answer).is_integer()
     if tolerance is None:
         tolerance = 0 if choices or whole else 0.5 * 10**-digits
-    right = show.cell(answer if choices or not whole else int(answer), digits)
+    right = show.cell(int(answer) if whole else answer, digits)
     options = "".join(f"<option>{escape(choice)}</option>" for choice in ("", *choices))
     box = f'<select aria-label="your answer">{options}</select>' if choices else BOX
     wanted = escape(str(answer if choices else float(answer)), quote=True)

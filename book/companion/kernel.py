@@ -6,6 +6,7 @@ While the book is built there is no kernel for the reader, and a sentence stands
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -33,7 +34,7 @@ def summary(run: Run, threshold: float, state: str = "h") -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def component(models: dict[str, Run]) -> object:
+def component(models: dict[str, Run]) -> Any:
     """The explorer as an anywidget that answers requests for blocks of examples."""
     import anywidget
     import traitlets

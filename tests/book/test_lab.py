@@ -81,7 +81,7 @@ def lab(tmp_path):
 
 @pytest.fixture
 def opened(lab, browser):
-    """``opened(name)``: a notebook in JupyterLab after Run All Cells, cut off but for its server."""
+    """``opened(name)``: a notebook in JupyterLab after Run All Cells, with its server alone."""
     context = browser.new_context(viewport={"width": 1500, "height": 1200})
     context.route(
         lambda url: not url.startswith((lab, lab.replace("http", "ws"), "data:", "blob:")),
