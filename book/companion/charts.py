@@ -278,7 +278,8 @@ def training_log(log: pd.DataFrame, step: int | None, title: str) -> alt.Chart:
     solid = {"strokeDash": [1, 0], "size": 2, "color": "#009e73"}
     rules = [] if step is None else [level(step, "x", **solid)]
     chart = alt.layer(line, *rules).properties(width=WIDTH, height=HEIGHT)
-    return titled(chart, title, "measured here", "The solid vertical rule: the step measured.")
+    said = "" if step is None else "The solid vertical rule: the step measured."
+    return titled(chart, title, "measured here", said)
 
 
 def halting(table: pd.DataFrame, title: str) -> alt.Chart:
