@@ -97,13 +97,13 @@ def pair(run: Run, puzzle: int) -> list[int]:
     typical = np.where(
         df.correct, settled, ~settled & answers.eq(answers.iloc[:, 0], 0).all(axis=1)
     )
-    middle = {}
+    middle: dict[bool, int] = {}
     for outcome in (True, False):
         of = df.correct == outcome
         found = late[of & typical] if (of & typical).any() else late[of]
         if len(found):
             middle[outcome] = int(found.sort_values(kind="stable").index[len(found) // 2])
-    idx = middle.get(False, middle.get(True)) if puzzle == -1 else puzzle
+    idx = (middle[False] if False in middle else middle[True]) if puzzle == -1 else puzzle
     if idx not in df.index:
         known = f"{df.index.min()} to {df.index.max()}"
         raise DemoError(f"puzzle={puzzle}: the run {run.name!r} has the puzzles {known}; or -1")

@@ -10,12 +10,15 @@ K = N tangents. Sources: May 1976 and Ulam & von Neumann 1947 (logistic map, ln 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from html import escape
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 import yaml
+from numpy.typing import ArrayLike
 from rrm_companion import embed
 from rrm_companion.embed import HTML
 
@@ -59,7 +62,7 @@ def toy(z: torch.Tensor, s, eps) -> torch.Tensor:
     return torch.where((z - s).abs() < eps, s + 0.5 * (z - s), 4 * z * (1 - z))
 
 
-MAPS = {"logistic": logistic, "henon": henon, "linear": linear, "toy": toy}
+MAPS: dict[str, Callable] = {"logistic": logistic, "henon": henon, "linear": linear, "toy": toy}
 
 
 def system(name: str) -> dict:
@@ -69,7 +72,7 @@ def system(name: str) -> dict:
     return SYSTEMS[name]
 
 
-def settings(name: str, **values: float) -> dict[str, float]:
+def settings(name: str, **values: Any) -> dict[str, Any]:
     """All parameters of map `name`: its defaults, with `values` in their place."""
     found = {c["key"]: c["value"] for c in system(name)["parameters"]}
     if unknown := set(values) - set(found):
@@ -78,7 +81,7 @@ def settings(name: str, **values: float) -> dict[str, float]:
     return found | values
 
 
-def update(name: str, **values: object) -> Update:
+def update(name: str, **values: Any) -> Update:
     """One step of map `name` on a state (z,), z (B, N) float64; parameters: numbers or (B, 1)."""
     p = settings(name, **values)
     return lambda state: (MAPS[name](state[0], **p),)
@@ -87,11 +90,12 @@ def update(name: str, **values: object) -> Update:
 # --- exponents -----------------------------------------------------------------------------------
 
 
-def direction(angles: np.ndarray) -> np.ndarray:
+def direction(angles: ArrayLike) -> np.ndarray:
     """(..., 2) unit vectors at `angles` (0 to 180 degrees).
 
     The axes are met exactly, which the cosine of 90 degrees in floating point misses.
     """
+    angles = np.asarray(angles, dtype="float64")
     acute = np.where(angles > 90, 180 - angles, angles)
     return np.stack([np.sin(np.radians(90 - angles)), np.sin(np.radians(acute))], -1)
 
@@ -100,12 +104,12 @@ def frame(angles: np.ndarray, size: int) -> State:
     """A start frame (K, B, N): for N = 2 the first at `angles` (B,), the second at right angles."""
     if size == 1:
         return (torch.ones(1, len(angles), 1, dtype=torch.float64),)
-    first = torch.as_tensor(direction(np.asarray(angles, dtype="float64")))
+    first = torch.as_tensor(direction(angles))
     return (torch.stack([first, torch.stack([-first[:, 1], first[:, 0]], 1)]),)
 
 
 def history(
-    name: str, start: np.ndarray, steps: int, angle: np.ndarray | float = 60.0, **values: object
+    name: str, start: ArrayLike, steps: int, angle: ArrayLike = 60.0, **values: Any
 ) -> np.ndarray:
     """(T, B, K) finite-time exponents of map `name` from `start` (B, N), after 1..`steps` steps.
 
@@ -157,7 +161,7 @@ def ensemble(name: str, n: int, steps: int, angle: float = 60.0, **values: float
 def linear_exact(steps: int, angle: float = 60.0, **values: float) -> float:
     """ln(|A^T v| / |v|) / T of a linear map: A is applied T times and never normalised."""
     p = settings("linear", **values)
-    matrix, v = np.array([[p["a"], p["b"]], [p["c"], p["d"]]]), direction(np.float64(angle))
+    matrix, v = np.array([[p["a"], p["b"]], [p["c"], p["d"]]]), direction(angle)
     return math.log(np.linalg.norm(np.linalg.matrix_power(matrix, steps) @ v)) / steps
 
 
