@@ -442,12 +442,21 @@ def test_noise_adds_a_lane_that_the_seed_repeats(player, runs):
     assert abs(apart - np.linalg.norm(first[0] - first[1])) < 2e-3
 
 
+PAUSED_AT_3 = """() => new Promise((done) => {
+    const root = document.querySelector('.rrm-player');
+    const press = (name) => [...root.querySelectorAll('button')]
+        .find((button) => button.textContent === name).click();
+    new MutationObserver((_, observer) => {
+        if (root.dataset.segment === '3') { observer.disconnect(); press('Pause'); done(); }
+    }).observe(root, {attributes: true});
+    press('Run to 16');
+})"""  # in the page: a loaded machine would miss the segment from outside
+
+
 def test_run_pause_step_reset_and_on_to_64(player):
     act(player, "Step")
     assert player.locator(".rrm-clock").inner_text() == "segment 1 of 16"
-    act(player, "Run to 16")
-    player.wait_for_selector(".rrm-player[data-segment='3']")
-    act(player, "Pause")
+    player.evaluate(PAUSED_AT_3)
     segment = player.locator(".rrm-player").get_attribute("data-segment")
     player.wait_for_timeout(600)
     assert player.locator(".rrm-player").get_attribute("data-segment") == segment
