@@ -1,7 +1,6 @@
 """data/MANIFEST: digest, row count and origin of every shipped file, and the check of them all."""
 
-from __future__ import annotations
-
+import contextlib
 from pathlib import Path
 
 import pandas as pd
@@ -22,26 +21,24 @@ def rows_in(path: Path) -> str:
 
 def entries(root: Path) -> pd.DataFrame:
     """sha256, rows and command, as texts, by path below `root`, of ``root/MANIFEST``, if any."""
-    path = root / "MANIFEST"
-    if not path.exists():
+    if not (root / "MANIFEST").exists():
         return pd.DataFrame(columns=FIELDS).set_index("path")
-    found = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    found = pd.read_csv(root / "MANIFEST", sep="\t", dtype=str, keep_default_na=False)
     if list(found) != FIELDS:
-        raise ValueError(
-            f"{path}: its first line is not {' '.join(FIELDS)}, separated by tabs; restore it"
-        )
+        expected = f"{' '.join(FIELDS)}, separated by tabs; restore it"
+        raise ValueError(f"{root / 'MANIFEST'}: its first line is not {expected}")
     return found.set_index("path")
 
 
 def below(root: Path, file: Path) -> str:
     """The name that the MANIFEST has for `file`."""
-    return Path(file).resolve().relative_to(root.resolve()).as_posix()
+    return file.resolve().relative_to(root.resolve()).as_posix()
 
 
 def record(files: list[Path], command: str) -> None:
     """Enter `files`, made by `command`, into the MANIFEST; files that are gone are dropped."""
     root = paths.data_dir()
-    lines = [(below(root, f), sha256(f), rows_in(Path(f)), command) for f in files]
+    lines = [(below(root, file), sha256(file), rows_in(file), command) for file in files]
     new = pd.DataFrame(lines, columns=FIELDS).set_index("path")
     with locked(root / "MANIFEST"):  # two commands at once must not lose each other's lines
         known = entries(root).drop(new.index, errors="ignore")
@@ -54,42 +51,33 @@ def unrecorded(files: list[Path]) -> list[Path]:
     """Those of `files` whose present content the MANIFEST does not list."""
     root = paths.data_dir()
     known = entries(root).sha256
-    return [f for f in files if known.get(below(root, f)) != sha256(f)]
+    return [file for file in files if known.get(below(root, file)) != sha256(file)]
 
 
 def verify() -> list[str]:
     """Everything that is wrong with data/, as sentences; none where all is as it was shipped."""
     root = paths.data_dir()
-    known = entries(root)
-    present = {p.relative_to(root) for p in root.rglob("*") if p.is_file() and not passing(p)}
-    present = {p.as_posix() for p in present if "parts" not in p.parts} - {"MANIFEST"}
-    listed = set(known.index)
-    wrong = [f"{name}: listed in MANIFEST, not there" for name in sorted(listed - present)]
-    wrong += [f"{name}: there, not listed in MANIFEST" for name in sorted(present - listed)]
-    digests = {name: sha256(root / name) for name in sorted(present)}
-    for name in sorted(listed & present):
-        line = known.loc[name]
-        if digests[name] != line.sha256:
-            hint = f"restore the file or re-run `{line.command}`"
+    known, digests, wrong = entries(root), {}, []
+    for path in sorted(p for p in root.rglob("*") if p.is_file() and not passing(p)):
+        name = path.relative_to(root).as_posix()
+        if name == "MANIFEST" or "/parts/" in f"/{name}":
+            continue
+        digests[name] = sha256(path)
+        if name not in known.index:
+            wrong.append(f"{name}: there, not listed in MANIFEST")
+        elif digests[name] != known.sha256[name]:
+            hint = f"restore the file or re-run `{known.command[name]}`"
             wrong.append(f"{name}: its SHA-256 is not the one in MANIFEST; {hint}")
-        elif rows_in(root / name) != line.rows:
-            wrong.append(f"{name}: {rows_in(root / name)} rows, MANIFEST says {line.rows}")
-    return wrong + runs_wrong(root, digests)
-
-
-def runs_wrong(root: Path, digests: dict[str, str]) -> list[str]:
-    """What differs between `digests`, by path below `root`, and those that each run.json has."""
-    wrong = []
-    for note in sorted(root.glob("runs/*/run.json")):
+        elif rows_in(path) != known.rows[name]:
+            wrong.append(f"{name}: {rows_in(path)} rows, MANIFEST says {known.rows[name]}")
+    missing = sorted(set(known.index) - digests.keys())
+    wrong = [f"{name}: listed in MANIFEST, not there" for name in missing] + wrong
+    for note in sorted(root.glob("runs/*/run.json")):  # which has digests of its own
         where = note.parent.relative_to(root).as_posix()
-        try:
-            files = read_json(note).get("files")
-        except ValueError as error:
-            wrong.append(str(error))
-            continue
-        if not isinstance(files, dict):
-            wrong.append(f"{where}/run.json: no digests of files; measure the run again")
-            continue
-        differ = [f for f, digest in files.items() if digests.get(f"{where}/{f}", digest) != digest]
-        wrong += [f"{where}/{f}: differs from the digest in run.json" for f in differ]
+        with contextlib.suppress(
+            ValueError, KeyError, AttributeError
+        ):  # damaged, which is said above
+            for file, digest in read_json(note)["files"].items():
+                if digests.get(f"{where}/{file}", digest) != digest:
+                    wrong.append(f"{where}/{file}: differs from the digest in run.json")
     return wrong

@@ -4,8 +4,6 @@ A part holds its rows of both tables, the measurements and the decoded boards (`
 so that a kill cannot leave one without the other.
 """
 
-from __future__ import annotations
-
 import contextlib
 import io
 import json
@@ -39,19 +37,19 @@ def write(table: pd.DataFrame, texts: pd.DataFrame, path: Path, key: dict) -> No
     write_bytes(buffer.getvalue(), path)
 
 
+def read(folder: Path, starts: list[int]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """(measurements, trajectories) of all parts, in order."""
+    both = pd.concat([pd.read_parquet(path_of(folder, s)) for s in starts], ignore_index=True)
+    answers = [c for c in both if c.startswith("answer_")]
+    return both.drop(columns=answers), both[["idx", *answers]]
+
+
 def key_of(path: Path) -> dict | None:
     """What a part measures; None where it is not there or damaged, so that it is made again."""
     try:
         return json.loads((pq.read_schema(path).metadata or {}).get(KEY, b"{}"))
     except (OSError, ValueError, pa.ArrowException):
         return None
-
-
-def read(folder: Path, starts: list[int]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """(measurements, trajectories) of all parts, in order."""
-    both = pd.concat([pd.read_parquet(path_of(folder, s)) for s in starts], ignore_index=True)
-    answers = [c for c in both if c.startswith("answer_")]
-    return both.drop(columns=answers), both[["idx", *answers]]
 
 
 def missing(folder: Path, starts: list[int], key: dict) -> list[int]:
@@ -72,8 +70,8 @@ def refuse_foreign(folder: Path, key: dict) -> None:
 
 
 def remove(folder: Path) -> None:
-    """Remove the parts in `folder`; those of studies, in folders below it, are left alone."""
-    for path in folder.glob("part_*.parquet"):
+    """Remove parts, and what kills left of them; those of studies, in folders below, stay."""
+    for path in folder.glob("*part_*.parquet*"):
         path.unlink()
     with contextlib.suppress(OSError):
         folder.rmdir()

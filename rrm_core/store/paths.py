@@ -1,7 +1,5 @@
 """Where data/ is, and which runs it holds."""
 
-from __future__ import annotations
-
 import os
 import re
 from pathlib import Path
@@ -14,33 +12,27 @@ class UnknownRun(ValueError):
 
 
 def data_dir() -> Path:
-    """The data folder.
+    """``$RRM_DATA``, else ``data`` of the nearest parent folder that has it, else of the checkout.
 
-    It is ``$RRM_DATA``, else that of the nearest parent folder with ``data/MANIFEST``, else that of
-    the installed checkout.
+    A ``data`` folder is known by its MANIFEST.
     """
-    given = os.environ.get("RRM_DATA")
-    if given:
+    if given := os.environ.get("RRM_DATA"):
         return Path(given)
-    here = Path.cwd()
-    for folder in (here, *here.parents):
+    here, checkout = Path.cwd(), Path(__file__).resolve().parents[2]
+    for folder in (here, *here.parents, checkout):
         if (folder / "data" / "MANIFEST").exists():
             return folder / "data"
-    checkout = Path(__file__).resolve().parents[2] / "data"
-    if checkout.exists():
-        return checkout
     raise FileNotFoundError(
-        f"no data folder: $RRM_DATA is not set, no parent of {here} has data/MANIFEST, "
-        f"and {checkout} is not there"
+        f"no data folder: $RRM_DATA is not set, and neither {here}, a parent of it nor {checkout} "
+        "has data/MANIFEST"
     )
 
 
 def safe_name(name: str) -> str:
     """`name`, refused where it could leave its folder or surprise a file system."""
-    if not NAME.fullmatch(str(name)):
-        shown = str(name) if len(str(name)) <= 80 else f"{str(name)[:80]}..."
+    if not NAME.fullmatch(name):
         raise UnknownRun(
-            f"run name {shown!r}: expected lower-case letters, digits, '.', '_', '-', "
+            f"run name {name[:80]!r}: expected lower-case letters, digits, '.', '_', '-', "
             "at most 80, beginning with a letter or digit"
         )
     return name

@@ -59,14 +59,6 @@ def test_a_folder_that_cannot_be_written_is_no_error(tables):
     assert make.calls == 2
 
 
-def test_no_data_folder_is_no_error(monkeypatch):
-    def missing():
-        raise FileNotFoundError("no data folder")
-
-    monkeypatch.setattr("rrm_core.store.paths.data_dir", missing)
-    assert len(cached("summary", "a", Make())) == 2
-
-
 def test_a_mistake_in_the_making_is_not_swallowed(tables):
     def broken():
         raise OSError("no such run")
