@@ -74,9 +74,11 @@ def bands(run: Run) -> dict:
     curves = {"drift": log_drift(cells.drift(run.table)), "growth": growth(run)}
     out = {}
     for what, values in curves.items():
-        by_cell = cells.quantile_bands(values, assigned).groupby("cell")
+        inside = {cell: values[assigned == cell] for cell in "AD"}
         out[what] = {
-            c: list(map(short4, g[["low", "median", "high"]].to_numpy())) for c, g in by_cell
+            cell: list(map(short4, np.quantile(v, [0.1, 0.5, 0.9], axis=0).T))
+            for cell, v in inside.items()
+            if len(v)
         }
     return out
 

@@ -71,7 +71,8 @@ def folded(summary: str, inside: HTML) -> HTML:
 
 def ledger(models: dict[str, Run], of: Collection[str]) -> HTML:
     """The ledger's rows of the claims `of`, folded: what the paper prints, each model's verdict."""
-    found = {slot: claims.ledger(run, of).set_index("id") for slot, run in models.items()}
+    every = claims.ledger(models.values(), of).set_index("id")
+    found = {slot: every[every.run == run.name] for slot, run in models.items()}
     out = pd.concat([rows[["says"]] for rows in found.values()]).groupby(level=0).first()
     for slot, rows in found.items():
         of_this = rows[~rows.reason.str.startswith("about ")]

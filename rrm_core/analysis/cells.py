@@ -22,7 +22,6 @@ DIP = 0.05  # largest p of the dip test that rejects one hump
 SPIKE = 0.05  # decades about a threshold in which half of the settled puzzles are a spike
 CELLS = ("A", "B", "C", "D")
 STATES = ("h", "l", "both")
-TIME = np.arange(1, SEGMENTS + 1)
 
 
 class CellError(ValueError):
@@ -88,17 +87,6 @@ class Band:
     strict_reason: str = ""
 
     @property
-    def by(self) -> str:
-        """What says that the band exists: "both", "dip test" or "separability" alone, or "–"."""
-        kinds = {
-            (True, True): "both",
-            (True, False): "separability",
-            (False, True): "dip test",
-            (False, False): "–",
-        }
-        return kinds[self.separability > UNIFORM, self.dip_p <= DIP]
-
-    @property
     def cut(self) -> float:
         """The strict threshold, Otsu's where that cannot be measured."""
         return self.otsu if np.isnan(self.strict) else self.strict
@@ -119,29 +107,22 @@ def band(values: np.ndarray, strict_percentile: float | None = None) -> Band:
         raise CellError(f"late drift is NaN or infinite in {bad} rows; measure these rows again")
     if strict_percentile is not None and not 0 < strict_percentile < 100:
         raise CellError(f"strict_percentile={strict_percentile}: expected 0 < percentile < 100")
-    split = otsu(values)
-    if np.isnan(split.threshold):
-        return Band(
-            *[np.nan] * 5, False, reason := "late drift takes fewer than two values", reason
-        )
-    settled = values[values < split.threshold]
+    cut, separability = otsu(values)
+    if np.isnan(cut):
+        reason = "late drift takes fewer than two values"
+        return Band(*[np.nan] * 5, exists=False, reason=reason, strict_reason=reason)
+    settled = values[values < cut]
     if strict_percentile is None:
         share = 100 * len(settled) / len(values)
         strict_percentile = float(np.clip(5 * np.round(0.8 * share / 5), 5, 95))
     strict = float(np.percentile(values, strict_percentile))
-    floor = np.mean(np.abs(settled - strict) <= SPIKE) > 0.5
+    strict_reason = ""
+    if np.mean(np.abs(settled - strict) <= SPIKE) > 0.5:
+        strict, strict_reason = float("nan"), "below the floor of float32"
     p = float(diptest.diptest(values)[1]) if len(values) > 3 else float("nan")
-    exists = split.separability > UNIFORM or p <= DIP
-    return Band(
-        otsu=split.threshold,
-        strict=float("nan") if floor else strict,
-        strict_percentile=strict_percentile,
-        separability=split.separability,
-        dip_p=p,
-        exists=exists,
-        reason="" if exists else "late drift is not bimodal",
-        strict_reason="below the floor of float32" if floor else "",
-    )
+    exists = separability > UNIFORM or p <= DIP
+    reason = "" if exists else "late drift is not bimodal"
+    return Band(cut, strict, strict_percentile, separability, p, exists, reason, strict_reason)
 
 
 def band_of(run: Run, strict_percentile: float = 0) -> Band:
@@ -215,21 +196,6 @@ def sweep(values: np.ndarray, correct: np.ndarray) -> pd.DataFrame:
     n.insert(0, "percentile", percentiles)
     n.insert(1, "threshold", cuts)
     return n.assign(settled_failures=n.B / np.maximum(n.B + n.D, 1))
-
-
-def quantile_bands(
-    values: np.ndarray, cells: np.ndarray, wanted: tuple[str, ...] = ("A", "D")
-) -> pd.DataFrame:
-    """One row a cell and segment: low (10 %), median and high (90 %) of `values` (B, T)."""
-    names, parts = ["low", "median", "high"], []
-    for cell in wanted:
-        inside = values[np.asarray(cells) == cell]
-        if len(inside):
-            found = pd.DataFrame(np.quantile(inside, [0.1, 0.5, 0.9], axis=0).T, columns=names)
-            parts.append(found.assign(cell=cell, segment=TIME))
-    return pd.concat(
-        parts or [pd.DataFrame(columns=[*names, "cell", "segment"])], ignore_index=True
-    )
 
 
 def typical(values: np.ndarray, cells: np.ndarray) -> dict[str, int | None]:

@@ -10,57 +10,29 @@ computed.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import asdict
 from functools import cache
 
 import numpy as np
 import pandas as pd
 import yaml
-from scipy.stats import norm
+from scipy.stats import false_discovery_control, norm
 
 from rrm_core.analysis import cells
-from rrm_core.analysis.measures import MEASURES, measured
+from rrm_core.analysis.measures import measured
 from rrm_core.analysis.stats import EQUIVALENT, Estimate, Z, proportion, unmeasured
 from rrm_core.runs import tables
 from rrm_core.runs.tables import Run
 from rrm_core.store import paths
 
-RULES = {
-    "direction": {"side", "null"},
-    "equivalence": {"null"},
-    "magnitude": set(),
-    "existence": set(),
-}
-VERDICTS = (
-    *("holds", "agrees", "fails", "differs"),
-    *("undecided", "too few to hold", "cannot be measured"),
-)
-NEEDED = {"id", "claim", "says", "measure", "rule", "published"}
-FIELDS = NEEDED | {"side", "null", "within", "only", "needs", "tied"}
 POWER = Z / (Z + norm.ppf(0.95))  # of a margin: the half width that holds nine times in ten
-
-
-class ClaimError(ValueError):
-    """A ledger row that breaks the rules of the ledger."""
 
 
 @cache
 def rows() -> tuple[dict, ...]:
-    """The rows of ``claims.yml``, each checked."""
-    found = yaml.safe_load((paths.data_dir() / "published" / "claims.yml").read_text())
-    for row in found:
-        wrong = (set(row) - FIELDS) | (
-            NEEDED | RULES.get(row.get("rule"), {f"rule {row.get('rule')}"})
-        ) - set(row)
-        if (
-            wrong
-            or row["measure"] not in MEASURES
-            or row.get("side") not in (None, "above", "below")
-        ):
-            found = sorted(wrong) or row["measure"]
-            raise ClaimError(f"claims.yml, row {row.get('id')}: wrong or missing {found}")
-    return tuple(found)
+    """The rows of ``claims.yml``."""
+    return tuple(yaml.safe_load((paths.data_dir() / "published" / "claims.yml").read_text()))
 
 
 def published(row: dict, architecture: str) -> Estimate:
@@ -80,34 +52,22 @@ def published(row: dict, architecture: str) -> Estimate:
     if "least" in source:
         quantity = table.value[table.index.str.startswith(source["least"])].idxmin()
     found = table.loc[quantity].fillna({"n": 0})
-    if row["measure"].startswith("median_growth"):
-        steps = tables.printed(model, "qr_steps_per_segment")
-        found[["value", "low", "high"]] = found[["value", "low", "high"]] * steps
-    low, high = (found.value if np.isnan(x) else x for x in (found.low, found.high))
-    return Estimate(found.value, low, high, int(found.n), found.source)
+    growth = row["measure"].startswith("median_growth")
+    scale = tables.printed(model, "qr_steps_per_segment") if growth else 1
+    value, *ends = (found[name] * scale for name in ("value", "low", "high"))
+    low, high = (value if np.isnan(end) else end for end in ends)
+    return Estimate(value, low, high, int(found.n), found.source)
 
 
-def cause(row: dict, run: Run) -> str:
+def cause(row: dict, run: Run, band: cells.Band) -> str:
     """Why a run cannot bear on a claim before anything is computed; empty when it can."""
-    band, tied = cells.band_of(run), row.get("tied")
     if row.get("only") not in (None, run.meta["model"]):
         return f"about {row['only'].upper()} only"
-    if tied not in (None, run.meta["side"]):
-        return f"tied to {tied}x{tied}"
+    if row.get("tied") not in (None, run.meta["side"]):
+        return f"tied to {row['tied']}x{row['tied']}"
     if "needs" in row and not band.exists:
         return f"no band: {band.reason}"
     return band.strict_reason if row.get("needs") == "strict" else ""
-
-
-def measure(row: dict, run: Run) -> Estimate:
-    """The estimate of a row on a run, or the cause why there is none."""
-    reason = cause(row, run)
-    return unmeasured(len(run.table), "", reason) if reason else measured(run)[row["measure"]]
-
-
-def margin(row: dict) -> float:
-    """How far from its null a value counts as the null, in an equivalence."""
-    return row.get("within", EQUIVALENT)
 
 
 def puzzles_needed(row: dict, here: Estimate) -> int:
@@ -115,27 +75,26 @@ def puzzles_needed(row: dict, here: Estimate) -> int:
 
     An interval narrows with the root of n: about 860 an outcome for an AUC within 0.05 of one half.
     """
-    return int(np.ceil(here.n * ((here.high - here.low) / 2 / (POWER * margin(row))) ** 2))
+    half, margin = (here.high - here.low) / 2, row.get("within", EQUIVALENT)
+    return int(np.ceil(here.n * (half / (POWER * margin)) ** 2))
 
 
 def verdict(row: dict, here: Estimate, paper: Estimate) -> str:
-    """One of :data:`VERDICTS`, by the row's rule."""
-    null, rule = row.get("null"), row["rule"]
+    """What the row's rule says of an estimate, beside the paper's."""
+    null, rule, margin = row.get("null"), row["rule"], row.get("within", EQUIVALENT)
     if np.isnan(here.value):
         return "cannot be measured"
     if rule == "magnitude":
         return "agrees" if here.low <= paper.high and paper.low <= here.high else "differs"
     if rule == "existence":
         return "holds" if here.value > 0 else "undecided"
-    if rule == "equivalence":
-        if null - margin(row) <= here.low and here.high <= null + margin(row):
-            return "holds"
-        if not here.low <= null <= here.high:
-            return "fails"
-        return "too few to hold" if puzzles_needed(row, here) > here.n else "undecided"
+    if rule == "equivalence" and null - margin <= here.low and here.high <= null + margin:
+        return "holds"
     if here.low <= null <= here.high:
-        return "undecided"
-    return "holds" if (here.low > null) == (row["side"] == "above") else "fails"
+        short = rule == "equivalence" and puzzles_needed(row, here) > here.n
+        return "too few to hold" if short else "undecided"
+    beyond = "above" if here.low > null else "below"
+    return "holds" if beyond == row.get("side") else "fails"
 
 
 def judged(run: Run) -> pd.DataFrame:
@@ -144,19 +103,36 @@ def judged(run: Run) -> pd.DataFrame:
     Columns: run, id, claim, says, measure, rule, null; value, low, high, n, method, reason of the
     run; paper, paper_low, paper_high, printed (how); verdict; needed (puzzles, of an equivalence).
     """
-    out, shown = [], ("id", "claim", "says", "measure", "rule", "null")
-    weak = cells.band_of(run).by == "separability"
-    for row in rows():
-        here, paper = measure(row, run), published(row, run.meta["model"])
-        told = asdict(here) | {"run": run.name} | {k: row.get(k) for k in shown}
+    band, out = cells.band_of(run), []
+    alone = band.exists and not band.dip_p <= cells.DIP
+    reasons = [cause(row, run, band) for row in rows()]
+    names = {row["measure"] for row, reason in zip(rows(), reasons, strict=True) if not reason}
+    found = measured(run, sorted(names))
+    for row, reason in zip(rows(), reasons, strict=True):
+        refused = unmeasured(len(run.table), "", reason)
+        here = refused if reason else Estimate(**found.loc[row["measure"]])
+        paper = published(row, run.meta["model"])
+        told = {k: row.get(k) for k in ("id", "claim", "says", "measure", "rule", "null")}
+        told |= {"run": run.name, **asdict(here), "verdict": verdict(row, here, paper)}
         told |= {"paper": paper.value, "paper_low": paper.low, "paper_high": paper.high}
-        told |= {"printed": paper.method, "verdict": verdict(row, here, paper), "needed": np.nan}
-        if weak and "needs" in row and not here.reason:
+        equivalence = row["rule"] == "equivalence" and not np.isnan(here.value)
+        told["needed"] = puzzles_needed(row, here) if equivalence else np.nan
+        if alone and "needs" in row and not here.reason:
             told["reason"] = "band by separability alone"
-        if row["rule"] == "equivalence" and not np.isnan(here.value):
-            told["needed"] = puzzles_needed(row, here)
-        out.append(told)
+        out.append(told | {"printed": paper.method})
     return pd.DataFrame(out)
+
+
+def false_discovery(found: pd.DataFrame) -> pd.Series:
+    """q of each direction among :func:`judged` rows: its two-sided p after Benjamini & Hochberg.
+
+    p is 0.05 where a bound stands on the null; the error is taken for normal. NaN elsewhere.
+    """
+    off = found.value - found.null
+    half = np.where(off > 0, found.value - found.low, found.high - found.value)
+    tested = (found.rule == "direction") & found.value.notna() & (half > 0)
+    p = 2 * norm.sf(Z * off[tested].abs() / half[tested])
+    return pd.Series(false_discovery_control(p), found.index[tested]).reindex(found.index)
 
 
 def shown(value: float, low: float, high: float) -> str:
@@ -166,14 +142,17 @@ def shown(value: float, low: float, high: float) -> str:
     return "–" if np.isnan(value) else texts[0] if low == high else "{} [{}, {}]".format(*texts)
 
 
-def ledger(run: Run, claims: Collection[str] | None = None) -> pd.DataFrame:
-    """One row a claim (of those in `claims`, such as C1; by default all), as a reader sees it.
+def ledger(runs: Iterable[Run], claims: Collection[str] | None = None) -> pd.DataFrame:
+    """One row a run and claim (of those in `claims`, such as C1; by default all), as one reads it.
 
-    Columns: id, claim, says, run, paper, measured here, n, verdict, reason.
+    Columns: id, claim, says, measure, run, paper, measured here, n, verdict, q (of all rows and
+    runs, :func:`false_discovery`), reason.
     """
-    found = judged(run)
+    found = pd.concat([judged(run) for run in runs], ignore_index=True)
+    found = found.assign(q=false_discovery(found))
     found = found if claims is None else found[found.claim.isin(claims)]
-    paper = [shown(*x) for x in zip(found.paper, found.paper_low, found.paper_high, strict=True)]
-    here = [shown(*x) for x in zip(found.value, found.low, found.high, strict=True)]
-    names = ["id", "claim", "says", "run", "paper", "measured here", "n", "verdict", "reason"]
-    return found.assign(paper=paper, **{"measured here": here})[names]
+    paper = [shown(*x) for x in found[["paper", "paper_low", "paper_high"]].to_numpy()]
+    here = [shown(*x) for x in found[["value", "low", "high"]].to_numpy()]
+    told = ["paper", "measured here", "n", "verdict", "q", "reason"]
+    found = found.assign(paper=paper, **{"measured here": here})
+    return found[["id", "claim", "says", "measure", "run", *told]]

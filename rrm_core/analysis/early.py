@@ -19,10 +19,9 @@ def early_window(df: pd.DataFrame, updates: int, h: int = 4) -> pd.DataFrame:
     """
     wrong = ~df[f"correct_{h:02d}"]
     unit, correct = units(df)[wrong], df.correct[wrong]
-    signals = signals_at(df, h, updates)
-    return pd.DataFrame(
-        [auc_row(score[wrong], correct, unit, h=h, signal=name) for name, score in signals.items()]
-    )
+    signals = signals_at(df, h, updates).items()
+    rows = [{"h": h, "signal": s, **auc_row(score[wrong], correct, unit)} for s, score in signals]
+    return pd.DataFrame(rows)
 
 
 def horizons(df: pd.DataFrame, updates: int) -> pd.DataFrame:

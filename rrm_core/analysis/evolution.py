@@ -16,30 +16,21 @@ from rrm_core.runs.tables import Run
 CHANGES = {"D": {"D": 1}, "A": {"A": 1}, "D - A": {"D": 1, "A": -1}, "D + A": {"D": 1, "A": 1}}
 
 
-def with_cells(table: pd.DataFrame) -> tuple[pd.DataFrame, cells.Band]:
-    """One checkpoint's rows with ``cell`` at its own Otsu threshold, and its band."""
-    found, band = cells.at_otsu(table)
-    return table.assign(cell=found), band
-
-
 def evolution(table: pd.DataFrame, updates: int, by: tuple[str, ...] = ("step",)) -> pd.DataFrame:
-    """One row a checkpoint: n, accuracy, A to D, band, growth of groups, and of all, AUC of -λ1.
+    """One row a checkpoint: n, accuracy, A to D, band, growth of groups (medians), AUC of -λ1.
 
-    "growth correct", "growth A" and so on are medians, "mean growth ..." means; NaN below five
-    puzzles.
+    "growth A", "growth correct" and so on are NaN below five puzzles.
     """
     rows = []
     for labels, part in table.groupby(list(by), sort=False):
-        part, band = with_cells(part)
+        found, band = cells.at_otsu(part)
         growth = part.lambda_1.astype("float64") * updates
-        groups = growth.groupby(cells.outcomes(part.correct)), growth.groupby(part.cell)
-        enough = [g.agg(["median", "mean", "size"]).query("size >= 5") for g in groups]
-        found = pd.concat(enough)
+        groups = {name: cells.outcomes(part.correct) == name for name in ("correct", "wrong")}
+        groups |= {cell: found == cell for cell in "AD"}
         row = dict(zip(by, labels, strict=True)) | {"n": len(part), "accuracy": part.correct.mean()}
-        row |= cells.count(part.cell) | {"band": band.exists}
-        row |= {f"growth {g}": found["median"].get(g, np.nan) for g in ("correct", "wrong", *"AD")}
-        row |= {f"mean growth {g}": found["mean"].get(g, np.nan) for g in ("correct", "wrong")}
-        row |= {"mean growth": growth.mean(), "standard deviation": growth.std(ddof=0)}
+        row |= cells.count(found) | {"band": band.exists}
+        for name, at in groups.items():
+            row[f"growth {name}"] = growth[at].median() if at.sum() >= 5 else np.nan
         rows.append(row | {"AUC": str(stats.auc(-growth, part.correct))})
     return pd.DataFrame(rows)
 
@@ -57,26 +48,33 @@ def training_change(run: Run, of: str = "D") -> Estimate:
         return missing("evolution")
     able = []
     for _, part in table.groupby("step"):
-        part, band = with_cells(part)
-        if band.exists and min((part.cell == c).sum() for c in "AD") >= SMALLEST:
-            able.append(part.set_index("idx"))
+        found, band = cells.at_otsu(part)
+        if band.exists and min((found == c).sum() for c in "AD") >= SMALLEST:
+            able.append(part.assign(cell=found).set_index("idx"))
     if len(able) < 2:
         kind = f"with a band and {SMALLEST} puzzles in A and in D"
         reason = f"{len(able)} of the two checkpoints needed {kind}"
         return unmeasured(0, "bootstrap", reason)
     first, last = able[0], able[-1].loc[able[0].index]
     unit = stats.units(run.table, first.index)
-    weights, value, drawn, n = stats.draws(unit), 0.0, 0.0, 0
+    weights, value, drawn, n = stats.counts(unit.max() + 1)[:, unit], 0.0, 0.0, 0
     for part, end in ((last, 1), (first, -1)):
         growth = part.lambda_1.to_numpy("float64") * run.updates_per_segment
         for cell, sign in CHANGES[of].items():
             at = (part.cell == cell).to_numpy()
             value += end * sign * np.median(growth[at])
-            drawn += end * sign * stats.drawn_medians(growth[at], weights[:, at])
+            drawn += end * sign * drawn_medians(growth[at], weights[:, at])
             n += int(at.sum())
     low, high = np.percentile(drawn, TAILS)
     method = counted("bootstrap, paired by puzzle", len(first), unit)
     return Estimate(float(value), float(low), float(high), n, method)
+
+
+def drawn_medians(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(R,) lower medians of `values` (B,), counted as a row of `weights` (R, B) says."""
+    order = np.argsort(values, kind="stable")
+    below = weights[:, order].cumsum(1)
+    return values[order][(below >= below[:, -1:] / 2).argmax(1)]
 
 
 def through_failures(run: Run) -> Estimate:
@@ -88,34 +86,36 @@ def through_failures(run: Run) -> Estimate:
     return unmeasured(gap.n, gap.method, reason)
 
 
-def multi4_last(run: Run, arms: tuple[str, ...]) -> dict[str, pd.DataFrame] | Estimate:
-    """{arm: rows with cells} after the last step of the multi4 study, or why there is none."""
+def multi4_last(run: Run, *arms: str) -> list[pd.DataFrame] | Estimate:
+    """Rows of each arm, with ``cell``, after the last step of the multi4 study, or why not."""
     table = study(run, "multi4")
     if table is None:
         return missing("multi4")
-    last = table[table.step == table.step.max()]
-    found = {arm: with_cells(last[last.arm == arm].set_index("idx")) for arm in arms}
-    without = [arm for arm, (_, band) in found.items() if not band.exists]
-    if without:
-        return unmeasured(0, "bootstrap", f"no band after the last step of {' and '.join(without)}")
-    return {arm: rows for arm, (rows, _) in found.items()}
+    last, rows = table[table.step == table.step.max()].set_index("idx"), []
+    for arm in arms:
+        part = last[last.arm == arm]
+        found, band = cells.at_otsu(part)
+        if not band.exists:
+            return unmeasured(0, "bootstrap", f"no band after the last step of {arm}")
+        rows.append(part.assign(cell=found))
+    return rows
 
 
 def multi4_d_mass(run: Run) -> Estimate:
     """Share of cell D under multi4 minus that under plain training, the same puzzles and steps."""
-    arms = multi4_last(run, ("plain", "multi4"))
+    arms = multi4_last(run, "plain", "multi4")
     if isinstance(arms, Estimate):
         return arms
-    in_d = {arm: (rows.cell == "D").astype(float) for arm, rows in arms.items()}
-    change = in_d["multi4"] - in_d["plain"]
+    plain, multi4 = ((rows.cell == "D").astype(float) for rows in arms)
+    change = multi4 - plain
     return stats.mean(change.to_numpy(), unit=stats.units(run.table, change.index))
 
 
 def multi4_growth_a(run: Run) -> Estimate:
     """Median growth of cell A under multi4, last step."""
-    arms = multi4_last(run, ("multi4",))
+    arms = multi4_last(run, "multi4")
     if isinstance(arms, Estimate):
         return arms
-    inside = arms["multi4"].query("cell == 'A'").lambda_1.astype("float64")
-    values, unit = inside.to_numpy() * run.updates_per_segment, stats.units(run.table, inside.index)
+    inside = arms[0][arms[0].cell == "A"]
+    values, unit = inside.lambda_1 * run.updates_per_segment, stats.units(run.table, inside.index)
     return few(len(values), "bootstrap", "in cell A") or stats.median(values, unit)

@@ -1,15 +1,16 @@
-"""The measures that the claims rest on: an :class:`Estimate` each, of one run.
+"""The measures that claims and Robustness rest on: an :class:`Estimate` each, of one run.
 
-Each is named once in :data:`MEASURES`. A group of fewer than 20 puzzles is not told, and a column
-that a table lacks is a reason, not a traceback. :func:`measured` keeps what it computed on disk.
+Each is a line of :data:`MEASURES`. A group of fewer than 20 puzzles is not told, and a column that
+a table lacks is a reason, not a traceback. :func:`measured` keeps what it computed on disk.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,11 +21,13 @@ from rrm_core.runs import schema, tables
 from rrm_core.runs.tables import K, Run
 from rrm_core.store.cache import cached
 
+CODE = (Path(__file__).parent, Path(tables.__file__))  # what a kept measure depends on
+
 
 def auc(run: Run, score: np.ndarray, good: np.ndarray | None = None, among=slice(None)) -> Estimate:
     """AUC of `score` for `good` (B,), by default correct, among the puzzles `among`."""
-    good = (run.table.correct if good is None else pd.Series(good)).to_numpy()[among]
-    least, score = min(int(good.sum()), int((~good).sum())), np.asarray(score, "float64")[among]
+    good = np.asarray(run.table.correct if good is None else good)[among]
+    least, score = min(int(good.sum()), int((~good).sum())), np.asarray(score)[among]
     refused = few(least, "DeLong", "in a class", len(good))
     return refused or stats.auc(score, good, stats.units(run.table)[among])
 
@@ -36,11 +39,9 @@ def share(run: Run, hits: np.ndarray, among: np.ndarray) -> Estimate:
     return refused or stats.share(hits[among], stats.units(run.table)[among])
 
 
-def growth(run: Run, correct: bool) -> Estimate:
-    """Median growth of the largest exponent of one outcome, nats a segment."""
-    of = run.table[run.table.correct == correct]
-    values = of.lambda_1.to_numpy("float64") * run.updates_per_segment
-    return few(len(of), "bootstrap", "in a class") or stats.median(values, stats.units(of))
+def settled(run: Run, cut: str = "otsu") -> np.ndarray:
+    """(B,) bool: late drift below a threshold of the band, "otsu", "strict" or "cut"."""
+    return late(run) < getattr(cells.band_of(run), cut)
 
 
 def late(run: Run) -> np.ndarray:
@@ -48,38 +49,16 @@ def late(run: Run) -> np.ndarray:
     return cells.late_drift(run.table)
 
 
-def weakest(*estimates: Estimate) -> Estimate:
-    """The estimate with the lowest bound; one that cannot be measured wins."""
-    return min(estimates, key=lambda e: -np.inf if np.isnan(e.value) else e.low)
+def growth(run: Run, correct: bool) -> Estimate:
+    """Median growth of the largest exponent of one outcome, nats a segment."""
+    of = run.table[run.table.correct == correct]
+    values = of.lambda_1.to_numpy("float64") * run.updates_per_segment
+    return few(len(of), "bootstrap", "in a class") or stats.median(values, stats.units(of))
 
 
 def exponents(run: Run) -> list[np.ndarray]:
     """The K exponents, each (B,); a run with fewer lacks a column."""
     return [run.table[f"lambda_{i}"].to_numpy("float64") for i in range(1, K + 1)]
-
-
-def settled(run: Run, correct: bool, which: str = "otsu") -> Estimate:
-    """Share of an outcome below a threshold of the band: "otsu", "strict" or "cut"."""
-    threshold = getattr(cells.band_of(run), which)
-    return share(run, late(run) < threshold, run.table.correct == correct)
-
-
-def blind_failures(run: Run) -> Estimate:
-    """Share of the failures that are settled and would halt: what such a selector cannot see."""
-    hits = (late(run) < cells.band_of(run).cut) & (run.table.halted_at > 0)
-    return share(run, hits, ~run.table.correct)
-
-
-def blind_share(run: Run) -> Estimate:
-    """Share of cell B (strict) that would halt."""
-    inside = (late(run) < cells.band_of(run).strict) & ~run.table.correct
-    return share(run, run.table.halted_at > 0, inside)
-
-
-def settled_look_settled(run: Run) -> Estimate:
-    """P(a settled failure has a lower largest exponent than an unsettled one), strict."""
-    inside = late(run) < cells.band_of(run).strict
-    return auc(run, -run.table.lambda_1, inside, ~run.table.correct.to_numpy())
 
 
 def calmer(run: Run) -> Estimate:
@@ -95,9 +74,14 @@ def early(run: Run, signal: str, h: int = 4) -> Estimate:
     return auc(run, score, among=~run.table[f"correct_{h:02d}"].to_numpy())
 
 
-def within(by: str) -> Callable[[Run], Estimate]:
-    """AUC within bins of a column."""
-    return lambda run: controls.binned_auc(run.table, by)[1]
+def within_difficulty(run: Run) -> Estimate:
+    """AUC of the exponent among puzzles as hard for a solver."""
+    return controls.binned_auc(run.table, "naked_backtracks")[1]
+
+
+def weakest(*estimates: Estimate) -> Estimate:
+    """The estimate with the lowest bound; one that cannot be measured wins."""
+    return min(estimates, key=lambda e: -np.inf if np.isnan(e.value) else e.low)
 
 
 MEASURES: dict[str, Callable[[Run], Estimate]] = {
@@ -109,21 +93,26 @@ MEASURES: dict[str, Callable[[Run], Estimate]] = {
     "median_growth_correct": partial(growth, correct=True),
     "median_growth_wrong": partial(growth, correct=False),
     "stopwatch": lambda run: phases.stopwatch(run.table),
-    "settled_failures": partial(settled, correct=False, which="strict"),
-    "settled_failures_otsu": partial(settled, correct=False),
-    "settled_successes_otsu": partial(settled, correct=True),
+    "settled_failures": lambda run: share(run, settled(run, "strict"), ~run.table.correct),
+    "settled_failures_otsu": lambda run: share(run, settled(run), ~run.table.correct),
+    "settled_successes_otsu": lambda run: share(run, settled(run), run.table.correct),
     "successes_below_every_failure": calmer,
-    "blind_failures": blind_failures,
-    "blind_share": blind_share,
-    "auc_settled_failures": settled_look_settled,
+    "blind_failures": lambda run: share(
+        run, settled(run, "cut") & (run.table.halted_at > 0), ~run.table.correct
+    ),
+    "blind_share": lambda run: share(
+        run, run.table.halted_at > 0, settled(run, "strict") & ~run.table.correct
+    ),
+    "auc_settled_failures": lambda run: auc(
+        run, -run.table.lambda_1, settled(run, "strict"), ~run.table.correct.to_numpy()
+    ),
     "auc_matched": lambda run: controls.matched_auc(run.table),
     "givens_gain": lambda run: controls.givens_gain(run.table),
-    "auc_within_difficulty": within("naked_backtracks"),
+    "auc_within_difficulty": within_difficulty,
     "auc_weakest_control": lambda run: weakest(
-        controls.matched_auc(run.table), within("naked_backtracks")(run)
+        controls.matched_auc(run.table), within_difficulty(run)
     ),
     "lambda_1_beyond": lambda run: controls.beyond(run.table),
-    "lambda_1_beyond_history": lambda run: controls.drift_history(run.table),
     "early_lambda_1": partial(early, signal="lambda1"),
     "early_drift": partial(early, signal="drift_h"),
     "early_q_halt": partial(early, signal="q_halt"),
@@ -136,7 +125,6 @@ MEASURES: dict[str, Callable[[Run], Estimate]] = {
     "lingering": fates.lingering,
     "long_solved": partial(fates.fate_at, name="solved later"),
     "long_settled_wrong": partial(fates.fate_at, name="settled in a wrong place"),
-    "long_would_halt": fates.would_halt,
     "attracted_failures": motion.attracted,
     "moving_parts": motion.parting,
     "selection_gain": selection.selection_gain,
@@ -151,22 +139,23 @@ def measure(name: str, run: Run) -> Estimate:
     try:
         return MEASURES[name](run)
     except (KeyError, AttributeError) as error:  # table["column"], table.column
-        text = error.name if isinstance(error, AttributeError) else str(error.args[0])
-        known = schema.measurements(K, hrm=True).columns
-        lacking = [c for c in known if c not in run.table and re.search(rf"\b{c}\b", text or "")]
+        text = str(getattr(error, "name", None) or error)
+        known = schema.measurements(K, hrm=True, updates=1).columns
+        lacking = [c for c in known if c not in run.table and re.search(rf"\b{c}\b", text)]
         if not lacking:
             raise
         return unmeasured(len(run.table), "", f"missing column {lacking[0]}")
 
 
-def measured(run: Run) -> dict[str, Estimate]:
-    """{measure: estimate} of a run: all of :data:`MEASURES`, kept on disk while its tables stay."""
+def measured(run: Run, names: Collection[str] = tuple(MEASURES)) -> pd.DataFrame:
+    """One row a measure: value, low, high, n, method, reason; each kept on disk.
+
+    A measure is made again when the run's table or studies, or the code of this room, change.
+    """
     content = pd.util.hash_pandas_object(run.table.assign(columns=" ".join(run.table)))
     studies = {k: v for k, v in run.meta["files"].items() if k.startswith("studies/")}
-    key = [int(content.sum()), run.updates_per_segment, studies]
-    table = cached(
-        f"measures-{run.name}",
-        {"key": key},
-        lambda: pd.DataFrame([asdict(measure(name, run)) for name in MEASURES], list(MEASURES)),
-    )
-    return {row[0]: Estimate(*row[1:]) for row in table.itertuples()}
+    key, rows = {"key": [int(content.sum()), run.updates_per_segment, studies]}, []
+    for name in names:
+        made = lambda name=name: pd.DataFrame([asdict(measure(name, run))])  # noqa: E731
+        rows += cached(f"{run.name}-{name}", key, made, CODE).to_dict("records")
+    return pd.DataFrame(rows, list(names))

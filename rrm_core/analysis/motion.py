@@ -12,10 +12,7 @@ from rrm_core.analysis import cells, fates, stats
 from rrm_core.analysis.stats import Estimate, few, unmeasured
 from rrm_core.runs.tables import Run
 
-END = "256"  # segments run
-PARTING = (
-    0.025  # nats a segment: above it a distance more than quadruples in the 64 segments counted
-)
+PARTING = 0.025  # nats a segment: above it a distance more than quadruples in 64 segments
 MOTIONS = ("at rest", "on a cycle", "regular", "parting")
 
 
@@ -27,38 +24,36 @@ def motions(run: Run, table: pd.DataFrame) -> pd.DataFrame:
     :data:`PARTING`. Regular: none of these, so longer cycles and quasi-periodic motion.
     """
     otsu = cells.band_of(run).otsu
-    late, back, growth = (table[f"{name}_{END}"] for name in ("late", "return", "growth"))
-    motion = np.select(
-        [late < otsu, back < otsu, growth > PARTING], [*MOTIONS[:2], "parting"], "regular"
-    )
+    rules = [table.late_256 < otsu, table.return_256 < otsu, table.growth_256 > PARTING]
+    motion = np.select(rules, ["at rest", "on a cycle", "parting"], "regular")
     return table.assign(motion=motion, outcome=cells.outcomes(table.correct_in_table))
 
 
-def told(made: list[tuple[Run, pd.DataFrame]]) -> list[tuple[Run, pd.DataFrame]]:
-    """Those of `made` (runs with their study) that have a threshold: without one nothing rests."""
-    return [(run, table) for run, table in made if not np.isnan(cells.band_of(run).otsu)]
-
-
 def counted(made: list[tuple[Run, pd.DataFrame]]) -> pd.DataFrame:
-    """One row a run, outcome and motion: run, outcome, motion, n, of, share."""
-    parts = []
-    for run, table in told(made):
-        found = motions(run, table)
-        n = pd.crosstab(found.outcome, found.motion).reindex(columns=list(MOTIONS), fill_value=0)
-        long = n.stack().rename("n").reset_index()
-        long["of"] = long.outcome.map(n.sum(axis=1))
-        parts.append(long.assign(share=long.n / long.of).assign(run=run.name))
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    """One row a run, outcome and motion: run, outcome, motion, n, of, share.
+
+    `made`: runs with their study; those without a threshold, where nothing rests, are left out.
+    """
+    parts = [pd.DataFrame()]
+    for run, table in made:
+        if not np.isnan(cells.band_of(run).otsu):
+            found = motions(run, table)
+            n = pd.crosstab(found.outcome, found.motion).reindex(columns=MOTIONS, fill_value=0)
+            n = n.stack().rename("n").reset_index()
+            of = n.groupby("outcome").n.transform("sum")
+            parts.append(n.assign(of=of, share=n.n / of, run=run.name))
+    return pd.concat(parts, ignore_index=True)
 
 
 def failed(run: Run) -> pd.DataFrame | Estimate:
-    """The failures that the study `recurrence` followed, with ``motion``, or why there are none."""
+    """The failures that the study followed, with ``motion`` and ``unit``, or why there are none."""
     table = fates.study(run, "recurrence")
     if table is None:
         return fates.missing("recurrence")
-    if not told([(run, table)]):
+    if np.isnan(cells.band_of(run).otsu):
         return unmeasured(len(table), "", "no threshold on late drift")
-    return motions(run, table).query("outcome == 'wrong'")
+    unit = stats.units(run.table, table.idx)
+    return motions(run, table.assign(unit=unit)).query("outcome == 'wrong'")
 
 
 def attracted(run: Run) -> Estimate:
@@ -66,9 +61,8 @@ def attracted(run: Run) -> Estimate:
     found = failed(run)
     if isinstance(found, Estimate):
         return found
-    held = found.motion.isin(["at rest", "on a cycle"]) & ~found[f"correct_{END}"]
-    unit = stats.units(run.table, found.idx)
-    return few(len(found), "Clopper-Pearson") or stats.share(held, unit)
+    held = found.motion.isin(["at rest", "on a cycle"]) & ~found.correct_256
+    return few(len(found), "Clopper-Pearson") or stats.share(held, found.unit)
 
 
 def parting(run: Run) -> Estimate:
@@ -76,7 +70,6 @@ def parting(run: Run) -> Estimate:
     found = failed(run)
     if isinstance(found, Estimate):
         return found
-    moving = found.query(f"not correct_{END} and motion != 'at rest'")
-    unit = stats.units(run.table, moving.idx)
+    moving = found.query("not correct_256 and motion != 'at rest'")
     refused = few(len(moving), "Clopper-Pearson", "failures still wrong and moving")
-    return refused or stats.share(moving.motion == "parting", unit)
+    return refused or stats.share(moving.motion == "parting", moving.unit)

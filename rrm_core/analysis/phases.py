@@ -11,8 +11,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from rrm_core.analysis import stats
-from rrm_core.analysis.stats import TAILS, Estimate, counted, few, resampled
+from rrm_core.analysis.stats import TAILS, Estimate, counted, few, resampled, units
 from rrm_core.runs.tables import SEGMENTS, columns
 
 START = 3  # the first segment after the transient
@@ -52,7 +51,7 @@ def before_after(df: pd.DataFrame) -> pd.DataFrame:
 def stopwatch(df: pd.DataFrame) -> Estimate:
     """R2 of lambda_1 on the last wrong segment among the solved puzzles; bootstrap over grids."""
     solved = df[df.correct]
-    n, unit = len(solved), stats.units(solved)
+    n, unit = len(solved), units(solved)
     if refused := few(n, "bootstrap", "solved"):
         return refused
     x, y = last_wrong(solved).astype("float64"), solved.lambda_1.to_numpy("float64")
@@ -75,14 +74,10 @@ def by_solving_time(df: pd.DataFrame, groups: tuple[int, ...] = (2, 4, 8)) -> pd
     Groups: puzzles whose last wrong segment is 2, 4 or 8, "solved after 2 segments", and
     "failures".
     """
-    growth, last = growth_by_segment(df), last_wrong(df)
-    chosen = {f"solved after {k} segments": last == k for k in groups}
-    chosen["failures"] = last == SEGMENTS
-    parts = [
-        pd.DataFrame(
-            {"group": name, "segment": TIME, "growth": np.median(growth[at], 0), "n": at.sum()}
-        )
-        for name, at in chosen.items()
-        if at.any()
-    ]
+    growth, last, parts = growth_by_segment(df), last_wrong(df), []
+    names = {k: f"solved after {k} segments" for k in groups} | {SEGMENTS: "failures"}
+    for k, name in names.items():
+        if (at := last == k).any():
+            curve = {"segment": TIME, "growth": np.median(growth[at], 0), "n": at.sum()}
+            parts.append(pd.DataFrame({"group": name, **curve}))
     return pd.concat(parts, ignore_index=True)

@@ -3,49 +3,39 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
 from rrm_core.analysis import fates, stats
 from rrm_core.analysis.stats import Estimate, Z, few
 from rrm_core.runs.tables import Run, signals_at
 
 
-def grid(table: pd.DataFrame, column: str) -> np.ndarray:
-    """(B, R) float64 of a column of the study, the stored start left out; puzzles by idx."""
-    restarts = table[table.restart > 0]
-    return restarts.pivot(index="idx", columns="restart", values=column).to_numpy("float64")
-
-
-def weights(run: Run, idx: np.ndarray) -> np.ndarray:
-    """(B,) how many puzzles of the run each one of a sample by outcome stands for; mean 1."""
-    correct = run.table.set_index("idx").correct.loc[idx].to_numpy()
-    share = run.table.correct.mean()
-    good, bad = (max(side.mean(), 1e-12) for side in (correct, ~correct))
-    return np.where(correct, share / good, (1 - share) / bad)
-
-
 def selection_gain(run: Run, stored: bool = False) -> Estimate:
     """Accuracy of the restart of highest q_halt, less that of one at random or of the `stored`.
 
-    Over the run's puzzles. All share the draws of the restarts, so the interval has two parts: a
-    bootstrap over puzzles, and a jackknife over the draws.
+    Over the run's puzzles: those of the study, drawn by outcome, are weighted by what they stand
+    for. All share the draws of the restarts, so the interval has two parts: a bootstrap over
+    puzzles, and a jackknife over the draws.
     """
     table = fates.study(run, "restarts")
     if table is None:
         return fates.missing("restarts")
-    correct, score, idx = grid(table, "correct"), grid(table, "q_halt"), np.sort(table.idx.unique())
-    start = table[table.restart == 0].set_index("idx").correct.loc[idx].to_numpy("float64")
-    w, every = weights(run, idx), np.arange(correct.shape[1])
+    grid = table.pivot(index="idx", columns="restart")  # restart 0 is the stored start
+    correct, score = (grid[c].to_numpy("float64") for c in ("correct", "q_halt"))
+    start, correct, score = correct[:, 0], correct[:, 1:], score[:, 1:]
+    solved = run.table.set_index("idx").correct.loc[grid.index].to_numpy()
+    share, drawn = run.table.correct.mean(), np.clip(solved.mean(), 1e-12, 1 - 1e-12)
+    weights = np.where(solved, share / drawn, (1 - share) / (1 - drawn))
+    every = np.arange(correct.shape[1])
 
     def gain(kept: np.ndarray) -> np.ndarray:
         best = score[:, kept] == score[:, kept].max(1, keepdims=True)  # equals share the pick
         base = start if stored else correct[:, kept].mean(1)
         return (best * correct[:, kept]).sum(1) / best.sum(1) - base
 
-    found = stats.mean(gain(every), w, stats.units(run.table, idx))
-    without = [np.average(gain(np.delete(every, j)), weights=w) for j in every]
-    drawn = Z**2 * (len(every) - 1) * np.var(without)
-    half = np.sqrt(((found.high - found.low) / 2) ** 2 + drawn)
+    found = stats.mean(gain(every), weights, stats.units(run.table, grid.index))
+    without = [np.average(gain(np.delete(every, j)), weights=weights) for j in every]
+    variance = Z**2 * (len(every) - 1) * np.var(without)
+    half = np.sqrt(((found.high - found.low) / 2) ** 2 + variance)
     method = f"{found.method} and jackknife over restarts"
     return Estimate(found.value, found.value - half, found.value + half, found.n, method)
 

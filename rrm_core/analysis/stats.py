@@ -4,7 +4,7 @@ Puzzles that share a solution grid are not independent, so every function takes 
 of each puzzle's grid (:func:`units`), and where grids repeat its interval is one over grids. An
 estimate that cannot be made is NaN with a reason, never 0. Sources: Mann & Whitney 1947; DeLong et
 al. 1988 in the fast form of Sun & Xu 2014, for clusters Obuchowski 1997; Clopper & Pearson 1934,
-for clusters Korn & Graubard 1998, Woodruff 1952; percentile bootstraps of 10,000 resamples, seed 0.
+for clusters Korn & Graubard 1998; Woodruff 1952; percentile bootstraps of 10,000 resamples, seed 0.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from functools import lru_cache
 
 import numpy as np
 import pandas as pd
-from scipy import special
-from scipy.stats import norm, rankdata
+from scipy.special import expit, logit
+from scipy.stats import beta, norm, rankdata
 
 RESAMPLES = 10_000
 LEVEL = 0.95
@@ -81,27 +81,21 @@ def counted(method: str, n: int, unit: np.ndarray | None) -> str:
 
 def by_unit(values: np.ndarray, unit: np.ndarray) -> np.ndarray:
     """(G, ...) sums of `values` (B, ...) over each of the G units."""
-    return pd.DataFrame(values).groupby(unit).sum().to_numpy()
+    return pd.DataFrame(np.asarray(values)).groupby(np.asarray(unit)).sum().to_numpy()
 
 
 @lru_cache(maxsize=4)
-def counts(sizes: tuple[int, ...]) -> np.ndarray:
+def counts(*sizes: int) -> np.ndarray:
     """(10,000, sum of sizes) how often a bootstrap draws each item, within groups of a size."""
     rng = np.random.default_rng(0)
     draws = [rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES) for n in sizes]
     return np.concatenate(draws, axis=1).astype("float32")
 
 
-def draws(unit: np.ndarray) -> np.ndarray:
-    """(10,000, B) how often each puzzle stands in a bootstrap sample of whole units."""
-    codes = np.unique(unit, return_inverse=True)[1]
-    return counts((int(codes.max()) + 1,))[:, codes]
-
-
-def resampled(values: np.ndarray, unit: np.ndarray | None = None) -> np.ndarray:
-    """(10,000, C) column sums of `values` (B, C) in bootstrap samples of units, else of rows."""
-    sums = by_unit(values, unit) if repeated(unit) else values
-    return counts((len(sums),)) @ sums
+def resampled(values: np.ndarray, unit: np.ndarray) -> np.ndarray:
+    """(10,000, C) column sums of `values` (B, C) in bootstrap samples of whole units."""
+    sums = by_unit(values, unit)
+    return counts(len(sums)) @ sums
 
 
 # --- shares --------------------------------------------------------------------------------------
@@ -109,10 +103,8 @@ def resampled(values: np.ndarray, unit: np.ndarray | None = None) -> np.ndarray:
 
 def clopper_pearson(k: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(low, high) exact 95 % bounds of k of n; an effective k and n may be no integers."""
-    k, n, tail = np.asarray(k, dtype="float64"), np.asarray(n, dtype="float64"), (1 - LEVEL) / 2
-    low = np.where(k > 0, special.betaincinv(np.maximum(k, 1e-12), n - k + 1, tail), 0.0)
-    high = np.where(k < n, special.betaincinv(k + 1, np.maximum(n - k, 1e-12), 1 - tail), 1.0)
-    return low, high
+    low, high = beta.ppf((1 - LEVEL) / 2, k, n - k + 1), beta.ppf((1 + LEVEL) / 2, k + 1, n - k)
+    return np.nan_to_num(low, nan=0.0), np.nan_to_num(high, nan=1.0)  # NaN at k = 0 and k = n
 
 
 def proportion(k: int, n: int) -> Estimate:
@@ -185,13 +177,13 @@ def influence(score: np.ndarray, correct: np.ndarray) -> tuple[float, np.ndarray
     return value, out
 
 
-def variance(part: np.ndarray, correct: np.ndarray, unit: np.ndarray | None = None) -> float:
-    """Variance of an AUC, or of a difference of AUCs, from its :func:`influence` (B,)."""
+def error(part: np.ndarray, correct: np.ndarray, unit: np.ndarray | None = None) -> float:
+    """Standard error of an AUC, or of a difference of AUCs, from its :func:`influence` (B,)."""
     if repeated(unit):  # Obuchowski: what a unit adds is one draw
-        sums = by_unit(part, unit).ravel()
-        return float(sums @ sums) * len(sums) / max(len(sums) - 1, 1)
-    classes = [part[correct], part[~correct]]
-    return float(sum(p @ p * len(p) / (len(p) - 1) for p in classes if len(p) > 1))
+        draws = [by_unit(part, unit).ravel()]
+    else:
+        draws = [side for side in (part[correct], part[~correct]) if len(side) > 1]
+    return float(np.sqrt(sum(x @ x * len(x) / max(len(x) - 1, 1) for x in draws)))
 
 
 def around(value: float, error: float, least: int) -> tuple[float, float]:
@@ -204,8 +196,7 @@ def around(value: float, error: float, least: int) -> tuple[float, float]:
         edge = proportion(round(value * least), int(least))
         return min(edge.low, value), max(edge.high, value)
     half = Z * error / (value * (1 - value))
-    low, high = special.expit(special.logit(value) + np.array([-half, half]))
-    return float(low), float(high)
+    return float(expit(logit(value) - half)), float(expit(logit(value) + half))
 
 
 def auc(score: np.ndarray, correct: np.ndarray, unit: np.ndarray | None = None) -> Estimate:
@@ -220,56 +211,38 @@ def auc(score: np.ndarray, correct: np.ndarray, unit: np.ndarray | None = None) 
     if correct.all() or not correct.any():
         return unmeasured(n, "DeLong", one_class(correct))
     value, part = influence(score, correct)
-    error, least = np.sqrt(variance(part, correct, unit)), min(correct.sum(), (~correct).sum())
+    bounds = around(value, error(part, correct, unit), min(correct.sum(), (~correct).sum()))
     method = "Obuchowski" if repeated(unit) else "DeLong"
-    return Estimate(value, *around(value, error, least), n, counted(method, n, unit))
+    return Estimate(value, *bounds, n, counted(method, n, unit))
 
 
-def auc_row(score: np.ndarray, correct: np.ndarray, unit: np.ndarray | None = None, **labels):
-    """One tidy row of :func:`auc`: labels, auc, low, high, n_correct, n_wrong, reason."""
-    e, correct = auc(score, correct, unit), np.asarray(correct, dtype=bool)
-    n = {"n_correct": int(correct.sum()), "n_wrong": int((~correct).sum())}
-    return {**labels, "auc": e.value, "low": e.low, "high": e.high, **n, "reason": e.reason}
+def auc_row(score: np.ndarray, correct: np.ndarray, unit: np.ndarray | None = None) -> dict:
+    """:func:`auc` as columns of a tidy table: auc, low, high, n_correct, n_wrong, reason."""
+    e, solved = auc(score, correct, unit), int(np.sum(correct))
+    n = {"n_correct": solved, "n_wrong": len(correct) - solved}
+    return {"auc": e.value, "low": e.low, "high": e.high, **n, "reason": e.reason}
 
 
-def auc_gain(
-    score: np.ndarray, other: np.ndarray, correct: np.ndarray, unit: np.ndarray | None = None
+def paired(
+    value: float, part: np.ndarray, correct: np.ndarray, unit: np.ndarray | None
 ) -> Estimate:
-    """AUC of `score` minus that of `other` on the same puzzles: the paired interval of DeLong."""
-    (a, part), (b, rest) = influence(score, correct), influence(other, correct)
-    half, n = Z * np.sqrt(variance(part - rest, correct, unit)), len(score)
-    return Estimate(a - b, a - b - half, a - b + half, n, counted("paired DeLong", n, unit))
+    """A difference of AUCs on the same puzzles, `part` (B,) the difference of influences."""
+    half, n = Z * error(part, correct, unit), len(part)
+    return Estimate(value, value - half, value + half, n, counted("paired DeLong", n, unit))
 
 
 # --- medians and means ---------------------------------------------------------------------------
 
 
-def drawn_medians(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """(R,) lower medians of `values` (B,), counted as a row of `weights` (R, B) says."""
-    order = np.argsort(values, kind="stable")
-    below = weights[:, order].cumsum(1)
-    return values[order][(below >= below[:, -1:] / 2).argmax(1)]
-
-
 def median(values: np.ndarray, unit: np.ndarray | None = None) -> Estimate:
-    """The median with a percentile bootstrap over puzzles.
-
-    Where units repeat, the interval runs between the quantiles that bound the :func:`share` of
-    puzzles up to the median, an interval over units (Woodruff 1952).
-    """
+    """The median, between the quantiles that bound the :func:`share` of puzzles up to it."""
     values, n = np.asarray(values, dtype="float64"), len(values)
     if n < 2:
-        return unmeasured(n, "bootstrap", f"{n} puzzles; a median interval needs at least 2")
+        return unmeasured(n, "Woodruff", f"{n} puzzles; a median interval needs at least 2")
     middle = float(np.median(values))
-    if repeated(unit):
-        below = share(values <= middle, unit)
-        low, high = np.quantile(values, [below.low, below.high])
-        return Estimate(middle, float(low), float(high), n, counted("Woodruff", n, unit))
-    values, rng, chunk = np.sort(values), np.random.default_rng(0), max(1, 4_000_000 // n)
-    sizes = [min(chunk, RESAMPLES - i) for i in range(0, RESAMPLES, chunk)]
-    samples = [np.median(values[rng.integers(n, size=(k, n))], axis=1) for k in sizes]
-    low, high = np.percentile(np.concatenate(samples), TAILS)
-    return Estimate(middle, float(low), float(high), n, f"bootstrap, {RESAMPLES} resamples")
+    below = share(values <= middle, unit)
+    low, high = np.quantile(values, [below.low, below.high])
+    return Estimate(middle, float(low), float(high), n, counted("Woodruff", n, unit))
 
 
 def mean(
@@ -288,8 +261,8 @@ def mean(
     if repeated(unit):
         sums = resampled(pairs, unit)
     else:
-        order, sizes = np.argsort(w, kind="stable"), np.unique(w, return_counts=True)[1]
-        sums = counts(tuple(sizes.tolist())) @ pairs[order]
+        sizes = np.unique(w, return_counts=True)[1]
+        sums = counts(*sizes) @ pairs[np.argsort(w, kind="stable")]
     low, high = np.percentile(sums[:, 0] / sums[:, 1], TAILS)
     method = counted("bootstrap over puzzles", n, unit)
     return Estimate(float(np.average(values, weights=w)), float(low), float(high), n, method)

@@ -15,21 +15,29 @@ import pyarrow as pa
 from rrm_core.store import paths
 from rrm_core.store.files import write_bytes
 
+PACKAGE = Path(__file__).resolve().parents[1]
+
 
 @functools.cache
-def code_digest() -> str:
-    """SHA-256 of the package's Python files: a table must not outlive the code that made it."""
-    files = sorted(Path(__file__).resolve().parents[1].rglob("*.py"))
+def code_digest(code: tuple[Path, ...]) -> str:
+    """SHA-256 of Python files, alone or in folders: a table must not outlive what made it."""
+    files = sorted(file for path in code for file in (path, *path.rglob("*.py")) if file.is_file())
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
 
 
-def cached(name: str, key: dict | str, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+def cached(
+    name: str,
+    key: dict | str,
+    make: Callable[[], pd.DataFrame],
+    code: tuple[Path, ...] = (PACKAGE,),
+) -> pd.DataFrame:
     """The table ``make()``, computed once for each `key` and read from disk from then on.
 
     It lies in ``_build/.tables`` beside the data folder, one for each `name`. `key` holds all that
-    it depends on but the code. Where the folder cannot be written, it is only computed.
+    it depends on but the Python files, which stand in or under `code`. Where the folder cannot be
+    written, it is only computed.
     """
-    text = json.dumps([key, code_digest()], sort_keys=True, default=str)
+    text = json.dumps([key, code_digest(code)], sort_keys=True, default=str)
     folder = paths.data_dir().resolve().parent / "_build" / ".tables"
     entry = folder / f"{name}.{hashlib.sha256(text.encode()).hexdigest()[:16]}.parquet"
     with contextlib.suppress(OSError, pa.ArrowException):  # not there, or damaged

@@ -130,16 +130,6 @@ def test_sweep_rises_from_nothing_to_everything(run):
     )
 
 
-def test_quantile_bands_are_quantiles(run):
-    logs = np.log10(cells.drift(run.table))
-    table = cells.quantile_bands(logs, np.where(run.table.correct, "A", "D"))
-    row = table[(table.cell == "D") & (table.segment == 16)].iloc[0]
-    last = np.log10(run.table.drift_h_16[~run.table.correct].astype("float64"))
-    expected = np.quantile(last, [0.1, 0.5, 0.9])
-    assert [row.low, row["median"], row.high] == pytest.approx(expected)
-    assert len(cells.quantile_bands(logs, np.full(len(logs), "C"))) == 0
-
-
 def test_a_strict_threshold_does_not_cut_round_off(runs):
     """Half of the puzzles rest within rounding of one value: percentiles of it mean nothing."""
     rng = np.random.default_rng(0)

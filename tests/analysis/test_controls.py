@@ -108,7 +108,12 @@ def test_nested_models_see_what_is_new_and_what_is_not():
     halt = {"q_halt_16": rng.normal(size=n)}
     known = frame(a, a, rng.logistic(size=n) < -2 * a).assign(**halt)
     new = frame(a, b, rng.logistic(size=n) < -2 * a - 2 * b).assign(**halt)
-    for added in (controls.beyond, controls.drift_history):
+
+    def history(df):
+        drifts = np.log10(cells.drift(df))
+        return controls.added(df, df[["lambda_1"]].to_numpy(), drifts)
+
+    for added in (controls.beyond, history):
         nothing, something = added(known), added(new)
         assert nothing.low < 0.005 and abs(nothing.value) < 0.01
         assert something.low > 0.05

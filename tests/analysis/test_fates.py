@@ -130,19 +130,3 @@ def test_without_a_threshold_no_failure_is_said_to_move(runs, monkeypatch):
     for fate in ("still moving", "settled in a wrong place"):
         assert fates.fate_at(run, fate).reason == "no threshold on late drift"
     assert fates.fate_at(run, "solved later") == before
-
-
-def test_probes_count_by_hand():
-    table = pd.DataFrame(
-        {
-            "probe": ["one blank"] * 4,
-            "correct": [True, True, False, False],
-            "solved_at": [1, 5, 3, 0],
-            "stayed": [True, False, False, False],
-            "late": [-5.0, -5.0, -5.0, 1.0],
-        }
-    )
-    row = fates.probes(table, -4.0).iloc[0]
-    assert (row["right at 16"].value, row["ever right"].value) == (0.5, 0.75)
-    assert row["stays right, once right"].value == pytest.approx(1 / 3)
-    assert (row["wrong at 16"], row["of these settled"]) == (2, 1)
