@@ -1,14 +1,8 @@
-"""Hard 9x9 puzzles: minimal ones, made harder by exchanging givens.
+"""Hard 9x9 puzzles: minimal ones, made harder by exchanging givens, as collectors do.
 
-This is how collectors search the neighbourhood of hard puzzles. A chain starts at a random minimal
-puzzle. Each proposal removes one or two givens, adds solution digits where another solution differs
-until the puzzle is unique again, and minimises. Proposals that do not lower ``backtracks`` are
-taken until a goal is reached; then the chain walks among puzzles of about that difficulty, and
-every few moves one is kept. Puzzles of one chain share the solution grid and some givens, so
-training and held-out puzzles never share a chain.
+A chain climbs from a random minimal puzzle while ``backtracks`` do not fall, then walks at about
+that height, where every few moves a puzzle is kept. All puzzles of a chain have one solution grid.
 """
-
-from __future__ import annotations
 
 import numpy as np
 import pandas as pd
@@ -33,7 +27,7 @@ def make(sizes: dict[str, int], seed: int = 0) -> dict[str, pd.DataFrame]:
     seen, out, number = set(), {}, 0
     with tqdm(total=sum(sizes.values()), unit="puzzle") as bar:
         for split, wanted in sizes.items():
-            kept = []
+            kept: list[tuple] = []
             while len(kept) < wanted:
                 found, solution = chain(seed, number)
                 number += 1
@@ -50,18 +44,18 @@ def chain(seed: int, number: int) -> tuple[np.ndarray, np.ndarray]:
     """(at most PER_CHAIN puzzles (n, 81), their solution (81,)) of one chain; see the module."""
     (best,), (solution,) = generate(9, 1, [seed, number])
     rules, state, order = geometry(9), np.full(1, number + 1, np.uint64), np.arange(81)
-    score = difficulty(best, *rules)
+    score = search(best, *rules, True, 1, state, False)[1]
     for _ in range(ROUNDS):
         if score >= GOAL:
             break
-        trial, new = proposal(best, solution, *rules, state, order)
+        trial, new = exchanged(best, solution, *rules, state, order)
         if new >= score:
             best, score = trial, new
     kept, moves, lowest = [best], 0, FLOOR * score
     for _ in range(ROUNDS):
         if len(kept) == PER_CHAIN:
             break
-        trial, new = proposal(best, solution, *rules, state, order)
+        trial, new = exchanged(best, solution, *rules, state, order)
         if new >= lowest:
             best, moves = trial, moves + 1
             if moves % APART == 0:
@@ -70,55 +64,41 @@ def chain(seed: int, number: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @njit(cache=True)
-def difficulty(board, units, peers):
-    """``backtracks`` of a puzzle."""
-    return search(board, units, peers, True, 1, np.zeros(1, np.uint64), False)[1]
+def exchanged(board, solution, units, peers, state, order):
+    """(a neighbour of `board` (81,), its ``backtracks``, -1 where it is not unique).
 
-
-@njit(cache=True)
-def proposal(board, solution, units, peers, state, order):
-    """(`board` with one or two givens exchanged, minimised; its difficulty, -1 if not unique)."""
-    trial = board.copy()
-    unique = exchange(trial, solution, units, peers, state, order)
-    return trial, difficulty(trial, units, peers) if unique else -1
-
-
-@njit(cache=True)
-def other_solution(board, solution, units, peers, state):
-    """(a solution of `board` that is not `solution`, whether there is one)."""
-    first = search(board, units, peers, True, 1, state, True)[2]
-    for cell in range(len(board)):
-        if first[cell] != solution[cell]:
-            return first, True
-    for cell in range(len(board)):
-        if board[cell] == 0:
-            barred = cell, solution[cell]
-            found, _, other = search(board, units, peers, True, 1, state, False, *barred)
-            if found:
-                return other, True
-    return first, False
-
-
-@njit(cache=True)
-def exchange(board, solution, units, peers, state, order):
-    """Exchange one or two givens of `board` and minimise, in place; False if not made unique."""
-    removed, left = 1 + draw(state, 2), 0
+    One or two givens are removed, solution digits added where another solution differs until the
+    puzzle is unique again, and all givens that are not needed removed.
+    """
+    trial, removed, left = board.copy(), 1 + draw(state, 2), 0
     shuffle(order, state)
     for cell in order:
-        if left < removed and board[cell]:
-            board[cell] = 0
+        if left < removed and trial[cell]:
+            trial[cell] = 0
             left += 1
-    added = removed + draw(state, 2)
-    for i in range(added + 1):
-        if search(board, units, peers, True, 2, state, True)[0] == 1:
+    additions = removed + draw(state, 2)
+    for i in range(additions + 1):
+        if search(trial, units, peers, True, 2, state, True)[0] == 1:
             shuffle(order, state)
-            minimise(board, order, units, peers, state)
-            return True
-        if i < added:
-            other, differs = other_solution(board, solution, units, peers, state)
-            shuffle(order, state)
-            for cell in order:
-                if differs and board[cell] == 0 and other[cell] != solution[cell]:
-                    board[cell] = solution[cell]
-                    break
-    return False
+            minimise(trial, order, units, peers, state)
+            return trial, search(trial, units, peers, True, 1, state, False)[1]
+        if i < additions:
+            add_given(trial, solution, units, peers, state, order)
+    return trial, -1
+
+
+@njit(cache=True)
+def add_given(board, solution, units, peers, state, order):
+    """Put a digit of `solution` where another solution of `board` differs, if there is one."""
+    other = search(board, units, peers, True, 1, state, True)[2]
+    for cell in range(len(board)):
+        if (other == solution).all() and board[cell] == 0:
+            barred = cell, solution[cell]
+            found, _, answer = search(board, units, peers, True, 1, state, False, *barred)
+            if found:
+                other = answer
+    shuffle(order, state)
+    for cell in order:
+        if board[cell] == 0 and other[cell] != solution[cell]:
+            board[cell] = solution[cell]
+            break

@@ -1,11 +1,8 @@
-"""Compiled loops under :mod:`rrm_core.sudoku.board`: propagation, search and what shuffles.
+"""Compiled loops: propagation, search, and random numbers that are the same on every platform.
 
 A board is uint8 (cells,), 0 blank; candidates are bit masks (cells,), bit d for digit d; `units`
-and `peers` are those of ``board.geometry``. Random numbers come from a splitmix64 state that is
-passed in, so results are the same on every platform.
+and `peers` are those of ``board.geometry``.
 """
-
-from __future__ import annotations
 
 import numpy as np
 from numba import njit
@@ -33,19 +30,6 @@ def member(mask, digit, side):
     while not (mask >> digit) & 1:
         digit = digit % side + 1
     return digit
-
-
-@njit(cache=True)
-def naked_singles(values, candidates, side, peers):
-    """Fill cells with one candidate, in one pass; the number filled, -1 for a contradiction."""
-    filled = 0
-    for cell in range(len(values)):
-        mask = candidates[cell]
-        if values[cell] == 0 and mask & (mask - 1) == 0:
-            if not place(cell, member(mask, 1, side), values, candidates, peers):
-                return -1
-            filled += 1
-    return filled
 
 
 @njit(cache=True)
@@ -78,7 +62,14 @@ def propagate(values, candidates, units, peers, hidden):
     """Naked (and, if `hidden`, hidden) singles to a fixpoint; False for a contradiction."""
     filled = 1
     while filled > 0:
-        filled = naked_singles(values, candidates, units.shape[1], peers)
+        filled = 0
+        for cell in range(len(values)):
+            mask = candidates[cell]
+            if values[cell] == 0 and mask & (mask - 1) == 0:
+                digit = member(mask, 1, units.shape[1])
+                if not place(cell, digit, values, candidates, peers):
+                    return False
+                filled += 1
         if filled == 0 and hidden:
             filled = hidden_singles(values, candidates, units, peers)
     return filled == 0

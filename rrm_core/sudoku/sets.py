@@ -1,7 +1,5 @@
 """Puzzle sets in data/puzzles: made from a seed, written, read as tables and as boards."""
 
-from __future__ import annotations
-
 import gzip
 import zlib
 from pathlib import Path
@@ -23,10 +21,10 @@ def make(side: int, n_train: int, n_test: int, seed: int) -> dict[str, pd.DataFr
     4x4 has only 36 essentially different minimal puzzles, so its sets are distinct as texts only
     and claim nothing.
     """
-    wanted, found = n_train + n_test + VALIDATION, {}
+    sizes = {"train": n_train, "test": n_test, "validation": VALIDATION}
+    wanted, found = sum(sizes.values()), dict[bytes, tuple]()
     for attempt in range(1000):
-        missing = wanted - len(found)
-        if missing == 0:
+        if (missing := wanted - len(found)) == 0:
             break
         puzzles, solutions = generate(side, missing + missing // 10 + 16, [seed, attempt])
         forms = canonical(puzzles) if side > 4 else puzzles
@@ -39,12 +37,11 @@ def make(side: int, n_train: int, n_test: int, seed: int) -> dict[str, pd.DataFr
             f"validation), {len(found)} found; ask for fewer"
         )
     table = described(*map(np.array, zip(*found.values(), strict=True)))
-    cuts = {
-        "train": table[:n_train],
-        "test": table[n_train : n_train + n_test],
-        "validation": table[n_train + n_test :],
+    ends = np.cumsum(list(sizes.values()))
+    return {
+        name: table[end - size : end].reset_index(drop=True)
+        for (name, size), end in zip(sizes.items(), ends, strict=True)
     }
-    return {name: part.reset_index(drop=True) for name, part in cuts.items()}
 
 
 def path_of(name: str) -> Path:
@@ -89,28 +86,24 @@ def table(name: str) -> pd.DataFrame:
         )
     try:
         frame = pd.read_csv(path, dtype={"puzzle": str, "solution": str})
+        if missing := [c for c in COLUMNS if c not in frame]:
+            raise ValueError(f"no column {missing[0]}")
     except (OSError, EOFError, zlib.error, ValueError) as error:
-        raise SudokuError(
-            f"{path}: cannot be read ({error}); restore it or make it again"
-        ) from None
-    wrong = [f"no column {c}" for c in COLUMNS if c not in frame] + ["no puzzle"] * frame.empty
-    if wrong:
-        expected = "expected a set made by `rrm puzzles make` or `import`"
-        raise SudokuError(f"{path}: {wrong[0]}; {expected}")
+        hint = "restore it or make it again"
+        raise SudokuError(f"{path}: cannot be read ({error}); {hint}") from None
     return frame
 
 
 def boards(frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """(puzzles, solutions), each (B, cells) uint8, of a table's text columns."""
-    return tuple(np.stack([parse(text) for text in frame[c]]) for c in ("puzzle", "solution"))
+    puzzles, solutions = (np.stack([parse(t) for t in frame[c]]) for c in ("puzzle", "solution"))
+    return puzzles, solutions
 
 
 def read(name: str, side: int) -> tuple[np.ndarray, np.ndarray]:
     """(puzzles, solutions) of the set `name`, refused unless its boards have `side`."""
     found = boards(table(name))
-    if found[0].shape[1] != side**2:
-        raise SudokuError(
-            f"puzzle set {name!r} has {found[0].shape[1]} cells a board, "
-            f"the model wants {side}x{side}"
-        )
+    cells = found[0].shape[1]
+    if cells != side**2:
+        raise SudokuError(f"set {name!r} has {cells} cells a board, the model wants {side}x{side}")
     return found

@@ -4,8 +4,6 @@ The group: digits relabelled; bands, stacks, rows in a band and columns in a sta
 where boxes are square, transposition.
 """
 
-from __future__ import annotations
-
 from functools import cache
 from itertools import permutations, product
 
@@ -21,25 +19,21 @@ def augment(
     """(puzzles, solutions) (B, cells), each row under a symmetry drawn uniformly from the group."""
     side, batch = side_of(puzzles), len(puzzles)
     height, width = box_shape(side)
-    rows, columns = line_orders(batch, side, height, rng), line_orders(batch, side, width, rng)
-    cells = rows[:, :, None] * side + columns[:, None, :]
+    lines = []
+    for block in (height, width):  # orders of the rows, then of the columns, that keep bands
+        outer = rng.random((batch, side // block)).argsort(1)
+        inner = rng.random((batch, side // block, block)).argsort(2)
+        lines.append((outer[:, :, None] * block + inner).reshape(batch, side))
+    cells = lines[0][:, :, None] * side + lines[1][:, None, :]
     if height == width:
         flip = rng.random(batch) < 0.5
         cells = np.where(flip[:, None, None], cells.transpose(0, 2, 1), cells)
     cells = cells.reshape(batch, side * side)
     digits = np.zeros((batch, side + 1), np.uint8)
     digits[:, 1:] = rng.random((batch, side)).argsort(1) + 1
-    return tuple(
-        np.take_along_axis(digits, np.take_along_axis(boards, cells, 1), 1)
-        for boards in (puzzles, solutions)
-    )
-
-
-def line_orders(batch: int, side: int, block: int, rng: np.random.Generator) -> np.ndarray:
-    """(batch, side) random orders of rows or columns that keep blocks of `block` together."""
-    outer = rng.random((batch, side // block)).argsort(1)
-    inner = rng.random((batch, side // block, block)).argsort(2)
-    return (outer[:, :, None] * block + inner).reshape(batch, side)
+    moved = [np.take_along_axis(boards, cells, 1) for boards in (puzzles, solutions)]
+    puzzles, solutions = (np.take_along_axis(digits, boards, 1) for boards in moved)
+    return puzzles, solutions
 
 
 def canonical(boards: np.ndarray) -> np.ndarray:
@@ -60,14 +54,9 @@ def canonical(boards: np.ndarray) -> np.ndarray:
 def column_orders(side: int) -> np.ndarray:
     """(orders, side) that keep stacks together: 8, 72, 1,296 at side 4, 6, 9."""
     width = box_shape(side)[1]
-    inner = list(permutations(range(width)))
-    outer = permutations(range(side // width))
-    return np.array(
-        [
-            [s * width + c for s, order in zip(stacks, orders, strict=True) for c in order]
-            for stacks, orders in product(outer, list(product(inner, repeat=side // width)))
-        ]
-    )
+    stacks = np.array(list(permutations(range(side // width))))[:, None, :, None]
+    within = np.array(list(product(permutations(range(width)), repeat=side // width)))
+    return (stacks * width + within).reshape(-1, side)
 
 
 @njit(cache=True)
@@ -113,9 +102,9 @@ def lower(best, grid, order, height, used, tried, labels):
 
 @njit(cache=True)
 def label(best, row, order, before, after):
-    """Compare the image of a row, columns in `order`, with `best`, and put it there if smaller.
+    """Lower `best` to the image of a row, columns in `order`, if smaller; the sign of comparison.
 
-    The sign of the comparison comes back; `after` holds the labels, `before` those given so far.
+    `after` holds the labels of digits, `before` those given so far.
     """
     sign, after[:] = 0, before
     for c in range(len(row)):
