@@ -9,8 +9,6 @@ Sources: Shimada & Nagashima 1979; Benettin et al. 1980; Geist, Parlitz & Lauter
 for K < N). This module knows nothing of HRM, TRM or Sudoku.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -27,8 +25,7 @@ FLOOR = 1e-30  # |R_ii| below this counts as this: an annihilated direction has 
 def start_frame(state: State, k: int = 8, seed: int = 0) -> State:
     """An orthonormal frame of the joint state, parts (K, B, ...): the same for every puzzle.
 
-    Drawn in float64 from `seed` on the CPU and orthonormalised before the cast, so it does not
-    depend on device or dtype.
+    Drawn from `seed` in float64 on the CPU, so it does not depend on device or dtype.
     """
     sizes = [z[0].numel() for z in state]
     if not 1 <= k <= sum(sizes):
@@ -63,11 +60,10 @@ def householder(a: Tensor) -> tuple[Tensor, Tensor]:
 def cholesky_qr(a: Tensor) -> tuple[Tensor, Tensor]:
     """(Q, diagonal of R) of a (B, N, K) by the Cholesky factor of its Gram matrix, twice.
 
-    Three matrix products in place of K reflections, which a GPU runs one after another. The Gram
-    matrix is summed in float64, so the first factor is good while the columns' condition number
-    stays below about 1e7, and the second makes Q orthonormal to the precision of `a`. A batch with
-    a worse one, or with an annihilated column, goes through :func:`householder`.
-    Source: CholeskyQR2, Yamamoto et al. 2015.
+    Three matrix products in place of K reflections, which a GPU runs one after another. Summed in
+    float64, the first factor is good while the condition number stays below about 1e7, the second
+    makes Q orthonormal to the precision of `a`. Where it is worse, or a column annihilated,
+    :func:`householder` does it. Source: CholeskyQR2, Yamamoto et al. 2015.
     """
     diagonal = torch.ones(a.shape[0], a.shape[2], dtype=torch.float64, device=a.device)
     q = a
@@ -83,10 +79,7 @@ def cholesky_qr(a: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def orthonormalise(frame: State) -> tuple[State, Tensor]:
-    """(orthonormal frame, log |R_ii| (B, K) float64) of the joint frame.
-
-    By :func:`householder` on a CPU, :func:`cholesky_qr` on a GPU. A length below FLOOR is FLOOR.
-    """
+    """(orthonormal frame, log |R_ii| (B, K) float64) of the joint frame."""
     k, batch = frame[0].shape[:2]
     joint = torch.cat([part.reshape(k, batch, -1) for part in frame], -1)  # (K, B, N)
     method = householder if joint.device.type == "cpu" else cholesky_qr
@@ -108,26 +101,21 @@ def grow(
     `pushes`: the updates with tangents, where a model has something better than :func:`push`.
     `every` updates lie between two QRs; the sums do not depend on it, round-off apart.
     """
-    k, batch = frame[0].shape[:2]
-    growth = torch.zeros(batch, k, dtype=torch.float64, device=frame[0].device)
     pushes = pushes or [partial(push, update) for update in updates]
+    growth = torch.zeros(1, dtype=torch.float64, device=frame[0].device)
     for i, pushed in enumerate(pushes, 1):
         state, frame = pushed(state, frame)
         if i % every == 0 or i == len(pushes):
             frame, log_r = orthonormalise(frame)
-            growth += log_r
+            growth = growth + log_r
     return state, frame, growth
 
 
 def spectrum(
     update: Update, state: State, steps: int, k: int = 8, seed: int = 0, frame: State | None = None
 ) -> Tensor:
-    """Exponents (T, B, K) of a repeated map after 1..`steps` applications, in QR order.
-
-    Row T holds growth over T steps divided by T, so the whole convergence can be read.
-    """
-    frame = start_frame(state, k, seed) if frame is None else frame
-    history = []
+    """Exponents (T, B, K) of a repeated map after 1..`steps` applications, in QR order."""
+    frame, history = start_frame(state, k, seed) if frame is None else frame, []
     for _ in range(steps):
         state, frame, growth = grow([update], state, frame)
         history.append(growth)

@@ -1,32 +1,13 @@
 """The fixed unroll: every puzzle runs all segments; halting is recorded, never applied."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from rrm_core.dynamics.exponents import State, Update, grow, start_frame
+from rrm_core.dynamics.exponents import State, grow, start_frame
 from rrm_core.models.config import SEGMENTS
 from rrm_core.models.ops import at_least_float32
-
-
-class Model(Protocol):
-    """What is unrolled: anything with these. Where it has ``pushes``, they replace forward mode."""
-
-    def embed(
-        self, tokens: Tensor
-    ) -> Tensor: ...  # (B, cells) ids -> x, what its updates are given
-
-    def initial_state(self, batch: int) -> State: ...  # its first part is the one that is read out
-
-    def updates(self, x: Tensor) -> list[Update]: ...  # of one segment, in order
-
-    def readout(self, state: State) -> tuple[Tensor, Tensor]: ...  # logits (B, cells, V), q (B, 2)
-
-    def would_halt(self, q: Tensor) -> Tensor: ...  # (B,) bool
 
 
 @dataclass(frozen=True)
@@ -50,7 +31,7 @@ def distance(new: Tensor, old: Tensor) -> Tensor:
 
 @torch.no_grad()
 def unroll(
-    model: Model,
+    model,
     tokens: Tensor,
     segments: int = SEGMENTS,
     k: int = 8,
@@ -61,8 +42,10 @@ def unroll(
 ) -> Rollout:
     """The :class:`Rollout` of token ids (B, cells) from `state`, or from the model's start state.
 
-    `k` tangents (0: none) start from the frame of `seed`, the same for every puzzle, and `every`
-    updates lie between two QRs. The states of the last `keep` segments are kept.
+    A model is anything with the ``embed``, ``initial_state``, ``updates``, ``readout`` and
+    ``would_halt`` of a ``RecursiveModel``; where it has ``pushes``, they replace forward mode. `k`
+    tangents (0: none) start from the frame of `seed`, `every` updates lie between two QRs, and the
+    states of the last `keep` segments are kept.
     """
     x = model.embed(tokens)
     state = model.initial_state(len(tokens)) if state is None else state
@@ -83,7 +66,6 @@ def unroll(
         records.append([logits.argmax(-1), q, model.would_halt(q), *drift, growth])
         if t >= segments - keep:
             recent.append(state[0].cpu()[:, None])
-    columns = [torch.stack(column, 1).cpu() for column in zip(*records, strict=True)]
+    columns = (torch.stack(column, 1).cpu() for column in zip(*records, strict=True))
     answer, qs, halts, drift_h, drift_l, growths = columns
-    recent_h = torch.cat(recent, 1)
-    return Rollout(answer, qs, halts, drift_h, drift_l, growths, state, recent_h)
+    return Rollout(answer, qs, halts, drift_h, drift_l, growths, state, torch.cat(recent, 1))

@@ -1,8 +1,7 @@
 """The sizes of a model, checked; without torch, so that tables and recipes can speak of models."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import get_type_hints
 
 SEGMENTS = 16  # segments of a rollout, in training and in every measurement
 RANGES = {  # of a config from a file, so that none asks for more memory than there is
@@ -41,26 +40,20 @@ class Config:
     def __post_init__(self) -> None:
         """Refuse sizes that no published layer could have."""
         if (self.model, self.mixing) not in MODELS:
-            raise ModelError(
-                f"model={self.model!r}, mixing={self.mixing!r}: "
-                "expected trm with mlp or attention, or hrm with attention"
-            )
+            expected = "expected trm with mlp or attention, or hrm with attention"
+            raise ModelError(f"model={self.model!r}, mixing={self.mixing!r}: {expected}")
         for name, sizes in RANGES.items():
             if (size := getattr(self, name)) not in sizes:
-                least, most = sizes[0], sizes[-1]
-                raise ModelError(f"{name}={size}: expected an integer in {least}..{most}")
+                bounds = f"{sizes[0]}..{sizes[-1]}"
+                raise ModelError(f"{name}={size}: expected an integer in {bounds}")
         if (self.model == "hrm") != (self.H_layers > 0):
-            raise ModelError(
-                f"model={self.model!r}, H_layers={self.H_layers}: an HRM has one at least, "
-                "a TRM, one network for both states, has 0"
-            )
+            rule = "an HRM has one at least, a TRM, one network for both states, has 0"
+            raise ModelError(f"model={self.model!r}, H_layers={self.H_layers}: {rule}")
         if not 0 < self.expansion <= 64:
             raise ModelError(f"expansion={self.expansion}: expected a number above 0, at most 64")
         if self.mixing == "attention" and self.width % (2 * self.heads):
-            raise ModelError(
-                f"width={self.width}: expected a multiple of 2 x heads = {2 * self.heads}, "
-                "which rotary attention needs"
-            )
+            need = f"a multiple of 2 x heads = {2 * self.heads}, which rotary attention needs"
+            raise ModelError(f"width={self.width}: expected {need}")
 
     @property
     def cells(self) -> int:
@@ -73,30 +66,22 @@ class Config:
         return self.prefix + self.cells
 
     @property
-    def vocabulary(self) -> int:
-        """V = side + 2."""
-        return self.side + 2
-
-    @property
     def schedule(self) -> str:
         """The updates of one segment in order: "LLHLLH" where H_cycles = L_cycles = 2."""
         return ("L" * self.L_cycles + "H") * self.H_cycles
 
     @classmethod
-    def from_dict(cls, values: dict) -> Config:
-        """Build from a mapping; unknown or missing names raise :class:`ModelError`."""
-        names = {f.name for f in fields(cls)}
-        unknown, missing = set(values) - names, names - {"expansion"} - set(values)
+    def from_dict(cls, values: dict) -> "Config":
+        """Build from a mapping; unknown or missing names and other types are refused."""
+        kinds = get_type_hints(cls)
+        unknown, missing = values.keys() - kinds, kinds.keys() - {"expansion"} - values.keys()
         if unknown or missing:
-            raise ModelError(
-                f"model config: unknown {sorted(unknown)}, missing {sorted(missing)}; "
-                f"expected {sorted(names)}"
-            )
-        kinds: dict = {"str": (str,), "int": (int,), "float": (float, int)}
-        for f in fields(cls):
-            value = values.get(f.name, f.default)
-            if type(value) not in kinds[f.type]:
-                raise ModelError(f"model config: {f.name} is {value!r:.40}, expected {f.type}")
+            raise ModelError(f"model config: unknown {sorted(unknown)}, missing {sorted(missing)}")
+        for name, value in values.items():
+            kind = kinds[name]
+            if not isinstance(value, (int, float) if kind is float else kind):
+                wrong = f"{name} is {value!r:.40}, expected {kind.__name__}"
+                raise ModelError(f"model config: {wrong}")
         return cls(**values)
 
 

@@ -1,17 +1,12 @@
 """What the models compute with: matrix products, and three non-linear operations.
 
-``PLAIN`` acts on values (B, ..., D). ``DUAL`` acts on stacks (1 + K, B, ..., D): row 0 holds the
-value, rows 1..K hold tangents, and each operation returns the value and its directional
-derivatives. Linear layers have no bias and act on such a stack unchanged, so a block that is
-written once (:mod:`rrm_core.models.recursive`) serves both.
+``PLAIN`` acts on values (B, ..., D), ``DUAL`` on stacks (1 + K, B, ..., D): row 0 is the value, the
+others are tangents, and each operation gives the value and its directional derivatives. Linear
+layers have no bias and act on a stack unchanged, so a block that is written once serves both.
 
-The dtype of a model is that of its weights, activations and states. In bfloat16, as the official
-code runs, norms and rotations are computed in float32 and rounded, and attention weighs in float32.
-Source of the plain operations: the official code of Wang et al. 2025 and Jolicoeur-Martineau 2025;
-the derivatives are ours, tested against ``torch.func.jvp``.
+In bfloat16, norms, rotations and attention weights are computed in float32 and rounded, as in the
+official code of Wang et al. 2025 and Jolicoeur-Martineau 2025; the derivatives are ours.
 """
-
-from __future__ import annotations
 
 from types import SimpleNamespace
 
@@ -32,11 +27,8 @@ def emulated(v: Tensor) -> bool:
 
     That is what bfloat16 units do, and much faster than torch on a CPU that has none.
     """
-    return (
-        v.dtype == torch.bfloat16
-        and v.device.type == "cpu"
-        and not torch.is_autocast_enabled("cpu")
-    )
+    rounded = v.dtype == torch.bfloat16 and v.device.type == "cpu"
+    return rounded and not torch.is_autocast_enabled("cpu")
 
 
 def linear(v: Tensor, weight: Tensor) -> Tensor:

@@ -1,15 +1,12 @@
 """TRM and HRM as published, at any width, depth, cycle count and board size.
 
 Shape letters: B puzzles, P positions (prefix + cells), D width, K tangents, V vocabulary.
-Token ids: 0 padding, 1 blank, d + 1 the digit d.
+Token ids: 0 padding, 1 blank, d + 1 the digit d. A state is the pair ``(z_H, z_L)``, each
+(B, P, D); one *update* assigns one of the two, and a segment is a schedule such as "LLHLLH".
 
-A state is the pair ``(z_H, z_L)``, each (B, P, D). One *update* assigns one of the two;
-``schedule`` spells the updates of one segment, for instance "LLHLLH". Sources: Wang et al. 2025
-(arXiv 2506.21734) and Jolicoeur-Martineau 2025 (arXiv 2510.04871) with their official code;
-parameter names follow the official checkpoints.
+Sources: Wang et al. 2025 (arXiv 2506.21734) and Jolicoeur-Martineau 2025 (arXiv 2510.04871) with
+their official code; parameter names follow the official checkpoints.
 """
-
-from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
@@ -28,9 +25,6 @@ Q_BIAS = -5.0
 State = tuple[Tensor, Tensor]
 
 
-# --- layers -----------------------------------------------------------------------------------
-
-
 def truncated_normal(tensor: Tensor, std: float) -> Tensor:
     """`tensor`, filled from a normal cut at two deviations whose own deviation is `std`."""
     cut = std / 0.87962566103423978  # the standard deviation of a unit normal cut at +-2
@@ -38,17 +32,15 @@ def truncated_normal(tensor: Tensor, std: float) -> Tensor:
 
 
 class Linear(nn.Linear):
-    """A linear layer without bias."""
+    """A linear layer without bias; weights drawn with deviation 1/sqrt(fan-in)."""
 
     def __init__(self, n_in: int, n_out: int) -> None:
         super().__init__(n_in, n_out, bias=False)
 
     def reset_parameters(self) -> None:
-        """Draw the weights: truncated normal with deviation 1/sqrt(fan-in)."""
         truncated_normal(self.weight, self.in_features**-0.5)
 
-    def forward(self, v: Tensor) -> Tensor:
-        """(..., n_in) -> (..., n_out)."""
+    def forward(self, v: Tensor) -> Tensor:  # (..., n_in) -> (..., n_out)
         return linear(v, self.weight)
 
 
@@ -61,8 +53,7 @@ class SwiGLU(nn.Module):
         self.gate_up_proj = Linear(h, 2 * inner)
         self.down_proj = Linear(inner, h)
 
-    def forward(self, v: Tensor, ops=PLAIN) -> Tensor:
-        """(..., h) -> (..., h)."""
+    def forward(self, v: Tensor, ops=PLAIN) -> Tensor:  # (..., h) -> (..., h)
         gate, up = self.gate_up_proj(v).chunk(2, -1)  # (..., inner)
         return self.down_proj(ops.silu_gate(gate, up))
 
@@ -80,7 +71,7 @@ class Attention(nn.Module):
         angles = torch.cat([angles, angles], -1)  # (P, d)
         self.cos, self.sin = angles.cos(), angles.sin()
 
-    def _apply(self, fn: Callable, recurse: bool = True) -> Attention:
+    def _apply(self, fn: Callable, recurse: bool = True) -> "Attention":
         """Cast and move the layer; its tables move with it, but stay float32."""
         super()._apply(fn, recurse)
         device = self.o_proj.weight.device
@@ -92,8 +83,7 @@ class Attention(nn.Module):
         first, second = v.chunk(2, -1)
         return (v * self.cos + torch.cat([-second, first], -1) * self.sin).to(v.dtype)
 
-    def forward(self, v: Tensor, ops=PLAIN) -> Tensor:
-        """(..., P, D) -> (..., P, D)."""
+    def forward(self, v: Tensor, ops=PLAIN) -> Tensor:  # (..., P, D) -> (..., P, D)
         heads = self.qkv_proj(v).unflatten(-1, (3 * self.heads, -1)).transpose(-2, -3)
         q, k, w = heads.chunk(3, -3)  # (..., heads, P, d)
         mixed = ops.attend(self.rotate(q), self.rotate(k), w)
@@ -111,8 +101,7 @@ class Block(nn.Module):
             self.self_attn = Attention(config)
         self.mlp = SwiGLU(config.width, config.expansion)
 
-    def forward(self, v: Tensor, ops=PLAIN) -> Tensor:
-        """(..., P, D) -> (..., P, D)."""
+    def forward(self, v: Tensor, ops=PLAIN) -> Tensor:  # (..., P, D) -> (..., P, D)
         if hasattr(self, "mlp_t"):
             w = v.mT.contiguous()  # (..., D, P)
             v = ops.rms(w + self.mlp_t(w, ops)).mT.contiguous()
@@ -128,14 +117,10 @@ class Level(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList(Block(config) for _ in range(n_layers))
 
-    def forward(self, v: Tensor, ops=PLAIN) -> Tensor:
-        """(..., P, D) -> (..., P, D)."""
+    def forward(self, v: Tensor, ops=PLAIN) -> Tensor:  # (..., P, D) -> (..., P, D)
         for layer in self.layers:
             v = layer(v, ops)
         return v
-
-
-# --- the model --------------------------------------------------------------------------------
 
 
 class Inner(nn.Module):
@@ -143,12 +128,11 @@ class Inner(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        d = config.width
+        d, vocabulary = config.width, config.side + 2
         self.embed_tokens = nn.Module()
-        self.embed_tokens.embedding_weight = nn.Parameter(
-            truncated_normal(torch.empty(config.vocabulary, d), d**-0.5)
-        )
-        self.lm_head = Linear(d, config.vocabulary)
+        embedding = truncated_normal(torch.empty(vocabulary, d), d**-0.5)
+        self.embed_tokens.embedding_weight = nn.Parameter(embedding)
+        self.lm_head = Linear(d, vocabulary)
         self.q_head = nn.Linear(d, 2)
         nn.init.zeros_(self.q_head.weight)
         nn.init.constant_(self.q_head.bias, Q_BIAS)
@@ -200,8 +184,7 @@ class RecursiveModel(nn.Module):
     def push(self, which: str, x: Tensor, state: State, frame: State) -> tuple[State, State]:
         """(new state, new frame): one update with K tangents, the frame's parts (K, B, P, D).
 
-        Exact, like a Jacobian-vector product for each tangent, at the cost of about 1 + K forward
-        passes: values and tangents travel as one stack through every matrix product.
+        Exact, like a Jacobian-vector product for each: value and tangents travel as one stack.
         """
         (z_h, z_l), (d_h, d_l) = state, frame
         injected = z_h + x if which == "L" else z_l
@@ -211,7 +194,7 @@ class RecursiveModel(nn.Module):
         return ((z_h, new[0]), (d_h, new[1:])) if which == "L" else ((new[0], z_l), (new[1:], d_l))
 
     def pushes(self, x: Tensor) -> list[Callable[[State, State], tuple[State, State]]]:
-        """Each of :meth:`updates` with its tangents, functions (state, frame) -> the same."""
+        """The updates with their tangents, functions (state, frame) -> (state, frame)."""
         return [partial(self.push, which, x) for which in self.schedule]
 
     def segment(self, state: State, x: Tensor, grad_from: int = 0) -> State:
@@ -223,16 +206,12 @@ class RecursiveModel(nn.Module):
 
     def readout(self, state: State) -> tuple[Tensor, Tensor]:
         """logits (B, cells, V) of the cells; q (B, 2) = (q_halt, q_continue) at position 0."""
-        z_h = state[0]
-        logits = self.inner.lm_head(z_h)[:, self.config.prefix :]
-        return logits, at_least_float32(self.inner.q_head(z_h[:, 0]))
+        logits = self.inner.lm_head(state[0])[:, self.config.prefix :]
+        return logits, at_least_float32(self.inner.q_head(state[0][:, 0]))
 
     def would_halt(self, q: Tensor) -> Tensor:
         """(B,) bool: q_halt > q_continue for an HRM, q_halt > 0 for a TRM."""
         return q[:, 0] > (q[:, 1] if self.config.model == "hrm" else 0)
-
-
-# --- around it --------------------------------------------------------------------------------
 
 
 def tokens(boards: np.ndarray) -> Tensor:
@@ -249,9 +228,6 @@ def on_device(model: RecursiveModel, device: str) -> RecursiveModel:
     """`model` on `device`; an unknown, absent or full one is named."""
     try:
         return model.to(device)
-    except torch.OutOfMemoryError:
-        size = sum(p.nbytes for p in model.parameters()) / 2**20
-        reason = f"has not enough memory for the model ({size:,.0f} MiB of weights)"
     except (RuntimeError, AssertionError) as error:
-        reason = f"cannot be used ({str(error).splitlines()[0]})"
-    raise ModelError(f"device {device!r} {reason}; try --device cpu")
+        why = str(error).splitlines()[0]
+        raise ModelError(f"device {device!r} cannot be used ({why}); try --device cpu") from None

@@ -5,8 +5,6 @@ The layout is that of the Hugging Face hub: ``model.safetensors``, or
 ``weight_map`` names the shard of every tensor.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 from dataclasses import asdict
@@ -25,12 +23,8 @@ SHARD = 16 * 2**20  # bytes of a file at most; a tensor larger than this has a s
 HEADER = 256  # bytes, more than the header of a safetensors file takes for a tensor beside its name
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 SHARD_NAME = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
-WEIGHTS = re.compile(rf"{SHARD_NAME.pattern}|{re.escape(SINGLE)}|{re.escape(INDEX)}")
 
 Tensors = dict[str, Tensor]
-
-
-# --- writing ----------------------------------------------------------------------------------
 
 
 def weights_of(model: RecursiveModel, dtype: torch.dtype) -> Tensors:
@@ -56,9 +50,8 @@ def files_of(tensors: Tensors) -> dict[str, Tensors]:
         pieces[-1][name] = tensor
         room -= size
     n = len(pieces)
-    if n == 1:
-        return {SINGLE: tensors}
-    return {f"model-{i:05d}-of-{n:05d}.safetensors": piece for i, piece in enumerate(pieces, 1)}
+    names = [f"model-{i:05d}-of-{n:05d}.safetensors" for i in range(1, n + 1)]
+    return dict(zip(names if n > 1 else [SINGLE], pieces, strict=True))
 
 
 def save_model(model: RecursiveModel, folder: Path, dtype: torch.dtype = torch.float32) -> None:
@@ -81,15 +74,12 @@ def save_model(model: RecursiveModel, folder: Path, dtype: torch.dtype = torch.f
         write_json({"metadata": {"total_size": size}, "weight_map": where}, folder / INDEX)
 
 
-# --- reading ----------------------------------------------------------------------------------
-
-
 def has_weights(folder: Path) -> bool:
     """Whether `folder` holds complete weights: the one file, or an index (written last)."""
-    return any((Path(folder) / name).exists() for name in (SINGLE, INDEX))
+    return any((folder / name).exists() for name in (SINGLE, INDEX))
 
 
-def contents(folder: Path) -> dict[Path, set[str]]:
+def shards_of(folder: Path) -> dict[Path, set[str]]:
     """{shard: names of its tensors} by the index in `folder`; shards are plain files there."""
     index = folder / INDEX
     names = read_json(index).get("weight_map")
@@ -98,49 +88,28 @@ def contents(folder: Path) -> dict[Path, set[str]]:
     found: dict[Path, set[str]] = {}
     for tensor, name in names.items():
         if not (isinstance(name, str) and SHARD_NAME.fullmatch(name)):
-            raise ModelError(
-                f"{index} names the shard {name!r:.80}: expected a file of this folder, "
-                "as model-00001-of-00004.safetensors"
-            )
+            expected = "a file of this folder, as model-00001-of-00004.safetensors"
+            raise ModelError(f"{index} names the shard {name!r:.80}: expected {expected}")
         if (folder / name).is_symlink():
             raise ModelError(f"{folder / name} is a link: expected a file of this folder")
         found.setdefault(folder / name, set()).add(tensor)
     return dict(sorted(found.items()))
 
 
-def sharded(folder: Path) -> bool:
-    """Whether the weights in `folder` lie in shards; the one file goes before them."""
-    return (folder / INDEX).exists() and not (folder / SINGLE).exists()
-
-
-def weights_files(folder: Path) -> list[Path]:
-    """The files that hold the weights in `folder`: the one file, or the index and its shards."""
-    folder = Path(folder)
-    return [folder / INDEX, *contents(folder)] if sharded(folder) else [folder / SINGLE]
-
-
-def read_file(path: Path) -> Tensors:
-    """{name: tensor} of a weights file, which is mapped, not copied, into memory."""
-    try:
-        return load_file(path)
-    except FileNotFoundError:
-        what = "train or import a model first" if path.name == SINGLE else "restore it"
-        raise ModelError(f"{path.parent}: {path.name} is not here; {what}") from None
-    except SafetensorError as error:
-        raise ModelError(
-            f"{path} is truncated or damaged ({error}); restore it and run `rrm verify`"
-        ) from None
-
-
 def read_weights(folder: Path) -> Tensors:
     """{name: tensor} of the weights in `folder`; each shard must hold what the index says."""
-    folder = Path(folder)
-    if not sharded(folder):
-        return read_file(folder / SINGLE)
+    single = (folder / SINGLE).exists() or not (folder / INDEX).exists()
     tensors: Tensors = {}
-    for path, names in contents(folder).items():
-        shard = read_file(path)
-        if wrong := sorted(names ^ shard.keys()):
+    for path, names in ({folder / SINGLE: None} if single else shards_of(folder)).items():
+        try:
+            shard = load_file(path)
+        except FileNotFoundError:
+            what = "train or import a model first" if single else "restore it"
+            raise ModelError(f"{folder}: {path.name} is not here; {what}") from None
+        except SafetensorError as error:
+            hint = "restore it and run `rrm verify`"
+            raise ModelError(f"{path} is truncated or damaged ({error}); {hint}") from None
+        if names and (wrong := sorted(names ^ shard.keys())):
             raise ModelError(f"{path} is not the shard of its index: {wrong[0]} is in one of them")
         tensors |= shard
     return tensors
@@ -148,10 +117,9 @@ def read_weights(folder: Path) -> Tensors:
 
 def stored_digest(folder: Path) -> str:
     """SHA-256 of the weights in `folder` as one safetensors file, in shards or not."""
-    folder = Path(folder)
-    if sharded(folder):
-        return hashlib.sha256(save(read_weights(folder))).hexdigest()
-    return sha256(folder / SINGLE)
+    if (folder / SINGLE).exists():
+        return sha256(folder / SINGLE)
+    return hashlib.sha256(save(read_weights(folder))).hexdigest()
 
 
 def stored_dtype(folder: Path) -> torch.dtype:
@@ -165,7 +133,8 @@ def load_model(folder: Path, dtype: torch.dtype = torch.float32) -> RecursiveMod
     path = Path(folder) / "config.json"
     if not path.exists():
         raise ModelError(f"{folder}: {path.name} is not here; train or import a model first")
-    return filled(Config.from_dict(read_json(path)), read_weights(folder), str(folder), dtype)
+    weights = read_weights(path.parent)
+    return filled(Config.from_dict(read_json(path)), weights, str(folder), dtype)
 
 
 def filled(
@@ -178,13 +147,6 @@ def filled(
     try:
         model.load_state_dict(copies, assign=True)
     except RuntimeError as error:  # torch names every tensor that is missing, too many or misshapen
-        _, *lines = str(error).split("\n")
-        reasons = " ".join(" ".join(lines).split())
+        reasons = " ".join(str(error).split("\n", 1)[1].split())
         raise ModelError(f"{where}: weights do not fit the config. {reasons:.600}") from None
     return model.eval()
-
-
-def layers(weights: Tensors, level: str) -> int:
-    """Number of blocks of a level, "L_level" or "H_level", by the names of a state dict."""
-    start = f"inner.{level}.layers."
-    return len({n.removeprefix(start).split(".")[0] for n in weights if n.startswith(start)})

@@ -23,7 +23,7 @@ def small(request):
 
 def random_tokens(model, batch=3, seed=0):
     c, generator = model.config, torch.Generator().manual_seed(seed)
-    return torch.randint(1, c.vocabulary, (batch, c.cells), generator=generator)
+    return torch.randint(1, c.side + 2, (batch, c.cells), generator=generator)
 
 
 @torch.no_grad()
