@@ -28,9 +28,6 @@ class CellError(ValueError):
     """A threshold, state or table from which no cells can be made."""
 
 
-# --- late drift ----------------------------------------------------------------------------------
-
-
 def drift(df: pd.DataFrame, state: str = "h") -> np.ndarray:
     """(B, T) drift of z_H ("h"), of z_L ("l") or of the joint state ("both", our reading)."""
     if state not in STATES:
@@ -43,9 +40,6 @@ def drift(df: pd.DataFrame, state: str = "h") -> np.ndarray:
 def late_drift(df: pd.DataFrame, state: str = "h") -> np.ndarray:
     """(B,) float64: log10 of the mean drift over segments 13-16, clipped at 1e-12."""
     return late(drift(df, state))
-
-
-# --- the settled band ----------------------------------------------------------------------------
 
 
 class Split(NamedTuple):
@@ -110,7 +104,7 @@ def band(values: np.ndarray, strict_percentile: float | None = None) -> Band:
     cut, separability = otsu(values)
     if np.isnan(cut):
         reason = "late drift takes fewer than two values"
-        return Band(*[np.nan] * 5, exists=False, reason=reason, strict_reason=reason)
+        return Band(np.nan, np.nan, np.nan, np.nan, np.nan, False, reason, reason)
     settled = values[values < cut]
     if strict_percentile is None:
         share = 100 * len(settled) / len(values)
@@ -130,9 +124,6 @@ def band_of(run: Run, strict_percentile: float = 0) -> Band:
     return band(late_drift(run.table), strict_percentile or None)
 
 
-# --- cells ---------------------------------------------------------------------------------------
-
-
 def assign(values: np.ndarray, correct: np.ndarray, threshold: float) -> np.ndarray:
     """(B,) array of "A".."D": settled means ``values < threshold``."""
     if np.isnan(threshold):
@@ -150,7 +141,7 @@ def at_otsu(df: pd.DataFrame) -> tuple[np.ndarray, Band]:
 
 def count(cells: np.ndarray) -> dict[str, int]:
     """{"A": n, "B": n, "C": n, "D": n}."""
-    return {cell: int((np.asarray(cells) == cell).sum()) for cell in CELLS}
+    return {cell: int(np.sum(np.asarray(cells) == cell)) for cell in CELLS}
 
 
 def outcomes(correct: np.ndarray) -> np.ndarray:
@@ -158,17 +149,12 @@ def outcomes(correct: np.ndarray) -> np.ndarray:
     return np.where(np.asarray(correct, dtype=bool), "correct", "wrong")
 
 
-# --- tables of cells -----------------------------------------------------------------------------
-
-
 def bins(values: np.ndarray, correct: np.ndarray) -> pd.DataFrame:
     """One row a bar of the histogram: start, end, outcome, n; 60 widths, empty ones left out."""
-    edges, names = np.histogram_bin_edges(values, BARS), outcomes(correct)
-    ends = pd.DataFrame({"start": edges[:-1], "end": edges[1:]})
-    parts = [
-        ends.assign(outcome=name, n=np.histogram(values[names == name], edges)[0])
-        for name in ("correct", "wrong")
-    ]
+    edges, parts = np.histogram_bin_edges(values, BARS), []
+    for name, part in pd.Series(values).groupby(outcomes(correct)):
+        bars = {"start": edges[:-1], "end": edges[1:], "outcome": name}
+        parts.append(pd.DataFrame(bars | {"n": np.histogram(part, edges)[0]}))
     return pd.concat(parts).query("n > 0").reset_index(drop=True)
 
 
@@ -190,12 +176,10 @@ def settled_failures(df: pd.DataFrame, threshold: float) -> pd.DataFrame:
 
 def sweep(values: np.ndarray, correct: np.ndarray) -> pd.DataFrame:
     """One row a percentile (5, 10, ..., 95): threshold, A to D, B's share of the failures."""
-    percentiles = np.arange(5.0, 100.0, 5.0)
-    cuts = np.percentile(values, percentiles)
-    n = pd.DataFrame([count(assign(values, correct, cut)) for cut in cuts])
-    n.insert(0, "percentile", percentiles)
-    n.insert(1, "threshold", cuts)
-    return n.assign(settled_failures=n.B / np.maximum(n.B + n.D, 1))
+    cuts = pd.DataFrame({"percentile": np.arange(5.0, 100.0, 5.0)})
+    cuts["threshold"] = np.percentile(values, cuts.percentile)
+    n = pd.DataFrame([count(assign(values, correct, cut)) for cut in cuts.threshold])
+    return cuts.join(n).assign(settled_failures=n.B / np.maximum(n.B + n.D, 1))
 
 
 def typical(values: np.ndarray, cells: np.ndarray) -> dict[str, int | None]:

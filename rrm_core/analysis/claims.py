@@ -81,7 +81,7 @@ def puzzles_needed(row: dict, here: Estimate) -> int:
 
 def verdict(row: dict, here: Estimate, paper: Estimate) -> str:
     """What the row's rule says of an estimate, beside the paper's."""
-    null, rule, margin = row.get("null"), row["rule"], row.get("within", EQUIVALENT)
+    rule, null, margin = row["rule"], row.get("null", 0.0), row.get("within", EQUIVALENT)
     if np.isnan(here.value):
         return "cannot be measured"
     if rule == "magnitude":

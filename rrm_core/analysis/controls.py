@@ -12,22 +12,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from rrm_core.analysis import cells
-from rrm_core.analysis.stats import (
-    TAILS,
-    Estimate,
-    around,
-    auc_row,
-    counted,
-    counts,
-    error,
-    few,
-    influence,
-    paired,
-    repeated,
-    units,
-    unmeasured,
-)
+from rrm_core.analysis import cells, stats
+from rrm_core.analysis.stats import TAILS, Estimate, counted, few, influence, units, unmeasured
 
 CALIPER = 0.05  # decades of late drift within which two puzzles count as alike
 MINIMUM = 5  # of each outcome, for a bin to count
@@ -52,7 +38,7 @@ def matched_auc(df: pd.DataFrame, threshold: float | None = None) -> Estimate:
         return refused
     growth = df.lambda_1.to_numpy("float64")
     wins = near * (np.sign(growth[bad] - growth[good][:, None]) + 1) / 2  # (successes, failures)
-    drawn = counts(unit.max() + 1)
+    drawn = stats.counts(unit.max() + 1)
     met = drawn[:, unit[bad]] @ near.T.astype("float32")  # (10,000, successes)
     won = np.divide(drawn[:, unit[bad]] @ wins.T.astype("float32"), met, where=met > 0, out=0 * met)
     weight = drawn[:, unit[good]] * (met > 0)
@@ -60,9 +46,6 @@ def matched_auc(df: pd.DataFrame, threshold: float | None = None) -> Estimate:
     used = unit[np.concatenate([good, bad[near.any(0)]])]
     value, n = float((wins.sum(1) / near.sum(1)).mean()), len(used)
     return Estimate(value, float(low), float(high), n, counted("bootstrap", n, used))
-
-
-# --- in bins -------------------------------------------------------------------------------------
 
 
 def decile_auc(df: pd.DataFrame, threshold: float | None = None) -> tuple[pd.DataFrame, Estimate]:
@@ -100,7 +83,7 @@ def givens_gain(df: pd.DataFrame) -> Estimate:
         return unmeasured(len(df), "paired DeLong", reason)
     correct = df.correct.to_numpy()
     value, rest = influence(-df.lambda_1.to_numpy("float64"), correct)
-    return paired(inside.value - value, part - rest, correct, units(df))
+    return stats.paired(inside.value - value, part - rest, correct, units(df))
 
 
 def quarters(values: pd.Series) -> list[np.ndarray]:
@@ -120,7 +103,7 @@ def in_bins(
     score, correct, unit = -df.lambda_1.to_numpy("float64"), df.correct.to_numpy(), units(df)
     enough = [min(correct[g].sum(), (~correct[g]).sum()) >= MINIMUM for g in groups]
     rows = [
-        {"bin": b, "n": len(g), **auc_row(score[g], correct[g], unit[g])}
+        {"bin": b, "n": len(g), **stats.auc_row(score[g], correct[g], unit[g])}
         | {"start": values.iloc[g].min(), "end": values.iloc[g].max(), "used": enough[b - 1]}
         for b, g in enumerate(groups, 1)
     ]
@@ -139,11 +122,8 @@ def in_bins(
         inside, parts = influence(score[g], correct[g])
         value, part[g] = value + weight * inside, weight * parts
     least = min(correct[at].sum(), (~correct[at]).sum())
-    bounds = around(value, error(part[at], correct[at], unit[at]), least)
+    bounds = stats.around(value, stats.error(part[at], correct[at], unit[at]), least)
     return table, Estimate(value, *bounds, len(at), counted(method, len(at), unit[at])), part
-
-
-# --- nested models -------------------------------------------------------------------------------
 
 
 def out_of_fold(signals: np.ndarray, df: pd.DataFrame) -> np.ndarray:
@@ -160,7 +140,7 @@ def out_of_fold(signals: np.ndarray, df: pd.DataFrame) -> np.ndarray:
     splines = SplineTransformer(n_knots=6, knots="quantile")
     model = make_pipeline(splines, StandardScaler(), LogisticRegression(max_iter=1000))
     unit, correct = units(df), df.correct.to_numpy()
-    kind, groups = (GroupKFold, unit) if repeated(unit) else (StratifiedKFold, None)
+    kind, groups = (GroupKFold, unit) if stats.repeated(unit) else (StratifiedKFold, None)
     folds = kind(FOLDS, shuffle=True, random_state=0).split(signals, correct, groups)
     return cross_val_predict(model, signals, correct, cv=list(folds), method="decision_function")
 
@@ -181,7 +161,7 @@ def added(
         reason = f"at the ceiling: the AUC is {alone:.4f} without it"
         return unmeasured(n, "paired DeLong", reason)
     value, part = influence(out_of_fold(np.column_stack([others, signals]), df), correct)
-    return paired(value - alone, part - rest, correct, units(df))
+    return stats.paired(value - alone, part - rest, correct, units(df))
 
 
 def beyond(df: pd.DataFrame) -> Estimate:

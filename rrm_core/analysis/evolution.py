@@ -57,7 +57,8 @@ def training_change(run: Run, of: str = "D") -> Estimate:
         return unmeasured(0, "bootstrap", reason)
     first, last = able[0], able[-1].loc[able[0].index]
     unit = stats.units(run.table, first.index)
-    weights, value, drawn, n = stats.counts(unit.max() + 1)[:, unit], 0.0, 0.0, 0
+    weights, n = stats.counts(unit.max() + 1)[:, unit], 0
+    value, drawn = 0.0, np.zeros(len(weights))
     for part, end in ((last, 1), (first, -1)):
         growth = part.lambda_1.to_numpy("float64") * run.updates_per_segment
         for cell, sign in CHANGES[of].items():

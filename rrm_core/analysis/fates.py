@@ -40,9 +40,6 @@ def missing(name: str) -> Estimate:
     return unmeasured(0, "", f"missing table studies/{name}.parquet")
 
 
-# --- long rollouts -------------------------------------------------------------------------------
-
-
 def marks(table: pd.DataFrame) -> list[int]:
     """The segments at which a study of long rollouts looked."""
     return sorted(int(c.removeprefix("late_")) for c in table if c.startswith("late_"))
@@ -128,9 +125,6 @@ def predict(run: Run) -> pd.DataFrame:
     }
     aucs = [stats.auc(-x, failed.fate == FATES[1], failed.unit) for x in signals.values()]
     return pd.DataFrame({"predictor": list(signals), "auc": aucs})
-
-
-# --- classes of other accounts -------------------------------------------------------------------
 
 
 def classes(run: Run) -> pd.DataFrame:

@@ -17,16 +17,26 @@ import pandas as pd
 
 from rrm_core.analysis import cells, controls, evolution, fates, motion, phases, selection, stats
 from rrm_core.analysis.stats import Estimate, few, unmeasured
-from rrm_core.runs import schema, tables
+from rrm_core.runs import tables
 from rrm_core.runs.tables import K, Run
 from rrm_core.store.cache import cached
 
 CODE = (Path(__file__).parent, Path(tables.__file__))  # what a kept measure depends on
 
 
+def wrong(run: Run) -> np.ndarray:
+    """(B,) bool: wrong at segment 16."""
+    return ~run.table.correct.to_numpy()
+
+
+def halts(run: Run) -> np.ndarray:
+    """(B,) bool: would have halted."""
+    return run.table.halted_at.to_numpy() > 0
+
+
 def auc(run: Run, score: np.ndarray, good: np.ndarray | None = None, among=slice(None)) -> Estimate:
     """AUC of `score` for `good` (B,), by default correct, among the puzzles `among`."""
-    good = np.asarray(run.table.correct if good is None else good)[among]
+    good = (~wrong(run) if good is None else good)[among]
     least, score = min(int(good.sum()), int((~good).sum())), np.asarray(score)[among]
     refused = few(least, "DeLong", "in a class", len(good))
     return refused or stats.auc(score, good, stats.units(run.table)[among])
@@ -34,7 +44,6 @@ def auc(run: Run, score: np.ndarray, good: np.ndarray | None = None, among=slice
 
 def share(run: Run, hits: np.ndarray, among: np.ndarray) -> Estimate:
     """Share of `hits` (B,) among the puzzles `among` (B,)."""
-    hits, among = np.asarray(hits), np.asarray(among)
     refused = few(int(among.sum()), "Clopper-Pearson")
     return refused or stats.share(hits[among], stats.units(run.table)[among])
 
@@ -74,11 +83,6 @@ def early(run: Run, signal: str, h: int = 4) -> Estimate:
     return auc(run, score, among=~run.table[f"correct_{h:02d}"].to_numpy())
 
 
-def within_difficulty(run: Run) -> Estimate:
-    """AUC of the exponent among puzzles as hard for a solver."""
-    return controls.binned_auc(run.table, "naked_backtracks")[1]
-
-
 def weakest(*estimates: Estimate) -> Estimate:
     """The estimate with the lowest bound; one that cannot be measured wins."""
     return min(estimates, key=lambda e: -np.inf if np.isnan(e.value) else e.low)
@@ -93,24 +97,20 @@ MEASURES: dict[str, Callable[[Run], Estimate]] = {
     "median_growth_correct": partial(growth, correct=True),
     "median_growth_wrong": partial(growth, correct=False),
     "stopwatch": lambda run: phases.stopwatch(run.table),
-    "settled_failures": lambda run: share(run, settled(run, "strict"), ~run.table.correct),
-    "settled_failures_otsu": lambda run: share(run, settled(run), ~run.table.correct),
-    "settled_successes_otsu": lambda run: share(run, settled(run), run.table.correct),
+    "settled_failures": lambda run: share(run, settled(run, "strict"), wrong(run)),
+    "settled_failures_otsu": lambda run: share(run, settled(run), wrong(run)),
+    "settled_successes_otsu": lambda run: share(run, settled(run), ~wrong(run)),
     "successes_below_every_failure": calmer,
-    "blind_failures": lambda run: share(
-        run, settled(run, "cut") & (run.table.halted_at > 0), ~run.table.correct
-    ),
-    "blind_share": lambda run: share(
-        run, run.table.halted_at > 0, settled(run, "strict") & ~run.table.correct
-    ),
+    "blind_failures": lambda run: share(run, settled(run, "cut") & halts(run), wrong(run)),
+    "blind_share": lambda run: share(run, halts(run), settled(run, "strict") & wrong(run)),
     "auc_settled_failures": lambda run: auc(
-        run, -run.table.lambda_1, settled(run, "strict"), ~run.table.correct.to_numpy()
+        run, -run.table.lambda_1, settled(run, "strict"), wrong(run)
     ),
     "auc_matched": lambda run: controls.matched_auc(run.table),
     "givens_gain": lambda run: controls.givens_gain(run.table),
-    "auc_within_difficulty": within_difficulty,
+    "auc_within_difficulty": lambda run: controls.binned_auc(run.table, "naked_backtracks")[1],
     "auc_weakest_control": lambda run: weakest(
-        controls.matched_auc(run.table), within_difficulty(run)
+        measure("auc_matched", run), measure("auc_within_difficulty", run)
     ),
     "lambda_1_beyond": lambda run: controls.beyond(run.table),
     "early_lambda_1": partial(early, signal="lambda1"),
@@ -136,15 +136,14 @@ MEASURES: dict[str, Callable[[Run], Estimate]] = {
 
 def measure(name: str, run: Run) -> Estimate:
     """The estimate of a measure of a run; a column that the table lacks is its reason."""
+    function = MEASURES[name]
     try:
-        return MEASURES[name](run)
+        return function(run)
     except (KeyError, AttributeError) as error:  # table["column"], table.column
-        text = str(getattr(error, "name", None) or error)
-        known = schema.measurements(K, hrm=True, updates=1).columns
-        lacking = [c for c in known if c not in run.table and re.search(rf"\b{c}\b", text)]
-        if not lacking:
+        quoted = re.findall(r"'(\w+)'", str(error))
+        if isinstance(error, AttributeError) and quoted[0] != "DataFrame":
             raise
-        return unmeasured(len(run.table), "", f"missing column {lacking[0]}")
+        return unmeasured(len(run.table), "", f"missing column {quoted[-1]}")
 
 
 def measured(run: Run, names: Collection[str] = tuple(MEASURES)) -> pd.DataFrame:

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import TypeGuard
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy.special import expit, logit
 from scipy.stats import beta, norm, rankdata
 
@@ -54,13 +56,9 @@ def unmeasured(n: int, method: str, reason: str) -> Estimate:
 
 def few(smallest: int, method: str, where: str = "", n: int | None = None) -> Estimate | None:
     """The refusal of a group (`where`) of fewer than :data:`SMALLEST` puzzles, else None."""
-    if smallest >= SMALLEST:
-        return None
     reason = " ".join(filter(None, [f"n < {SMALLEST}", where, f"({smallest})"]))
-    return unmeasured(smallest if n is None else n, method, reason)
-
-
-# --- the unit that was drawn ---------------------------------------------------------------------
+    refused = unmeasured(smallest if n is None else n, method, reason)
+    return refused if smallest < SMALLEST else None
 
 
 def units(df: pd.DataFrame, idx: np.ndarray | None = None) -> np.ndarray:
@@ -69,8 +67,8 @@ def units(df: pd.DataFrame, idx: np.ndarray | None = None) -> np.ndarray:
     return pd.factorize(grids)[0]
 
 
-def repeated(unit: np.ndarray | None) -> bool:
-    """Whether some puzzles share their unit, so that puzzles are not independent."""
+def repeated(unit: np.ndarray | None) -> TypeGuard[np.ndarray]:
+    """Whether some puzzles share their unit, so that they are not independent."""
     return unit is not None and len(np.unique(unit)) < len(unit)
 
 
@@ -98,12 +96,10 @@ def resampled(values: np.ndarray, unit: np.ndarray) -> np.ndarray:
     return counts(len(sums)) @ sums
 
 
-# --- shares --------------------------------------------------------------------------------------
-
-
-def clopper_pearson(k: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def clopper_pearson(k: ArrayLike, n: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """(low, high) exact 95 % bounds of k of n; an effective k and n may be no integers."""
-    low, high = beta.ppf((1 - LEVEL) / 2, k, n - k + 1), beta.ppf((1 + LEVEL) / 2, k + 1, n - k)
+    k, rest = np.asarray(k), np.asarray(n) - np.asarray(k)
+    low, high = beta.ppf((1 - LEVEL) / 2, k, rest + 1), beta.ppf((1 + LEVEL) / 2, k + 1, rest)
     return np.nan_to_num(low, nan=0.0), np.nan_to_num(high, nan=1.0)  # NaN at k = 0 and k = n
 
 
@@ -113,15 +109,15 @@ def proportion(k: int, n: int) -> Estimate:
         raise ValueError(f"k={k} of n={n}: expected 0 <= k <= n")
     if n == 0:
         return unmeasured(0, "Clopper-Pearson", "no puzzle to count")
-    low, high = clopper_pearson(k, n)
-    return Estimate(k / n, float(low), float(high), int(n), "Clopper-Pearson")
+    low, high = map(float, clopper_pearson(k, n))
+    return Estimate(k / n, low, high, int(n), "Clopper-Pearson")
 
 
 def share(hits: np.ndarray, unit: np.ndarray | None = None) -> Estimate:
     """Share of `hits` (B,) bool: :func:`proportion`, with as many puzzles as units are worth.
 
     Where units repeat, n is divided by the design effect: the variance over units of the share over
-    that of independent puzzles, at least 1 (Korn & Graubard 1998; 1 where none or all are hit).
+    that of independent puzzles, at least 1 (1 where none or all are hit).
     """
     hits, n = np.asarray(hits, dtype=bool), len(hits)
     found = proportion(int(hits.sum()), n)
@@ -130,8 +126,8 @@ def share(hits: np.ndarray, unit: np.ndarray | None = None) -> Estimate:
     off = by_unit(hits - found.value, unit).ravel()
     variance = (off @ off) / n**2 * len(off) / max(len(off) - 1, 1)
     worth = n / max(1.0, variance / (found.value * (1 - found.value) / n))
-    low, high = clopper_pearson(found.value * worth, worth)
-    return Estimate(found.value, float(low), float(high), n, counted("Korn-Graubard", n, unit))
+    low, high = map(float, clopper_pearson(found.value * worth, worth))
+    return Estimate(found.value, low, high, n, counted("Korn-Graubard", n, unit))
 
 
 def bounds(n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -153,12 +149,8 @@ def below_failures(values: np.ndarray, correct: np.ndarray) -> Estimate:
     values, correct = np.asarray(values, dtype="float64"), np.asarray(correct, dtype=bool)
     if correct.all() or not correct.any():
         return unmeasured(len(values), "Clopper-Pearson", one_class(correct))
-    below = values[correct] < values[~correct].min()
-    found = proportion(int(below.sum()), len(below))
-    return replace(found, method="Clopper-Pearson, given these failures")
-
-
-# --- AUC -----------------------------------------------------------------------------------------
+    below = share(values[correct] < values[~correct].min())
+    return replace(below, method="Clopper-Pearson, given these failures")
 
 
 def one_class(correct: np.ndarray) -> str:
@@ -189,8 +181,7 @@ def error(part: np.ndarray, correct: np.ndarray, unit: np.ndarray | None = None)
 def around(value: float, error: float, least: int) -> tuple[float, float]:
     """(low, high) of an AUC with a standard error, symmetric on the logit scale.
 
-    At 0 and 1, and where nothing varies, the interval is the exact one of `least` of `least`, the
-    size of the smaller class: conservative, never of zero width.
+    Where nothing varies, as at 0 and 1, it is that of a share of `least`, the smaller class.
     """
     if value in (0.0, 1.0) or error == 0 or least < 2:
         edge = proportion(round(value * least), int(least))
@@ -229,9 +220,6 @@ def paired(
     """A difference of AUCs on the same puzzles, `part` (B,) the difference of influences."""
     half, n = Z * error(part, correct, unit), len(part)
     return Estimate(value, value - half, value + half, n, counted("paired DeLong", n, unit))
-
-
-# --- medians and means ---------------------------------------------------------------------------
 
 
 def median(values: np.ndarray, unit: np.ndarray | None = None) -> Estimate:
