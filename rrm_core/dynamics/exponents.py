@@ -1,12 +1,10 @@
 """Finite-time Lyapunov exponents of any step map, by tangents and QR.
 
-A system is a list of *updates*, functions ``state -> state`` on a tuple of tensors whose first axis
-is the batch B. A frame is a tuple of the same shapes with K tangents in front: (K, B, ...). After
-each update the joint frame is orthonormalised; the sums of log |R_ii| are the growths, and growth
-divided by the number of updates the exponents.
-
-Sources: Shimada & Nagashima 1979; Benettin et al. 1980; Geist, Parlitz & Lauterborn 1990 (thin QR
-for K < N). This module knows nothing of HRM, TRM or Sudoku.
+A system is a list of *updates*, functions ``state -> state`` on a tuple of tensors (B, ...). A
+frame is a tuple of the same shapes with K tangents in front: (K, B, ...). After each update the
+joint frame is orthonormalised; the sums of log |R_ii| are the growths, and growth divided by the
+number of updates the exponents. Sources: Shimada & Nagashima 1979; Benettin et al. 1980; Geist,
+Parlitz & Lauterborn 1990 (thin QR for K < N).
 """
 
 from collections.abc import Callable, Sequence

@@ -1,8 +1,7 @@
-"""Read an official HRM or TRM checkpoint: names, shapes and settings checked, no code in it run.
+"""Official checkpoints (sapientinc/HRM, SamsungSAILMontreal/TinyRecursiveModels); no code is run.
 
-Sources: sapientinc/HRM and SamsungSAILMontreal/TinyRecursiveModels. The state dict tells the
-architecture, width, layers and board; the cycles, the heads and (TRM with attention) the prefix are
-not in it and come from ``all_config.yaml``, or are taken as published, which is said.
+A state dict does not tell the cycles, the heads and (TRM with attention) the prefix: they come from
+``all_config.yaml``, or are taken as published, which is said.
 """
 
 import math
@@ -21,12 +20,9 @@ from rrm_core.models.weights import filled, save_model
 from rrm_core.store import paths
 from rrm_core.store.files import sha256, write_json
 
-SETTINGS = {  # of a config, by their names in an official one
-    "H_cycles": "H_cycles",
-    "L_cycles": "L_cycles",
-    "heads": "num_heads",
-    "prefix": "puzzle_emb_len",
-}
+SETTINGS = dict(
+    H_cycles="H_cycles", L_cycles="L_cycles", heads="num_heads", prefix="puzzle_emb_len"
+)
 
 
 def read_tensors(path: Path | str) -> dict[str, Tensor]:
@@ -136,10 +132,7 @@ def read_checkpoint(
 def import_checkpoint(
     path: Path | str, name: str, config: Path | str | None = None
 ) -> tuple[Path, list[str]]:
-    """(``data/runs/<name>`` with weights, config.json, import.json; settings taken as published).
-
-    Ready for ``rrm measure``. An existing run or import is refused.
-    """
+    """(``data/runs/<name>``, ready for ``rrm measure``; settings taken as published)."""
     folder = paths.data_dir() / "runs" / paths.safe_name(name)
     if any((folder / note).exists() for note in ("run.json", "import.json")):
         raise ModelError(f"{folder} exists already; choose another name or remove it")

@@ -182,10 +182,7 @@ class RecursiveModel(nn.Module):
         return [partial(self.update, which, x) for which in self.schedule]
 
     def push(self, which: str, x: Tensor, state: State, frame: State) -> tuple[State, State]:
-        """(new state, new frame): one update with K tangents, the frame's parts (K, B, P, D).
-
-        Exact, like a Jacobian-vector product for each: value and tangents travel as one stack.
-        """
+        """(new state, new frame): an update with K tangents, parts (K, B, P, D), in one stack."""
         (z_h, z_l), (d_h, d_l) = state, frame
         injected = z_h + x if which == "L" else z_l
         own, d_own, d_injected = (z_l, d_l, d_h) if which == "L" else (z_h, d_h, d_l)

@@ -1,7 +1,6 @@
 """A model on disk: ``config.json`` beside its weights, in one file or, where large, in shards.
 
-The layout is that of the Hugging Face hub: ``model.safetensors``, or
-``model-00001-of-00004.safetensors`` and so on with ``model.safetensors.index.json``, whose
+The layout is that of the Hugging Face hub: ``model.safetensors``, or shards with an index whose
 ``weight_map`` names the shard of every tensor.
 """
 

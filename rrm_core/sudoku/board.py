@@ -47,24 +47,18 @@ def geometry(side: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def parse(text: str, side: int | None = None) -> np.ndarray:
-    """The board (cells,) of digits with '.' or '0' for blanks; white space is ignored.
-
-    A wrong length or character is refused; :func:`check` knows the rules.
-    """
+    """The board (cells,) of digits with '.' or '0' for blanks; white space is ignored."""
     cells = "".join(text.split())
     sides = [side] if side else sorted(BOXES)
     found = next((s for s in sides if len(cells) == s * s), None)
     if found is None:
-        raise SudokuError(
-            f"board of {len(cells)} characters ({cells[:20]!r}...): expected "
-            f"{' or '.join(str(s * s) for s in sides)}, one for each cell, '.' or '0' for a blank"
-        )
+        wanted = f"expected {' or '.join(str(s * s) for s in sides)}, '.' or '0' for a blank"
+        raise SudokuError(f"board of {len(cells)} characters ({cells[:20]!r}...): {wanted}")
     for i, character in enumerate(cells):
         if character not in ".0123456789"[: found + 2]:
-            raise SudokuError(
-                f"character {character!r} at row {i // found + 1}, column {i % found + 1}: "
-                f"expected '.', '0' or a digit 1..{found}"
-            )
+            where = f"row {i // found + 1}, column {i % found + 1}"
+            expected = f"expected '.', '0' or a digit 1..{found}"
+            raise SudokuError(f"character {character!r} at {where}: {expected}")
     return np.array([0 if c == "." else int(c) for c in cells], dtype=np.uint8)
 
 
@@ -80,10 +74,8 @@ def check(board: np.ndarray) -> None:
         digits, counts = np.unique(board[unit][board[unit] > 0], return_counts=True)
         if (counts > 1).any():
             where = f"{('row', 'column', 'box')[i // side]} {i % side + 1}"
-            raise SudokuError(
-                f"digit {digits[counts > 1][0]} stands twice in {where}: "
-                "expected each digit at most once; blank one of them"
-            )
+            twice = f"digit {digits[counts > 1][0]} stands twice in {where}"
+            raise SudokuError(f"{twice}: expected each digit at most once; blank one of them")
 
 
 def solve_many(boards: np.ndarray) -> dict[str, np.ndarray]:
@@ -108,9 +100,7 @@ def solve(board: np.ndarray) -> dict:
     check(board)
     found = {name: values[0] for name, values in solve_many(board).items()}
     if found["n_solutions"] == 0:
-        raise SudokuError(
-            f"{to_text(board)} has no solution: expected a puzzle with one; a given must be wrong"
-        )
+        raise SudokuError(f"{to_text(board)} has no solution: a given must be wrong")
     return found
 
 

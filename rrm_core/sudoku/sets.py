@@ -32,10 +32,8 @@ def make(side: int, n_train: int, n_test: int, seed: int) -> dict[str, pd.DataFr
             if len(found) < wanted:
                 found.setdefault(form.tobytes(), (puzzle, solution))
     if len(found) < wanted:
-        raise SudokuError(
-            f"{wanted} different puzzles of side {side} were asked for ({VALIDATION} of them for "
-            f"validation), {len(found)} found; ask for fewer"
-        )
+        asked = f"{wanted} different puzzles of side {side}, {VALIDATION} of them for validation"
+        raise SudokuError(f"{asked}: only {len(found)} found; ask for fewer")
     table = described(*map(np.array, zip(*found.values(), strict=True)))
     ends = np.cumsum(list(sizes.values()))
     return {
@@ -58,10 +56,8 @@ def write(sets: dict[str, pd.DataFrame], replace: bool = False) -> list[Path]:
     packed = {path_of(name): frame.to_csv(index=False).encode() for name, frame in sets.items()}
     other = [path for path, text in packed.items() if path.exists() and unpacked(path) != text]
     if other and not replace:
-        raise SudokuError(
-            f"{', '.join(map(str, other))}: there already, with other puzzles; "
-            "add --replace to lose them, or choose another name"
-        )
+        there = f"{', '.join(map(str, other))}: there already, with other puzzles"
+        raise SudokuError(f"{there}; add --replace to lose them, or choose another name")
     for path, text in packed.items():
         write_bytes(gzip.compress(text, 9, mtime=0), path)
     return list(packed)
@@ -80,10 +76,8 @@ def table(name: str) -> pd.DataFrame:
     path = path_of(name)
     if not path.exists():
         known = sorted(p.name.removesuffix(".csv.gz") for p in path.parent.glob("*.csv.gz"))
-        raise SudokuError(
-            f"unknown puzzle set {name!r}; known: {', '.join(known) or 'none'}. "
-            "Make one with `rrm puzzles make`"
-        )
+        names = f"known: {', '.join(known) or 'none'}. Make one with `rrm puzzles make`"
+        raise SudokuError(f"unknown puzzle set {name!r}; {names}")
     try:
         frame = pd.read_csv(path, dtype={"puzzle": str, "solution": str})
         if missing := [c for c in COLUMNS if c not in frame]:

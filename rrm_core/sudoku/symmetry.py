@@ -102,10 +102,7 @@ def lower(best, grid, order, height, used, tried, labels):
 
 @njit(cache=True)
 def label(best, row, order, before, after):
-    """Lower `best` to the image of a row, columns in `order`, if smaller; the sign of comparison.
-
-    `after` holds the labels of digits, `before` those given so far.
-    """
+    """Lower `best` to the image of a row, columns in `order`, if smaller; the sign that tells."""
     sign, after[:] = 0, before
     for c in range(len(row)):
         digit = row[order[c]]
