@@ -41,14 +41,11 @@ def write_bytes(data: bytes, path: Path | str) -> None:
 
 @contextlib.contextmanager
 def locked(path: Path | str) -> Iterator[None]:
-    """While inside, no other process is inside ``locked`` of `path`; a hidden file beside it.
-
-    On a file system without locks, nothing is held.
-    """
+    """While inside, no other process is inside ``locked`` of `path`; a hidden file beside it."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path.with_name(f".{path.name}.lock"), "w") as file:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # a file system without locks
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

@@ -30,28 +30,18 @@ def entries(root: Path) -> pd.DataFrame:
     return found.set_index("path")
 
 
-def below(root: Path, file: Path) -> str:
-    """The name that the MANIFEST has for `file`."""
-    return file.resolve().relative_to(root.resolve()).as_posix()
-
-
 def record(files: list[Path], command: str) -> None:
-    """Enter `files`, made by `command`, into the MANIFEST; files that are gone are dropped."""
+    """Enter `files` that are new or changed, made by `command`; those that are gone are dropped."""
     root = paths.data_dir()
-    lines = [(below(root, file), sha256(file), rows_in(file), command) for file in files]
-    new = pd.DataFrame(lines, columns=FIELDS).set_index("path")
     with locked(root / "MANIFEST"):  # two commands at once must not lose each other's lines
-        known = entries(root).drop(new.index, errors="ignore")
-        known = known[[(root / name).exists() for name in known.index]]
-        text = pd.concat([known, new]).sort_index().to_csv(sep="\t", lineterminator="\n")
+        known = entries(root)
+        for file in files:
+            name, digest = file.resolve().relative_to(root.resolve()).as_posix(), sha256(file)
+            if known.sha256.get(name) != digest:
+                known.loc[name] = [digest, rows_in(file), command]
+        known = known[[(root / name).exists() for name in known.index]].sort_index()
+        text = known.to_csv(sep="\t", lineterminator="\n", index_label="path")
         write_bytes(text.encode(), root / "MANIFEST")
-
-
-def unrecorded(files: list[Path]) -> list[Path]:
-    """Those of `files` whose present content the MANIFEST does not list."""
-    root = paths.data_dir()
-    known = entries(root).sha256
-    return [file for file in files if known.get(below(root, file)) != sha256(file)]
 
 
 def verify() -> list[str]:

@@ -1,7 +1,6 @@
-"""A measurement in parts: one Parquet file each, atomic, marked with what it measures.
+"""A measurement in parts, marked with what it measures: one file, written whole, of each chunk.
 
-A part holds its rows of both tables, the measurements and the decoded boards (``answer_01`` ...),
-so that a kill cannot leave one without the other.
+It holds the rows of both tables, measurements and decoded boards (``answer_01`` ...).
 """
 
 import contextlib
@@ -16,10 +15,6 @@ import pyarrow.parquet as pq
 from rrm_core.store.files import write_bytes
 
 KEY = b"rrm_core.measurement"
-
-
-class PartError(ValueError):
-    """Parts that belong to another measurement; the message says how to mend it."""
 
 
 def path_of(folder: Path, start: int) -> Path:
@@ -58,12 +53,12 @@ def missing(folder: Path, starts: list[int], key: dict) -> list[int]:
 
 
 def refuse_foreign(folder: Path, key: dict) -> None:
-    """Raise :class:`PartError` where `folder` has a part of another measurement; what differs."""
+    """ValueError where `folder` has a part of another measurement; what differs."""
     for path in sorted(folder.glob("part_*.parquet")):
         other = key_of(path)
         if other not in (None, key):
             differs = {n: (other.get(n), v) for n, v in key.items() if other.get(n) != v}
-            raise PartError(
+            raise ValueError(
                 f"{folder} holds parts of another measurement: {differs} (there, asked); "
                 "remove it, ask for the same, or add --replace"
             )

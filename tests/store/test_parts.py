@@ -31,7 +31,7 @@ def test_damaged_and_absent_parts_are_measured_again(folder):
 
 
 def test_parts_of_another_measurement_are_refused_with_what_differs(folder):
-    with pytest.raises(parts.PartError, match=r"another measurement: \{'k': \(2, 3\)\}"):
+    with pytest.raises(ValueError, match=r"another measurement: \{'k': \(2, 3\)\}"):
         parts.refuse_foreign(folder, KEY | {"k": 3})
 
 

@@ -20,5 +20,5 @@ def test_data_is_found_by_variable_then_parent_then_checkout(tmp_path, monkeypat
 
 @pytest.mark.parametrize("name", ["../../etc", "a/b", "", ".hidden", "TRM", "a" * 81])
 def test_a_name_that_could_leave_its_folder_is_refused(name):
-    with pytest.raises(paths.UnknownRun, match="expected lower-case letters"):
+    with pytest.raises(ValueError, match="expected lower-case letters"):
         paths.safe_name(name)
