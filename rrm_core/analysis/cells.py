@@ -119,9 +119,9 @@ def band(values: np.ndarray, strict_percentile: float | None = None) -> Band:
     return Band(cut, strict, strict_percentile, separability, p, exists, reason, strict_reason)
 
 
-def band_of(run: Run, strict_percentile: float = 0) -> Band:
-    """The :class:`Band` of a run's late drift of z_H; a percentile of 0 leaves it to our rule."""
-    return band(late_drift(run.table), strict_percentile or None)
+def band_of(run: Run) -> Band:
+    """The :class:`Band` of a run's late drift of z_H."""
+    return band(late_drift(run.table))
 
 
 def assign(values: np.ndarray, correct: np.ndarray, threshold: float) -> np.ndarray:

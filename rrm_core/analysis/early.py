@@ -12,18 +12,16 @@ from rrm_core.analysis.stats import auc_row, units
 from rrm_core.runs.tables import SEGMENTS, signals_at
 
 
-def early_window(df: pd.DataFrame, updates: int, h: int = 4) -> pd.DataFrame:
-    """One row a signal: h, signal, AUC with interval, n_correct, n_wrong, of the restricted set.
-
-    Restricted: the decoded answer is wrong at h (our reading). `updates`: those of one segment.
-    """
-    wrong = ~df[f"correct_{h:02d}"]
-    unit, correct = units(df)[wrong], df.correct[wrong]
-    signals = signals_at(df, h, updates).items()
-    rows = [{"h": h, "signal": s, **auc_row(score[wrong], correct, unit)} for s, score in signals]
-    return pd.DataFrame(rows)
-
-
 def horizons(df: pd.DataFrame, updates: int) -> pd.DataFrame:
-    """Rows of :func:`early_window` for h = 1..15."""
-    return pd.concat([early_window(df, updates, h) for h in range(1, SEGMENTS)], ignore_index=True)
+    """One row a horizon h = 1..15 and signal: h, signal, AUC with interval, n_correct, n_wrong.
+
+    Of the restricted set: the decoded answer is wrong at h (our reading). `updates`: those of one
+    segment.
+    """
+    unit, rows = units(df), []
+    for h in range(1, SEGMENTS):
+        wrong = ~df[f"correct_{h:02d}"].to_numpy()
+        for signal, score in signals_at(df, h, updates).items():
+            found = auc_row(score[wrong], df.correct[wrong], unit[wrong])
+            rows.append({"h": h, "signal": signal, **found})
+    return pd.DataFrame(rows)

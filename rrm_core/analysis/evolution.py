@@ -87,36 +87,33 @@ def through_failures(run: Run) -> Estimate:
     return unmeasured(gap.n, gap.method, reason)
 
 
-def multi4_last(run: Run, *arms: str) -> list[pd.DataFrame] | Estimate:
-    """Rows of each arm, with ``cell``, after the last step of the multi4 study, or why not."""
+def multi4_last(run: Run, arm: str) -> pd.DataFrame | Estimate:
+    """Rows of an arm, with ``cell``, after the last step of the multi4 study, or why not."""
     table = study(run, "multi4")
     if table is None:
         return missing("multi4")
-    last, rows = table[table.step == table.step.max()].set_index("idx"), []
-    for arm in arms:
-        part = last[last.arm == arm]
-        found, band = cells.at_otsu(part)
-        if not band.exists:
-            return unmeasured(0, "bootstrap", f"no band after the last step of {arm}")
-        rows.append(part.assign(cell=found))
-    return rows
+    part = table[(table.arm == arm) & (table.step == table.step.max())].set_index("idx")
+    found, band = cells.at_otsu(part)
+    reason = f"no band after the last step of {arm}"
+    return part.assign(cell=found) if band.exists else unmeasured(0, "bootstrap", reason)
 
 
 def multi4_d_mass(run: Run) -> Estimate:
     """Share of cell D under multi4 minus that under plain training, the same puzzles and steps."""
-    arms = multi4_last(run, "plain", "multi4")
-    if isinstance(arms, Estimate):
-        return arms
-    plain, multi4 = ((rows.cell == "D").astype(float) for rows in arms)
-    change = multi4 - plain
+    plain, multi4 = multi4_last(run, "plain"), multi4_last(run, "multi4")
+    if isinstance(plain, Estimate):
+        return plain
+    if isinstance(multi4, Estimate):
+        return multi4
+    change = (multi4.cell == "D").astype(float) - (plain.cell == "D")
     return stats.mean(change.to_numpy(), unit=stats.units(run.table, change.index))
 
 
 def multi4_growth_a(run: Run) -> Estimate:
     """Median growth of cell A under multi4, last step."""
-    arms = multi4_last(run, "multi4")
-    if isinstance(arms, Estimate):
-        return arms
-    inside = arms[0][arms[0].cell == "A"]
+    rows = multi4_last(run, "multi4")
+    if isinstance(rows, Estimate):
+        return rows
+    inside = rows[rows.cell == "A"]
     values, unit = inside.lambda_1 * run.updates_per_segment, stats.units(run.table, inside.index)
     return few(len(values), "bootstrap", "in cell A") or stats.median(values, unit)
