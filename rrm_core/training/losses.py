@@ -1,14 +1,12 @@
 """The published losses: stablemax cross-entropy of the answer, and that of the halting head."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
 
 
 def log_stablemax(logits: Tensor) -> Tensor:
-    """log of the stablemax over the last axis, in float64: s(x) normalised (Prieto et al. 2025).
+    """log of s(x) / sum s over the last axis, in float64 (Prieto et al. 2025).
 
     s(x) = x + 1 for x >= 0, else 1/(1 - x). Each branch sees its argument clamped to its own side,
     so that neither poisons the gradient of the other.

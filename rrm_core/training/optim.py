@@ -1,7 +1,5 @@
 """Optimisers by name: torch's AdamW, and Adam-atan2, which the published recipes use."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from functools import partial
 
@@ -31,22 +29,20 @@ class AdamAtan2(torch.optim.Optimizer):
     def step(self) -> None:
         """One step over all parameters with a gradient."""
         for group in self.param_groups:
+            lr, (b1, b2), decay = group["lr"], group["betas"], group["weight_decay"]
             for p in group["params"]:
-                if p.grad is not None:
-                    self.move(p, **group)
-
-    def move(self, p: Tensor, lr: float, betas: tuple, weight_decay: float, **_: object) -> None:
-        """One step of one parameter."""
-        slot, (b1, b2) = self.state[p], betas
-        if not slot:
-            slot["step"] = torch.tensor(0.0)
-            slot["exp_avg"], slot["exp_avg_sq"] = torch.zeros_like(p), torch.zeros_like(p)
-        m, v = slot["exp_avg"].lerp_(p.grad, 1 - b1), slot["exp_avg_sq"]
-        v.mul_(b2).addcmul_(p.grad, p.grad, value=1 - b2)
-        slot["step"] += 1
-        t = slot["step"].item()
-        p.mul_(1 - lr * weight_decay)
-        p.add_(torch.atan2(m, (v / (1 - b2**t)).sqrt()), alpha=-lr / (1 - b1**t))
+                if p.grad is None:
+                    continue
+                slot = self.state[p]
+                if not slot:
+                    slot["step"] = torch.tensor(0.0)
+                    slot["exp_avg"], slot["exp_avg_sq"] = torch.zeros_like(p), torch.zeros_like(p)
+                m, v = slot["exp_avg"].lerp_(p.grad, 1 - b1), slot["exp_avg_sq"]
+                v.mul_(b2).addcmul_(p.grad, p.grad, value=1 - b2)
+                slot["step"] += 1
+                t = slot["step"].item()
+                p.mul_(1 - lr * decay)
+                p.add_(torch.atan2(m, (v / (1 - b2**t)).sqrt()), alpha=-lr / (1 - b1**t))
 
 
 OPTIMISERS: dict = {"adamw": partial(torch.optim.AdamW, fused=True), "adam-atan2": AdamAtan2}

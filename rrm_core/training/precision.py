@@ -4,8 +4,6 @@ A processor with bfloat16 units trains 2 to 4 times faster under autocast, one w
 slower (AMD Zen 3, as most laptops), so on a CPU some milliseconds of timing decide.
 """
 
-from __future__ import annotations
-
 import time
 from functools import cache
 
@@ -31,15 +29,12 @@ def choose(device: torch.device) -> tuple[bool, str]:
 @cache
 def slowdown() -> float:
     """Time of a small layer, forward and backward, under bfloat16 over that in float32."""
-    pairs = [(layer_seconds(True), layer_seconds(False)) for _ in range(TRIES)]
-    return min(narrow for narrow, _ in pairs) / min(wide for _, wide in pairs)
-
-
-def layer_seconds(bf16: bool) -> float:
-    """How long a small layer takes, forward and backward, on the CPU."""
     v, weight = (torch.ones(SIZE, SIZE, requires_grad=True) for _ in range(2))
-    start = time.perf_counter()
-    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-        out = F.linear(v, weight)
-    out.float().sum().backward()
-    return time.perf_counter() - start
+    seconds: dict[bool, list[float]] = {True: [], False: []}
+    for bf16 in [True, False] * TRIES:
+        start = time.perf_counter()
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            out = F.linear(v, weight)
+        out.float().sum().backward()
+        seconds[bf16].append(time.perf_counter() - start)
+    return min(seconds[True]) / min(seconds[False])

@@ -5,13 +5,11 @@ step; rows that halt are replaced by fresh puzzles. Sources: Wang et al. 2025, J
 2025 and their official code.
 """
 
-from __future__ import annotations
-
 import copy
 import hashlib
 import math
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -59,12 +57,8 @@ class Trainer:
         if recipe.compile:  # a level at a time: a whole published segment would take minutes
             for level in {self.model.level(which) for which in self.model.schedule}:
                 level.compile(dynamic=False)
-        self.optimiser = OPTIMISERS[recipe.optimiser](
-            self.model.parameters(),
-            lr=recipe.lr,
-            betas=recipe.betas,
-            weight_decay=recipe.weight_decay,
-        )
+        given = {"lr": recipe.lr, "betas": recipe.betas, "weight_decay": recipe.weight_decay}
+        self.optimiser = OPTIMISERS[recipe.optimiser](self.model.parameters(), **given)
         self.base = sets.read(f"{recipe.puzzles}-train", config.side)
         n = recipe.batch * recipe.branches
         self.tokens = torch.zeros(n, config.cells, dtype=torch.long, device=self.device)
@@ -80,15 +74,12 @@ class Trainer:
         """Begin with the weights of `model`, which the recipe records, and a fresh optimiser."""
         if model.config != self.config:
             raise TrainingError(
-                f"cannot start from a model with {asdict(model.config)}; "
-                f"this training has {asdict(self.config)}"
+                f"cannot start from a model with {model.config}; this training has {self.config}"
             )
         self.model.load_state_dict(model.state_dict())
         self.average.load_state_dict(model.state_dict())
         digest = hashlib.sha256(weights_bytes(model)).hexdigest()
         self.recipe = replace(self.recipe, start=digest)
-
-    # --- one step ---
 
     def advance(self) -> None:
         """One optimiser step: one segment on every row."""
@@ -106,56 +97,57 @@ class Trainer:
         loss.backward()
         self.learn()
         self.halt(q.detach())
-        self.note(float(loss.detach()), right, solved)
+        finished = {  # accuracies are of the rows that do
+            "finished": self.done,
+            "exact": solved & self.done,
+            "token": right.double().mean(-1) * self.done,
+            "halted": self.done & (self.used < SEGMENTS),
+        }
+        step = {"steps": 1, "loss": float(loss.detach())}
+        step |= {name: float(rows.sum()) for name, rows in finished.items()}
+        self.totals = {name: self.totals.get(name, 0) + value for name, value in step.items()}
 
     def autocast(self) -> torch.autocast:
         """bfloat16 products, where the recipe wants them."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=bool(self.recipe.bf16))
 
-    def draw(self, n: int) -> tuple[np.ndarray, np.ndarray]:
-        """`n` training boards and solutions (n, cells): base puzzle, extra givens, symmetry."""
-        chosen = self.rng.integers(len(self.base[0]), size=n)
-        boards, solutions = self.base[0][chosen], self.base[1][chosen]
-        extra = self.rng.integers(self.recipe.extra_givens + 1, size=n)
-        boards = add_givens(boards, solutions, extra, self.rng)
-        return symmetry.augment(boards, solutions, self.rng)
-
     def refill(self) -> None:
-        """Put fresh puzzles and the start state, perturbed off the clean branch, where done."""
-        r = self.recipe
+        """Where done, put a fresh puzzle and the start state, perturbed off the clean branch.
+
+        A fresh puzzle is one of the base set with extra givens, under a symmetry.
+        """
+        r, base = self.recipe, self.base
         fresh = self.done[: r.batch].nonzero().squeeze(-1)
-        rows = torch.cat([fresh + branch * r.batch for branch in range(r.branches)])
-        boards, solutions = self.draw(len(fresh))
+        n, rows = len(fresh), torch.cat([fresh + i * r.batch for i in range(r.branches)])
+        chosen = self.rng.integers(len(base[0]), size=n)
+        extra = self.rng.integers(r.extra_givens + 1, size=n)
+        boards = add_givens(base[0][chosen], base[1][chosen], extra, self.rng)
+        boards, solutions = symmetry.augment(boards, base[1][chosen], self.rng)
         self.tokens[rows] = tokens(boards).repeat(r.branches, 1).to(self.device)
         self.labels[rows] = tokens(solutions).repeat(r.branches, 1).to(self.device)
-        start = self.model.initial_state(len(rows))
-        if r.sigma:
-            start = tuple(z + r.sigma * self.noise(z, clean=len(fresh)) for z in start)
-        self.state = tuple(
-            z.index_copy(0, rows, s.to(z.dtype)) for z, s in zip(self.state, start, strict=True)
-        )
         self.used[rows] = 0
-
-    def noise(self, z: Tensor, clean: int) -> Tensor:
-        """A standard normal draw of the shape of `z` whose first `clean` rows are zero."""
-        draw = torch.from_numpy(self.rng.standard_normal(tuple(z.shape), dtype=np.float32))
-        draw[:clean] = 0
-        return draw.to(z)
+        state = []
+        for z, start in zip(self.state, self.model.initial_state(len(rows)), strict=True):
+            if r.sigma:
+                noise = self.rng.standard_normal(tuple(start.shape), dtype=np.float32)
+                noise[:n] = 0
+                start = start + r.sigma * torch.from_numpy(noise).to(start)
+            state.append(z.index_copy(0, rows, start.to(z.dtype)))
+        self.state = tuple(state)
 
     @torch.no_grad()
     def continue_target(self, state: State, x: Tensor) -> Tensor | None:
         """(B,) target of q_continue (HRM): sigmoid of the next segment's larger q.
 
-        Of its q_halt at the last segment. NaN in the rows that ``continue_share`` leaves out,
-        drawn anew at every step.
+        At the last segment, of its q_halt. NaN in rows that ``continue_share`` leaves out.
         """
         if self.config.model != "hrm":
             return None
         n, share = len(self.used), self.recipe.continue_share
-        rows = np.arange(n)
+        chosen = np.arange(n)
         if share < 1:
-            rows = self.rng.choice(n, max(1, round(share * n)), replace=False)
-        rows = torch.from_numpy(rows).to(self.device)
+            chosen = self.rng.choice(n, max(1, round(share * n)), replace=False)
+        rows = torch.from_numpy(chosen).to(self.device)
         after = self.model.segment(tuple(z[rows] for z in state), x[rows])
         q = self.model.readout(after)[1]
         last = self.used[rows] >= SEGMENTS
@@ -185,10 +177,7 @@ class Trainer:
         self.step += 1
 
     def halt(self, q: Tensor) -> None:
-        """Mark the puzzles that stop: by the rule unless exploration holds them, or at 16.
-
-        The clean branch decides for all.
-        """
+        """Mark what stops: by the rule unless exploration holds it, or at 16; branch 0 decides."""
         n = self.recipe.batch
         used = self.used[:n]
         held = self.rng.random(n) < self.recipe.explore
@@ -196,34 +185,20 @@ class Trainer:
         halting = self.model.would_halt(q[:n]) & (used >= torch.from_numpy(minimum).to(self.device))
         self.done = (halting | (used >= SEGMENTS)).repeat(self.recipe.branches)
 
-    # --- the log ---
-
-    def note(self, loss: float, right: Tensor, solved: Tensor) -> None:
-        """Add a step to what the next row of the log sums up; accuracies of rows that finish."""
-        step = {
-            "steps": 1,
-            "loss": loss,
-            "finished": int(self.done.sum()),
-            "exact": int((solved & self.done).sum()),
-            "token": float(right.float().mean(-1)[self.done].sum()),
-            "halted": int((self.done & (self.used < SEGMENTS)).sum()),
-        }
-        self.totals = {name: self.totals.get(name, 0) + value for name, value in step.items()}
-
     def summary(self, seconds: float) -> dict:
         """One row of ``log.csv`` over the steps since the last, which took `seconds`."""
-        total, self.totals = self.totals, {}
-        finished = total["finished"] or np.nan
+        total, self.totals, n = self.totals, {}, self.recipe.batch
+        finished = total["finished"] or math.nan
         return {
             "step": self.step,
-            "examples": self.step * self.recipe.batch,
+            "examples": self.step * n,
             "elapsed_s": round(self.elapsed, 1),
             "lr": self.optimiser.param_groups[0]["lr"],
             "loss": total["loss"] / total["steps"],
             "exact": total["exact"] / finished,
             "token_acc": total["token"] / finished,
             "halted_share": total["halted"] / finished,
-            "examples_per_s": total["steps"] * self.recipe.batch / max(seconds, 1e-9),
+            "examples_per_s": total["steps"] * n / max(seconds, 1e-9),
         }
 
     def evaluate(self) -> dict:
@@ -232,15 +207,14 @@ class Trainer:
         boards, solutions = (tokens(b[: self.recipe.eval_puzzles]) for b in held_out)
         with self.autocast():
             answer = unroll(self.average, boards.to(self.device), k=0).answer[:, -1]
-        right = (answer == solutions).numpy()
-        return {"eval_exact": right.all(-1).mean(), "eval_token_acc": right.mean()}
+        right = (answer == solutions).double()
+        exact, token = float(right.amin(-1).mean()), float(right.mean())
+        return {"eval_exact": exact, "eval_token_acc": token}
 
-    # --- the loop ---
-
-    def run(self, minutes: float | None = None, progress: bool = True) -> None:
+    def run(self, minutes: float = math.inf, progress: bool = True) -> None:
         """Train to ``recipe.steps`` (or for about `minutes`), logging, evaluating and saving."""
         r, tick = self.recipe, time.monotonic()
-        end = tick + 60 * (math.inf if minutes is None else minutes)
+        end = tick + 60 * minutes
         if progress:
             tqdm.write(f"precision: {'bfloat16' if r.bf16 else 'float32'} ({self.why})")
         bar = tqdm(total=r.steps, initial=self.step, unit="step", disable=not progress)
@@ -251,7 +225,7 @@ class Trainer:
             if evaluating or self.step % r.log_every == 0:
                 row = self.summary(time.monotonic() - tick)
                 self.rows.append(row | (self.evaluate() if evaluating else {}))
-                bar.set_postfix(saving.shown(self.rows[-1]))
+                bar.set_postfix(loss=row["loss"], exact=row["exact"])
                 tick = time.monotonic()
             if self.step % r.checkpoint_every == 0:
                 saving.checkpoint(self)
@@ -267,16 +241,13 @@ class Trainer:
         try:
             self.advance()
         except torch._dynamo.exc.BackendCompilerFailed as error:
-            raise TrainingError(
-                f"torch.compile cannot build the model ({str(error).splitlines()[0]}); "
-                "install a C++ compiler, or train without --compile"
-            ) from None
+            reason = f"torch.compile cannot build the model ({str(error).splitlines()[0]})"
+            mend = "install a C++ compiler, or train without --compile"
+            raise TrainingError(f"{reason}; {mend}") from None
         except torch.OutOfMemoryError:
-            n = self.recipe.batch
-            raise TrainingError(
-                f"{self.device} has not enough memory for batches of {n}; "
-                f"train with a smaller one (-p batch {n // 2}) or on another device"
-            ) from None
+            reason = f"{self.device} has not enough memory for batches of {self.recipe.batch}"
+            mend = "train with a smaller one (-p batch N) or on another device"
+            raise TrainingError(f"{reason}; {mend}") from None
         self.elapsed += time.monotonic() - before
 
     def resume(self) -> None:

@@ -20,7 +20,7 @@ def test_published_presets_have_the_published_sizes():
 def test_unknown_presets_and_fields_are_refused():
     with pytest.raises(recipes.TrainingError, match="unknown preset 'trm-7x7'; known: trm-6x6"):
         recipes.preset("trm-7x7")
-    with pytest.raises(recipes.TrainingError, match="speed"):
+    with pytest.raises(TypeError, match="speed"):
         recipes.preset("smoke", speed=3)
 
 

@@ -12,7 +12,7 @@ import torch
 
 from rrm_core.models.config import PUBLISHED, SEGMENTS
 from rrm_core.models.weights import load_model
-from rrm_core.training import losses, saving
+from rrm_core.training import losses
 from rrm_core.training.recipes import TrainingError
 from rrm_core.training.saving import checkpoints
 from rrm_core.training.trainer import gradient_start
@@ -152,32 +152,17 @@ def test_a_device_without_memory_is_told_so(smoke, tmp_path, monkeypatch):
     "ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning"
 )  # the compiler's own look at its inputs
 @pytest.mark.filterwarnings("ignore:Guards may run slower on Python:RuntimeWarning")  # on 3.13.0
-def test_a_compiled_training_is_the_same_but_for_round_off_and_resumes_bit_for_bit(
-    small_hrm, tmp_path
-):
-    logs = {}
-    for compiled in (False, True):
-        trainer = small_hrm(
-            tmp_path / str(compiled), compile=compiled, bf16=False, steps=4, log_every=1
-        )
+def test_a_compiled_step_is_the_same_but_for_round_off(smoke, tmp_path):
+    options = {"bf16": False, "steps": 1, "log_every": 1}
+    plain = smoke(tmp_path / "plain", **options)
+    compiled = smoke(tmp_path / "compiled", compile=True, **options)
+    for trainer in (plain, compiled):
         trainer.run(progress=False)
-        logs[compiled] = pd.read_csv(trainer.folder / "log.csv")
-    assert (
-        np.allclose(logs[True].loss, logs[False].loss, rtol=1e-5)
-        and (logs[True].token_acc.dropna() == logs[False].token_acc.dropna()).all()
-    )
-    first = small_hrm(tmp_path / "two", compile=True, bf16=False, steps=2, log_every=1)
-    first.run(progress=False)
-    second = small_hrm(tmp_path / "two", compile=True, bf16=False, steps=4, log_every=1)
-    second.resume()
-    second.run(progress=False)
-    found, wanted = saving.tensors(second), saving.tensors(trainer)
-    assert set(found) == set(wanted) and all(
-        torch.equal(found[name], wanted[name]) for name in wanted
-    )
-    plain = small_hrm(tmp_path / "two", bf16=False, steps=4, log_every=1)
+    assert compiled.rows[0]["loss"] == pytest.approx(plain.rows[0]["loss"], rel=1e-5)
+    moved = [m.inner.lm_head.weight for m in (plain.model, compiled.model)]
+    assert torch.allclose(*moved, atol=1e-5)
     with pytest.raises(TrainingError, match=r"another recipe: {'compile': \(True, False\)}"):
-        plain.resume()
+        smoke(tmp_path / "compiled", **options).resume()
 
 
 def test_without_a_compiler_the_command_says_what_to_do(tmp_path):
