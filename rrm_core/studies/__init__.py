@@ -6,8 +6,7 @@ study goes on where it stopped. It imports the rooms before it; what the tables 
 :mod:`rrm_core.analysis`.
 """
 
-from __future__ import annotations
-
+import hashlib
 import importlib
 import json
 import shutil
@@ -16,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,10 +27,7 @@ from rrm_core.store import paths
 from rrm_core.store.files import read_json, write_json
 from rrm_core.sudoku import board
 
-NAMES = (
-    *("evolution", "long", "fates", "restarts", "pruning"),
-    *("probes", "numerics", "recurrence", "multi4"),
-)
+NAMES = ("evolution", "long", "fates", "restarts", "probes", "numerics", "recurrence", "multi4")
 
 Units = dict[str, Callable[[], pd.DataFrame]]
 
@@ -66,11 +62,8 @@ class Subject:
         return pd.concat(kinds).iloc[order].reset_index(drop=True)
 
 
-# --- what studies share -------------------------------------------------------------------------
-
-
 def observed(
-    model: RecursiveModel, boards: np.ndarray, solutions: np.ndarray, **options: object
+    model: RecursiveModel, boards: np.ndarray, solutions: np.ndarray, **options: Any
 ) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
     """(one row a puzzle, the :func:`measure.rolled` it is read from, with ``right`` (B, T)).
 
@@ -100,52 +93,24 @@ def batches(work: Callable[[pd.DataFrame], pd.DataFrame], frame: pd.DataFrame, s
     return {f"rows_{i:06d}": partial(work, piece) for i, piece in pieces.items()}
 
 
-# --- making a study -----------------------------------------------------------------------------
-
-
-def find(name: str) -> ModuleType:
-    """The module of study `name`; :class:`StudyError` lists those there are."""
-    if name not in NAMES:
-        raise StudyError(f"unknown study {name!r}; known: {', '.join(NAMES)}")
-    return importlib.import_module(f"rrm_core.studies.{name}")
-
-
-def begin(parts: Path, key: dict) -> None:
-    """Mark the folder `parts` with `key`; what another or an unknown study left is refused."""
-    note = parts / "key.json"
-    try:
-        same = not note.exists() or read_json(note) == json.loads(json.dumps(key))
-    except ValueError:
-        same = False  # a key that cannot be read vouches for nothing
-    if not same:
-        raise StudyError(
-            f"{parts} holds parts of another {parts.name} study, or a damaged key.json; "
-            "remove it to start again"
-        )
-    write_json(key, note)
-
-
 def run(name: str, run_name: str, command: str = "", device: str = "cpu") -> list[Path]:
     """Make study `name` of a run; the files written. What a killed call finished is kept."""
-    module, home, loaded = find(name), paths.run_dir(run_name), tables.load_run(run_name)
-    parts, out = home / "parts" / name, home / "studies"
-    model, started = folder.load(home, "float32", device), time.monotonic()
+    if name not in NAMES:
+        raise StudyError(f"unknown study {name!r}; known: {', '.join(NAMES)}")
+    module, started = importlib.import_module(f"{__name__}.{name}"), time.monotonic()
+    home, loaded = paths.run_dir(run_name), tables.load_run(run_name)
     key = {"weights": tables.weights_digest(loaded.meta), "settings": module.SETTINGS}
+    digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()
+    parts, out = home / "parts" / f"{name}-{digest[:8]}", home / "studies"
+    model = folder.load(home, "float32", device)
     units = module.units(Subject(home, loaded.meta, loaded.table, model, parts))
-    begin(parts, key)
     for unit, work in tqdm(units.items(), desc=name, unit="unit"):
         if not (parts / f"{unit}.parquet").exists():
             tables.write(work(), parts / f"{unit}.parquet")
     table = pd.concat([tables.read(parts / f"{unit}.parquet") for unit in units], ignore_index=True)
     tables.write(table, out / f"{name}.parquet")
     record = {"study": name, "run": run_name, **key, "rows": len(table), "units": len(units)}
-    record |= {
-        "wall_s": round(time.monotonic() - started, 1),
-        "device": folder.named_device(device),
-        "command": command,
-        **folder.environment(),
-    }
-    write_json(record, out / f"{name}.json")
+    write_json(record | folder.environment(device, command, started), out / f"{name}.json")
     shutil.rmtree(parts)
     folder.seal(home, read_json(home / "run.json"))
     return [out / f"{name}.parquet", out / f"{name}.json", home / "run.json"]

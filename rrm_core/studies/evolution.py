@@ -1,9 +1,8 @@
 """The kept checkpoints of a training, measured as accuracy grows (paper section 3.4)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import pandas as pd
 
@@ -30,10 +29,12 @@ def measured(load: Loader, frame: pd.DataFrame, seed: int, **labels: object) -> 
 def models(subject: Subject) -> dict[int, Loader]:
     """{step: what loads its model}, ascending: the kept checkpoints and the measured weights."""
     name, device = subject.folder.name, next(subject.model.parameters()).device
-    known = {
-        step: lambda path=path: load_model(path).to(device)
-        for step, path in checkpoints(subject.folder).items()
-    }
+
+    def loaded(path: Path) -> RecursiveModel:
+        return load_model(path).to(device)
+
+    known: dict[int, Loader]
+    known = {step: partial(loaded, path) for step, path in checkpoints(subject.folder).items()}
     if not known:
         raise StudyError(
             f"{name} keeps no checkpoints; add them with `rrm checkpoints TRAINING --run {name}`"
@@ -45,8 +46,6 @@ def models(subject: Subject) -> dict[int, Loader]:
 
 def units(subject: Subject) -> Units:
     """One unit a checkpoint."""
-    frame, seed = subject.inputs.head(PUZZLES), subject.meta["seed"]
-    return {
-        f"step_{step:06d}": partial(measured, load, frame, seed, step=step)
-        for step, load in models(subject).items()
-    }
+    work = partial(measured, frame=subject.inputs.head(PUZZLES), seed=subject.meta["seed"])
+    known = models(subject).items()
+    return {f"step_{step:06d}": partial(work, load, step=step) for step, load in known}

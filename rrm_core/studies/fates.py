@@ -4,8 +4,6 @@ Which puzzles a checkpoint fails on is what the study `evolution` found; the fir
 to 256 segments.
 """
 
-from __future__ import annotations
-
 from functools import partial
 
 import pandas as pd
@@ -31,15 +29,11 @@ def units(subject: Subject) -> Units:
     """One unit a checkpoint that fails on any puzzle."""
     name, path = subject.folder.name, subject.folder / "studies" / "evolution.parquet"
     if not path.exists():
-        raise StudyError(
-            f"{name} has no study evolution, which says what each checkpoint fails on; "
-            f"make it first: rrm study evolution --run {name}"
-        )
-    evolved, found = tables.read(path), {}
-    inputs = subject.inputs.set_index("idx")
+        raise StudyError(f"{name} has no study evolution; `rrm study evolution --run {name}`")
+    evolved, found = tables.read(path), Units()
     for step, load in models(subject).items():
         wrong = evolved[(evolved.step == step) & ~evolved.correct].idx.head(FAILURES)
         if len(wrong):
-            frame = inputs.loc[wrong].reset_index()
+            frame = subject.inputs.set_index("idx").loc[wrong].reset_index()
             found[f"step_{step:06d}"] = partial(followed, load, frame, step)
     return found

@@ -4,8 +4,6 @@ All failures and 128 successes run to 256 segments without halting. Krishna et a
 512 for two released TRMs.
 """
 
-from __future__ import annotations
-
 from functools import partial
 
 import pandas as pd

@@ -4,8 +4,6 @@ Both have one solution. Their exact sampling was not seen; here the blank cell a
 from seed 0, on the solutions of the run's first puzzles.
 """
 
-from __future__ import annotations
-
 from functools import partial
 
 import numpy as np
@@ -17,7 +15,6 @@ from rrm_core.sudoku import sets
 PUZZLES = 256
 SETTINGS = {"puzzles": PUZZLES, "seed": 0}
 PROBES = ("one blank", "one row masked")
-KEPT = ["correct", "solved_at", "halted_at", "q_halt", "late"]
 
 
 def masked(solutions: np.ndarray, probe: str, rng: np.random.Generator) -> np.ndarray:
@@ -32,16 +29,17 @@ def masked(solutions: np.ndarray, probe: str, rng: np.random.Generator) -> np.nd
     return out
 
 
-def probed(subject: Subject, frame: pd.DataFrame, probe: str) -> pd.DataFrame:
+def probed(subject: Subject, probe: str) -> pd.DataFrame:
     """One row a board: outcome, when right first, whether it stayed so, halting, late drift."""
+    frame = subject.inputs.head(PUZZLES).reset_index(drop=True)
     _, solutions = sets.boards(frame)
     boards = masked(solutions, probe, np.random.default_rng(0))
     seen, _ = observed(subject.model, boards, solutions, k=0)
     stayed = (seen.solved_at > 0) & (seen.left == 0)
-    return seen[KEPT].assign(probe=probe, idx=frame.idx, stayed=stayed)
+    kept = seen[["correct", "solved_at", "halted_at", "q_halt", "late"]]
+    return kept.assign(probe=probe, idx=frame.idx, stayed=stayed)
 
 
 def units(subject: Subject) -> Units:
     """One unit a probe."""
-    frame = subject.inputs.head(PUZZLES).reset_index(drop=True)
-    return {probe.replace(" ", "_"): partial(probed, subject, frame, probe) for probe in PROBES}
+    return {probe.replace(" ", "_"): partial(probed, subject, probe) for probe in PROBES}

@@ -7,8 +7,6 @@ segments the distance at lag p is that of a settled state. The growth of one tan
 itself, where the paper's 16 segments also hold the way there. Our own question.
 """
 
-from __future__ import annotations
-
 from functools import partial
 
 import numpy as np
@@ -27,7 +25,7 @@ from rrm_core.sudoku import sets
 FAILURES, SUCCESSES = 128, 64
 LAGS = {SEGMENTS: SEGMENTS - LATE, HORIZON: 64}  # segments run: longest lag
 ALIGNED, COUNTED = 64, 64  # segments: a tangent finds its direction, then its growth is summed
-SETTINGS = {"segments": HORIZON, "failures": FAILURES, "successes": SUCCESSES}
+SETTINGS: dict = {"segments": HORIZON, "failures": FAILURES, "successes": SUCCESSES}
 SETTINGS |= {"lags": {str(t): p for t, p in LAGS.items()}, "aligned": ALIGNED, "counted": COUNTED}
 
 

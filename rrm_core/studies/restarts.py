@@ -6,52 +6,46 @@ sigma = 1 is about as far away as another start. (A pilot on 64 puzzles of each 
 changes next to nothing, 1 and 2 free the most failures.)
 """
 
-from __future__ import annotations
-
 from functools import partial
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
 
 from rrm_core.runs.measure import CHUNK, spectra
 from rrm_core.studies import Subject, Units, observed
 from rrm_core.sudoku import sets
 
-PUZZLES, WITH_EXPONENT, RESTARTS, SIGMAS = 256, 64, 16, (1.0,)
-SETTINGS = {"puzzles": PUZZLES, "with_exponent": WITH_EXPONENT}
-SETTINGS |= {"restarts": RESTARTS, "sigmas": list(SIGMAS)}
+PUZZLES, WITH_EXPONENT, RESTARTS, SIGMA = 256, 64, 16, 1.0
+SETTINGS: dict = {"puzzles": PUZZLES, "with_exponent": WITH_EXPONENT}
+SETTINGS |= {"restarts": RESTARTS, "sigmas": [SIGMA]}
 KEPT = ["correct", "token_acc", "q_halt", "halts", "late"]
 
 
-def start(subject: Subject, restart: int, sigma: float) -> tuple[Tensor, Tensor]:
-    """(z_H, z_L) of a restart; 0 is the stored start. Drawn on the CPU, whatever the device."""
-    state = subject.model.initial_state(CHUNK)
-    if restart == 0:
-        return state
-    seeded = torch.Generator().manual_seed(restart)
-    draw = torch.randn(2, *state[0].shape[1:], generator=seeded).to(state[0])
-    return tuple(z + sigma * d for z, d in zip(state, draw, strict=True))
+def restarted(subject: Subject, restart: int) -> pd.DataFrame:
+    """One row a puzzle: outcome, halting, late drift, and, for the first 64, the exponent.
 
-
-def restarted(subject: Subject, frame: pd.DataFrame, sigma: float, restart: int) -> pd.DataFrame:
-    """One row a puzzle: outcome, halting, late drift, and, for the first 64, the exponent."""
+    Restart 0 is the stored start. The others are drawn on the CPU, whatever the device.
+    """
+    frame, state = subject.chosen(PUZZLES // 2, PUZZLES // 2), subject.model.initial_state(CHUNK)
+    if restart:
+        seeded = torch.Generator().manual_seed(restart)
+        draw = torch.randn(2, *state[0].shape[1:], generator=seeded).to(state[0])
+        state = state[0] + SIGMA * draw[0], state[1] + SIGMA * draw[1]
     boards, solutions = sets.boards(frame)
-    options = {"state": start(subject, restart, sigma), "seed": subject.meta["seed"]}
     exponent, found = np.full(len(frame), np.nan, "float32"), []
     for rows, k in ((slice(0, WITH_EXPONENT), 1), (slice(WITH_EXPONENT, None), 0)):
         if len(boards[rows]):
-            seen, out = observed(subject.model, boards[rows], solutions[rows], k=k, **options)
+            options = {"k": k, "state": state, "seed": subject.meta["seed"]}
+            seen, out = observed(subject.model, boards[rows], solutions[rows], **options)
             found.append(seen[KEPT])
             if k:
                 exponent[rows] = spectra(out["growth"], len(subject.model.schedule))[:, 0]
     table = pd.concat(found, ignore_index=True)
+    sigma = SIGMA if restart else 0.0
     return table.assign(sigma=sigma, restart=restart, idx=frame.idx, lambda_1=exponent)
 
 
 def units(subject: Subject) -> Units:
     """One unit a start, the stored one first. Puzzles: failures and successes, alternating."""
-    frame = subject.chosen(PUZZLES // 2, PUZZLES // 2)
-    starts = [(0.0, 0)] + [(sigma, r) for sigma in SIGMAS for r in range(1, RESTARTS + 1)]
-    return {f"sigma_{s}_{r:02d}": partial(restarted, subject, frame, s, r) for s, r in starts}
+    return {f"start_{r:02d}": partial(restarted, subject, r) for r in range(RESTARTS + 1)}
