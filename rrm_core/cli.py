@@ -4,35 +4,28 @@ A mistake of the user's ends with one line on standard error and exit status 2; 
 there is lost.
 """
 
-from __future__ import annotations
-
+import math
 import os
 import shlex
 import sys
 from pathlib import Path
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: for small models two are slower
+os.environ.setdefault(
+    "OMP_NUM_THREADS", "1"
+)  # before torch: two are slower for models of this size
 
 import click
 
+from rrm_core.store import manifest, paths
+
 FOLDER = click.Path(path_type=Path)
 COUNT = click.IntRange(1)
+SET = "a field of the recipe, or a parameter of the chapter; may be repeated"
+VALUES = click.option("-p", "values", nargs=2, multiple=True, metavar="NAME VALUE", help=SET)
 RUN = click.option("--run", required=True, help="name of the run in data/runs")
 DEVICE = click.option("--device", default="cpu")
 QUIET = click.option("--progress/--quiet", default=True)
 REPLACE_SETS = click.option("--replace", is_flag=True, help="replace sets that hold other puzzles")
-
-
-def pairs(help: str) -> object:
-    """The option -p NAME VALUE, to be repeated."""
-    return click.option(
-        "-p", "values", nargs=2, multiple=True, metavar="NAME VALUE", callback=as_dict, help=help
-    )
-
-
-def as_dict(context: object, option: object, given: tuple[tuple[str, str], ...]) -> dict[str, str]:
-    """What -p was given, by name."""
-    return dict(given)
 
 
 def command_line() -> str:
@@ -40,34 +33,23 @@ def command_line() -> str:
     return shlex.join(["rrm", *sys.argv[1:]])
 
 
-def one_thread() -> None:
-    """Give torch one thread: measured here, a second one slows models of this size down."""
-    import torch
-
-    torch.set_num_threads(1)
-
-
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 def app() -> None:
     """Train, measure and read recursive reasoning models."""
 
 
-# --- puzzles ------------------------------------------------------------------------------------
-
-
 @app.group()
 def puzzles() -> None:
-    """Make and check Sudoku puzzles."""
+    """Make Sudoku puzzles, or read those of others."""
 
 
-def write_sets(prefix: str, tables: dict, replace: bool) -> list[Path]:
-    """Write puzzle sets into data/puzzles, recorded in the MANIFEST; the files."""
-    from rrm_core.store import manifest
+def write_sets(tables: dict, replace: bool) -> None:
+    """Write puzzle sets into data/puzzles, recorded in the MANIFEST."""
     from rrm_core.sudoku import sets
 
-    files = sets.write({prefix + split: table for split, table in tables.items()}, replace)
+    files = sets.write(tables, replace)
     manifest.record(files, command_line())
-    return files
+    print(*files, sep="\n")
 
 
 @puzzles.command("make")
@@ -77,11 +59,11 @@ def write_sets(prefix: str, tables: dict, replace: bool) -> list[Path]:
 @click.option("--seed", default=0)
 @REPLACE_SETS
 def puzzles_make(side: int, train: int, test: int, seed: int, replace: bool) -> None:
-    """Generate minimal puzzles, split into train, test and validation, into data/puzzles."""
+    """Generate minimal puzzles, split into train, test and validation."""
     from rrm_core.sudoku import sets
 
     made = sets.make(side, train, test, seed)
-    print(*write_sets(f"{side}x{side}-", made, replace), sep="\n")
+    write_sets({f"{side}x{side}-{split}": table for split, table in made.items()}, replace)
 
 
 @puzzles.command("hard")
@@ -90,11 +72,11 @@ def puzzles_make(side: int, train: int, test: int, seed: int, replace: bool) -> 
 @click.option("--seed", default=0)
 @REPLACE_SETS
 def puzzles_hard(train: int, test: int, seed: int, replace: bool) -> None:
-    """Generate hard 9x9 puzzles into data/puzzles: about a quarter of a second a puzzle."""
+    """Generate hard 9x9 puzzles: about a quarter of a second a puzzle."""
     from rrm_core.sudoku import hard, sets
 
     made = hard.make({"train": train, "test": test, "validation": sets.VALIDATION}, seed)
-    print(*write_sets("9x9-hard-", made, replace), sep="\n")
+    write_sets({f"9x9-hard-{split}": table for split, table in made.items()}, replace)
 
 
 @puzzles.command("import")
@@ -104,33 +86,16 @@ def puzzles_hard(train: int, test: int, seed: int, replace: bool) -> None:
 @REPLACE_SETS
 def puzzles_import(file: Path, name: str, limit: int | None, replace: bool) -> None:
     """Read puzzles of others from FILE: nearly any table, text or array of boards."""
-    from rrm_core.store import paths
     from rrm_core.sudoku import foreign
 
     paths.safe_name(name)
     table, problems = foreign.read(file, limit)
-    print(*problems[:20], sep="\n", end="\n" if problems else "")
-    if len(problems) > 20:
-        print(f"... and {len(problems) - 20} more bad rows")
+    for line in problems[:20]:
+        print(line)
     if "rating" in table and table.rating.isna().any():
         print(f"{table.rating.isna().sum()} puzzles have no rating")
-    (written,) = write_sets(name, {"": table}, replace)
-    print(f"{written}: {len(table)} puzzles kept, {len(problems)} rows refused")
-
-
-@puzzles.command("solve")
-@click.argument("board")
-def puzzles_solve(board: str) -> None:
-    """Solve one puzzle ('.' or '0' blank); whether its solution is the only one; difficulty."""
-    from rrm_core.sudoku.board import parse, solve, to_text
-
-    found = solve(parse(board))
-    counts = [f"{name}: {found[name]}" for name in ("backtracks", "naked_backtracks")]
-    print(to_text(found["solution"]))
-    print(f"unique: {found['n_solutions'] == 1}", *counts, sep=", ")
-
-
-# --- models and runs ----------------------------------------------------------------------------
+    print(f"{len(table)} puzzles kept, {len(problems)} rows refused")
+    write_sets({name: table}, replace)
 
 
 @app.command()
@@ -139,42 +104,29 @@ def puzzles_solve(board: str) -> None:
 @click.option("--resume", is_flag=True, help="go on from the folder's last save")
 @click.option("--start", type=FOLDER, help="begin with the weights of this checkpoint folder")
 @click.option("--steps", type=int, help="train to this step")
-@click.option("--minutes", type=float, help="stop and save after about this long")
+@click.option("--minutes", default=math.inf, help="stop and save after about this long")
 @click.option("--seed", type=int, help="seed of weights and data")
 @click.option("--compile", is_flag=True, default=None, help="compile first: a minute, then faster")
-@pairs("set a field of the recipe, as lr or batch; may be repeated")
+@VALUES
 @DEVICE
 @QUIET
-def train(
-    preset: str,
-    out: Path,
-    resume: bool,
-    start: Path | None,
-    minutes: float | None,
-    values: dict[str, str],
-    device: str,
-    progress: bool,
-    **changes: int | bool | None,
-) -> None:
+def train(preset, out, resume, start, minutes, values, device, progress, **changes) -> None:
     """Train a preset, saving checkpoints and a resumable state."""
     from rrm_core.models.weights import load_model
     from rrm_core.training import recipes, saving, trainer
 
-    one_thread()
-    given = {name: value for name, value in changes.items() if value is not None}
     saved = (out / saving.STATE_FILE).exists()
     if saved and not resume:
         raise recipes.TrainingError(
             f"{out} already holds a training; add --resume to go on, or choose another folder"
         )
-    recipe = recipes.preset(preset, **recipes.parsed(values), **given)
+    given = {name: value for name, value in changes.items() if value is not None}
+    recipe = recipes.preset(preset, **recipes.parsed(dict(values)) | given)
     training = trainer.Trainer(*recipe, out, device)
     if start:
         training.start_from(load_model(start))
     if saved:
         training.resume()
-    elif resume:
-        print(f"{out} holds no save yet: starting at step 0")
     training.run(minutes, progress)
 
 
@@ -185,7 +137,6 @@ def train(
 def import_(checkpoint: Path, config: Path | None, name: str) -> None:
     """Read an official HRM or TRM checkpoint into data/runs/NAME, ready to be measured."""
     from rrm_core.models import official
-    from rrm_core.store import manifest
 
     folder, assumed = official.import_checkpoint(checkpoint, name, config)
     manifest.record(sorted(folder.iterdir()), command_line())
@@ -207,31 +158,21 @@ def import_(checkpoint: Path, config: Path | None, name: str) -> None:
 @click.option("--shard", default="0/1", help="i/n: measure this share of the parts")
 @click.option("--replace", is_flag=True, help="replace a run measured with other settings")
 @DEVICE
-def measure(
-    checkpoint: Path, run: str, shard: str, replace: bool, device: str, **settings: int | str
-) -> None:
+def measure(checkpoint: Path, run: str, shard: str, replace: bool, device: str, **settings) -> None:
     """Measure CHECKPOINT, a step_NNNNNN folder or an import, into data/runs/RUN.
 
     Killed, it goes on where it stopped when called again; finished, it does nothing.
     """
     from rrm_core.runs import folder
-    from rrm_core.store import manifest, paths
 
-    one_thread()
     i, _, n = shard.partition("/")
     if not (i.isdigit() and n.isdigit() and int(i) < int(n)):
         raise ValueError(f"--shard {shard!r}: expected i/n with 0 <= i < n, for example 0/2")
-    done = folder.make(
-        checkpoint,
-        paths.data_dir() / "runs" / paths.safe_name(run),
-        folder.Settings(**settings),
-        shard=(int(i), int(n)),
-        replace=replace,
-        device=device,
-        command=command_line(),
-    )
+    out, asked = paths.data_dir() / "runs" / paths.safe_name(run), folder.Settings(**settings)
+    share, command = (int(i), int(n)), command_line()
+    done = folder.make(checkpoint, out, asked, share, replace, device, command)
     if done:
-        manifest.record(manifest.unrecorded(folder.run_files(done)), command_line())
+        manifest.record(folder.run_files(done), command)
     print(done or "this shard is measured; the run is written when the others are there too")
 
 
@@ -243,7 +184,6 @@ def measure(
 def checkpoints(training: Path, run: str, count: int, to: int | None) -> None:
     """Keep evenly spaced checkpoints of TRAINING with its run, rounded to bfloat16."""
     from rrm_core.runs import folder
-    from rrm_core.store import manifest, paths
 
     out = paths.run_dir(run)
     folder.keep_checkpoints(training, out, count, to)
@@ -258,30 +198,25 @@ def checkpoints(training: Path, run: str, count: int, to: int | None) -> None:
 def study(name: str, run: str, device: str) -> None:
     """Make a further experiment on a run; a killed one goes on where it stopped.
 
-    NAME: evolution, long, fates, restarts, pruning, probes, numerics, recurrence or multi4.
+    NAME: evolution, long, fates, restarts, probes, numerics, recurrence or multi4.
     """
     from rrm_core import studies
-    from rrm_core.store import manifest
 
-    one_thread()
     files = studies.run(name, run, command_line(), device)
     manifest.record(files, command_line())
     print(files[0])
 
 
-# --- reading ------------------------------------------------------------------------------------
-
-
 @app.command()
 @click.argument("name")
-@pairs("set a parameter; may be repeated")
+@VALUES
 @click.option("--out", type=FOLDER, help="executed notebook; default NAME.out.ipynb here")
 @QUIET
-def chapter(name: str, values: dict[str, str], out: Path | None, progress: bool) -> None:
+def chapter(name: str, values: tuple, out: Path | None, progress: bool) -> None:
     """Re-execute chapter NAME (3_1 or 3_1_decomposition); unknown parameters are refused."""
     from rrm_companion import chapters
 
-    print(chapters.execute(name, values, out, progress))
+    print(chapters.execute(name, dict(values), out, progress))
 
 
 @app.command()
@@ -289,18 +224,12 @@ def chapter(name: str, values: dict[str, str], out: Path | None, progress: bool)
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
 def claims(run: str | None, form: str) -> None:
     """Print the ledger: the paper's claims beside what each run shows, with verdicts."""
-    import pandas as pd
-
-    from rrm_core.analysis import claims as ledger
+    from rrm_core.analysis.claims import ledger
     from rrm_core.runs import tables
 
-    found = pd.concat([ledger.ledger(r) for r in tables.load_runs([run] if run else None).values()])
-    as_json = form == "json"
-    print(
-        found.to_json(orient="records", indent=2)
-        if as_json
-        else found.to_string(index=False, max_colwidth=60)
-    )
+    found = ledger(tables.load_runs([run] if run else None).values())
+    text = found.to_string(index=False, max_colwidth=60)
+    print(found.to_json(orient="records", indent=2) if form == "json" else text)
 
 
 @app.command()
@@ -308,14 +237,11 @@ def claims(run: str | None, form: str) -> None:
 @click.option("--seed", default=0, help="which rows")
 def verify(recompute: int, seed: int) -> None:
     """Check every file in data/ against its digest; optionally measure rows again."""
-    from rrm_core.store import manifest, paths
-
     wrong, root = manifest.verify(), paths.data_dir()
     print("\n".join(wrong) or f"{len(manifest.entries(root))} files in {root}: all as shipped")
     for run in paths.run_names() if recompute else []:
         from rrm_core.runs import folder
 
-        one_thread()
         table = folder.recompute(run, recompute, seed)
         print(f"\n{run}\n{table.to_string(index=False)}")
         if not table.agrees.all():

@@ -13,24 +13,6 @@ from rrm_core.store import manifest
 from rrm_core.sudoku import sets as puzzles
 
 
-def test_solve(rrm):
-    status, out, _ = rrm("puzzles", "solve", "12.." + "..1." + "2..." + "...4")
-    assert status == 0 and "unique: True" in out
-
-
-@pytest.mark.parametrize(
-    "board, message",
-    [
-        ("11" + "." * 14, "digit 1 stands twice in row 1"),
-        ("123", "3 characters"),
-        ("123....4" + "." * 8, "has no solution"),
-    ],
-)
-def test_bad_boards_end_in_one_line(board, message, rrm):
-    status, _, err = rrm("puzzles", "solve", board)
-    assert status == 2 and message in err and err.count("\n") == 1
-
-
 def test_the_help_of_study_names_every_study(rrm):
     status, out, _ = rrm("study", "--help")
     assert status == 0 and [name for name in studies.NAMES if name not in out] == []

@@ -4,8 +4,6 @@ Finished parts are kept on disk, so a killed measurement goes on where it stoppe
 last, and without it there is no run to read.
 """
 
-from __future__ import annotations
-
 import datetime
 import platform
 import re
@@ -60,9 +58,6 @@ def load(folder: Path, dtype: str, device: str = "cpu") -> RecursiveModel:
     return on_device(load_model(folder, getattr(torch, dtype)), device)
 
 
-# --- measuring ----------------------------------------------------------------------------------
-
-
 def measured_key(out: Path) -> dict | None:
     """Weights and :class:`Settings` of the finished run in `out`; None where a file is missing."""
     if not (all((out / name).exists() for name in ("run.json", *TABLES)) and has_weights(out)):
@@ -73,20 +68,12 @@ def measured_key(out: Path) -> dict | None:
 
 
 def measure_parts(
-    model: RecursiveModel,
-    frame: pd.DataFrame,
-    folder: Path,
-    key: dict,
-    shard: tuple[int, int] = (0, 1),
-    replace: bool = False,
+    model: RecursiveModel, frame: pd.DataFrame, folder: Path, key: dict, shard: tuple[int, int]
 ) -> bool:
     """Measure what `folder` lacks of share i of n = `shard`; True when all parts are there.
 
-    A part is a chunk, and part j belongs to share j mod n. Parts of another measurement are
-    refused, or replaced as their turn comes.
+    A part is a chunk, and part j belongs to share j mod n.
     """
-    if not replace:
-        parts.refuse_foreign(folder, key)
     starts = list(range(0, len(frame), CHUNK))
     mine = parts.missing(folder, starts[shard[0] :: shard[1]], key)
     for start in tqdm(mine, unit="part", desc="measuring", disable=not mine):
@@ -97,8 +84,8 @@ def measure_parts(
 
 
 def make(
-    checkpoint: Path | str,
-    out: Path | str,
+    checkpoint: Path,
+    out: Path,
     settings: Settings,
     shard: tuple[int, int] = (0, 1),
     replace: bool = False,
@@ -110,8 +97,7 @@ def make(
     A finished measurement is not repeated, and one with other settings not overwritten unless
     `replace`. run.json records `device` and `command`.
     """
-    checkpoint, out, started = Path(checkpoint), Path(out), time.monotonic()
-    model = load(checkpoint, settings.dtype, device)
+    started, model = time.monotonic(), load(checkpoint, settings.dtype, device)
     frame = measure.subset(settings.puzzles, settings.n, settings.extra_givens)
     key = {"weights": stored_digest(checkpoint)} | asdict(settings)
     found = measured_key(out)
@@ -121,27 +107,29 @@ def make(
             f"{out} is measured already with other settings: {differs} (there, asked); "
             "choose another --run, or add --replace"
         )
-    if found != key and not measure_parts(model, frame, out / "parts", key, shard, replace):
+    if not replace:
+        parts.refuse_foreign(out / "parts", key)
+    if found != key and not measure_parts(model, frame, out / "parts", key, shard):
         return None
     with locked(out):  # two shards may find the last part at the same time
         if measured_key(out) != key:
-            if found and found["weights"] != key["weights"]:
-                (out / "run.json").unlink(missing_ok=True)
-                for other in ("checkpoints", "studies"):
-                    shutil.rmtree(out / other, ignore_errors=True)
-            meta = {"device": named_device(device), "command": command, **environment()}
-            assemble(model, checkpoint, out, key | meta, started)
+            assemble(model, checkpoint, out, key | environment(device, command, started))
         parts.remove(out / "parts")
     return out
 
 
-def assemble(
-    model: RecursiveModel, checkpoint: Path, out: Path, meta: dict, started: float
-) -> None:
-    """Write the run in `out` from its parts: tables, weights, training log and last run.json."""
+def assemble(model: RecursiveModel, checkpoint: Path, out: Path, meta: dict) -> None:
+    """Write the run in `out` from its parts: tables, weights, training log and last run.json.
+
+    What belonged to other weights is removed.
+    """
     table, texts = parts.read(out / "parts", list(range(0, meta["n"], CHUNK)))
     validate(table, str(out), len(model.schedule), meta["k"])
+    before = measured_key(out)
     (out / "run.json").unlink(missing_ok=True)
+    if before and before["weights"] != meta["weights"]:
+        for other in ("checkpoints", "studies"):
+            shutil.rmtree(out / other, ignore_errors=True)
     tables.write(table, out / "measurements.parquet")
     tables.write(texts, out / "trajectories.parquet")
     save_model(load_model(checkpoint), out, stored_dtype(checkpoint))
@@ -160,7 +148,6 @@ def assemble(
         "step": int(step[1]) if step else None,
         **origin(checkpoint.parent.parent),
         "accuracy": float(table["correct"].mean()),
-        "wall_s": round(time.monotonic() - started, 1),  # of the call that wrote this file
     }
     if (out / "import.json").exists():
         facts["import"] = read_json(out / "import.json")
@@ -169,26 +156,26 @@ def assemble(
 
 def origin(training: Path) -> dict:
     """recipe, training_steps, training_s of a training, or of a run that keeps the checkpoint."""
-    names = ("recipe", "training_steps", "training_s")
+    found: dict = {"recipe": {}}
     if (training / "progress.json").exists():
         found = read_json(training / "progress.json")
-        return dict(zip(names, (found["recipe"], found["step"], found["elapsed_s"]), strict=True))
-    if (training / "run.json").exists():
+        found |= {"training_steps": found["step"], "training_s": found["elapsed_s"]}
+    elif (training / "run.json").exists():
         found = read_json(training / "run.json")
-        return {name: found[name] for name in names}
-    return {"recipe": {}, "training_steps": None, "training_s": None}
+    return {name: found.get(name) for name in ("recipe", "training_steps", "training_s")}
 
 
-def environment() -> dict:
-    """Versions, machine and time, for run.json."""
-    versions = {
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "rrm_core": rrm_core.__version__,
+def environment(device: str, command: str, started: float) -> dict:
+    """Device, command, versions, machine and time of a call `started` then, for run.json."""
+    versions = {name.__name__: name.__version__ for name in (torch, np, rrm_core)}
+    return {
+        "wall_s": round(time.monotonic() - started, 1),
+        "device": named_device(device),
+        "command": command,
+        "versions": {"python": platform.python_version()} | versions,
+        "platform": platform.platform(),
+        "measured": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    return {"versions": versions, "platform": platform.platform(), "measured": now}
 
 
 def named_device(device: str) -> str:
@@ -197,16 +184,10 @@ def named_device(device: str) -> str:
     return f"{device} ({torch.cuda.get_device_name(device)})" if gpu else device
 
 
-# --- sealing ------------------------------------------------------------------------------------
-
-
 def run_files(out: Path) -> list[Path]:
     """Every file of a run, sorted, but parts in progress and what an interrupted write left."""
-    return sorted(
-        path
-        for path in out.rglob("*")
-        if path.is_file() and "parts" not in path.relative_to(out).parts and not passing(path)
-    )
+    found = [path for path in out.rglob("*") if path.is_file() and not passing(path)]
+    return sorted(path for path in found if "parts" not in path.relative_to(out).parts)
 
 
 def seal(out: Path, meta: dict) -> None:
@@ -216,18 +197,12 @@ def seal(out: Path, meta: dict) -> None:
     write_json(meta | {"files": digests}, out / "run.json")
 
 
-def keep_checkpoints(training: Path | str, out: Path, count: int, to: int | None = None) -> None:
-    """Copy `count` evenly spaced checkpoints up to step `to`, in bfloat16, into ``checkpoints``.
-
-    The run in `out` is sealed again. Studies of checkpoints measure these rounded weights.
-    """
+def keep_checkpoints(training: Path, out: Path, count: int, to: int | None = None) -> None:
+    """Keep `count` evenly spaced checkpoints up to step `to`, in bfloat16, with the run `out`."""
     known = {step: path for step, path in checkpoints(training).items() if to is None or step <= to}
     if not 1 <= count <= len(known):
-        limit = f" up to step {to:,}" if to is not None else ""
-        remedy = f"ask for 1..{len(known)}" if known else "ask for a later step"
-        raise MeasureError(
-            f"count={count}: {training} has {len(known)} checkpoints{limit}; {remedy}"
-        )
+        there = f"{len(known)} checkpoints" + (f" up to step {to:,}" if to is not None else "")
+        raise MeasureError(f"count={count}: {training} has {there}; ask for as many at most")
     steps = np.array(sorted(known))
     chosen = steps[np.round(np.arange(1, count + 1) * len(steps) / count).astype(int) - 1].tolist()
     folders = {step: out / "checkpoints" / f"step_{step:06d}" for step in chosen}
@@ -240,9 +215,6 @@ def keep_checkpoints(training: Path | str, out: Path, count: int, to: int | None
     seal(out, meta | {"checkpoints": chosen, "checkpoint_dtype": "bfloat16"})
 
 
-# --- measuring again ----------------------------------------------------------------------------
-
-
 def recompute(name: str, n: int, seed: int = 0, segments: int = 2) -> pd.DataFrame:
     """One line for each of `n` random rows of run `name`, measured again from its weights.
 
@@ -251,25 +223,17 @@ def recompute(name: str, n: int, seed: int = 0, segments: int = 2) -> pd.DataFra
     wandering trajectory amplifies round-off until it is another one.
     """
     run = tables.load_run(name)
-    if not 0 < n <= len(run.table):
-        raise MeasureError(
-            f"recompute {n} rows: run {name!r} has {len(run.table)}; ask for 1..{len(run.table)}"
-        )
-    chosen = np.sort(np.random.default_rng(seed).choice(len(run.table), n, replace=False))
+    n_rows = len(run.table)
+    if not 0 < n <= n_rows:
+        raise MeasureError(f"recompute {n} rows: run {name!r} has {n_rows}; ask for 1..{n_rows}")
+    chosen = np.sort(np.random.default_rng(seed).choice(n_rows, n, replace=False))
     old = run.table.iloc[chosen].reset_index(drop=True)
-    dtype = run.meta.get("dtype", "float32")
-    new, _ = measure.rows(
-        load(paths.run_dir(name), dtype),
-        old[["idx", *board.COLUMNS]],
-        run.meta["k"],
-        run.meta["seed"],
-        segments=segments,
-        chunk=n,
-    )
-    prefixes = ("drift_h", "drift_l", "growth_1")[: 3 if run.meta["k"] else 2]
+    dtype, k = run.meta.get("dtype", "float32"), run.meta["k"]
+    model, frame = load(paths.run_dir(name), dtype), old[["idx", *board.COLUMNS]]
+    new, _ = measure.rows(model, frame, k, run.meta["seed"], segments=segments, chunk=n)
+    prefixes = ["drift_h", "drift_l"] + ["growth_1"] * (k > 0)
     early = [column for prefix in prefixes for column in columns(prefix, segments)]
     gaps = (new[early] - old[early]).abs() / old[early].abs().clip(lower=0.1)
     off = gaps.max(axis=1, skipna=False)
-    return pd.DataFrame(
-        {"idx": old.idx, "largest early difference": off, "agrees": off <= TOLERANCE[dtype]}
-    )
+    agrees = off <= TOLERANCE[dtype]
+    return pd.DataFrame({"idx": old.idx, "largest early difference": off, "agrees": agrees})

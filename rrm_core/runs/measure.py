@@ -5,7 +5,7 @@ puzzles are ordered or sharded (on a CPU: a GPU adds in an order of its own, and
 part fast end elsewhere).
 """
 
-from __future__ import annotations
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,23 +23,20 @@ class MeasureError(ValueError):
     """A measurement that cannot be made; the message says why and how to mend it."""
 
 
-def roll(
-    model: RecursiveModel, boards: np.ndarray, chunk: int = CHUNK, **options: object
-) -> Rollout:
+def roll(model: RecursiveModel, boards: np.ndarray, chunk: int = CHUNK, **options: Any) -> Rollout:
     """The :func:`unroll` of up to `chunk` boards, padded to `chunk` by repeating the last one."""
     rows = np.minimum(np.arange(chunk), len(boards) - 1)
     device = next(model.parameters()).device
     try:
         return unroll(model, tokens(boards[rows]).to(device), **options)
     except torch.OutOfMemoryError:
-        raise MeasureError(
-            f"{device} has not enough memory for {chunk} puzzles and k={options.get('k', 8)} "
-            "tangents; measure with fewer (--k) or on the CPU"
-        ) from None
+        wanted = f"{chunk} puzzles and k={options.get('k', 8)} tangents"
+        mend = "measure with fewer (--k) or on the CPU"
+        raise MeasureError(f"{device} has not enough memory for {wanted}; {mend}") from None
 
 
 def rolled(
-    model: RecursiveModel, boards: np.ndarray, chunk: int = CHUNK, **options: object
+    model: RecursiveModel, boards: np.ndarray, chunk: int = CHUNK, **options: Any
 ) -> dict[str, np.ndarray]:
     """{name: (B, T, ...)} of all `boards`: digits, q, halts, drift_h, drift_l, growth.
 
@@ -64,33 +61,12 @@ def first(flags: np.ndarray) -> np.ndarray:
 
 
 def spectra(growth: np.ndarray, updates: int) -> np.ndarray:
-    """(B, K) exponents in nats per update, descending, of growth (B, T, K) of `updates` a segment.
-
-    Summed over the segments, then sorted.
-    """
+    """(B, K) exponents in nats per update, descending, of growth (B, T, K) in so many updates."""
     return -np.sort(-growth.sum(1), axis=1) / (growth.shape[1] * updates)
 
 
-def accuracies(right: np.ndarray, blank: np.ndarray) -> dict[str, np.ndarray]:
-    """Columns of which cells (B, cells) are right in the end: of all, and of those once blank."""
-    return {
-        "correct": right.all(-1),
-        "token_acc": right.mean(-1).astype("float32"),
-        "blank_acc": ((right & blank).sum(-1) / blank.sum(-1)).astype("float32"),
-    }
-
-
-def tangents(growth: np.ndarray, updates: int) -> dict[str, np.ndarray]:
-    """Columns of growth (B, T, K): growth_1_01 ... in nats, lambda_1 ... in nats per update."""
-    data = {}
-    for i in range(growth.shape[-1]):
-        data |= named(f"growth_{i + 1}", growth[..., i])
-    exponents = spectra(growth, updates).T.astype("float32")
-    return data | {f"lambda_{i}": values for i, values in enumerate(exponents, 1)}
-
-
 def rows(
-    model: RecursiveModel, frame: pd.DataFrame, k: int = 8, seed: int = 0, **options: object
+    model: RecursiveModel, frame: pd.DataFrame, k: int = 8, seed: int = 0, **options: Any
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """(measurements, decoded boards) of the puzzles in `frame`, as :func:`subset` makes one.
 
@@ -98,22 +74,27 @@ def rows(
     """
     boards, solutions = sets.boards(frame)
     out = rolled(model, boards, k=k, seed=seed, **options)
-    right = out["digits"] == solutions[:, None]  # (B, T, cells)
+    right, blank = out["digits"] == solutions[:, None], boards == 0  # (B, T, cells), (B, cells)
     data = {
-        **accuracies(right[:, -1], boards == 0),
+        "correct": right[:, -1].all(-1),
+        "token_acc": right[:, -1].mean(-1).astype("float32"),
+        "blank_acc": ((right[:, -1] & blank).sum(-1) / blank.sum(-1)).astype("float32"),
         "halted_at": first(out["halts"][:, :-1]).astype("int8"),
         **named("q_halt", out["q"][..., 0]),
         **(named("q_continue", out["q"][..., 1]) if model.config.model == "hrm" else {}),
         **named("drift_h", out["drift_h"]),
         **named("drift_l", out["drift_l"]),
         **named("correct", right.all(-1), "bool"),
-        **tangents(out["growth"], len(model.schedule)),
     }
+    for i in range(out["growth"].shape[-1]):
+        data |= named(f"growth_{i + 1}", out["growth"][..., i])
+    exponents = spectra(out["growth"], len(model.schedule)).T.astype("float32")
+    data |= {f"lambda_{i}": values for i, values in enumerate(exponents, 1)}
     table = pd.concat([frame.reset_index(drop=True), pd.DataFrame(data)], axis=1)
-    answers = out["digits"].swapaxes(0, 1)  # (T, B, cells)
-    texts = [[board.to_text(cells) for cells in answer] for answer in answers]
-    named_texts = dict(zip(columns("answer", len(texts)), texts, strict=True))
-    return table, pd.DataFrame({"idx": table["idx"], **named_texts})
+    texts = {"idx": table["idx"]}
+    for t, column in enumerate(columns("answer", right.shape[1])):
+        texts[column] = [board.to_text(cells) for cells in out["digits"][:, t]]
+    return table, pd.DataFrame(texts)
 
 
 def subset(puzzle_set: str, n: int, extra_givens: int = 0) -> pd.DataFrame:
@@ -125,8 +106,7 @@ def subset(puzzle_set: str, n: int, extra_givens: int = 0) -> pd.DataFrame:
     frame = sets.table(puzzle_set)
     if not 0 < n <= len(frame):
         raise MeasureError(
-            f"n={n}: the puzzle set {puzzle_set!r} has {len(frame)} puzzles; "
-            f"ask for 1..{len(frame)}"
+            f"n={n}: {puzzle_set!r} has {len(frame)} puzzles; ask for 1..{len(frame)}"
         )
     frame = frame[[c for c in (*board.COLUMNS, "rating") if c in frame]].head(n)
     if extra_givens:

@@ -1,7 +1,5 @@
 """Runs and their tables, read and written; what is read off a table; the paper's own figures."""
 
-from __future__ import annotations
-
 import io
 import json
 from dataclasses import dataclass
@@ -11,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from rrm_core.models.config import SEGMENTS
-from rrm_core.runs.schema import TableError, checked, columns, exponents, trajectories, validate
+from rrm_core.runs.schema import TableError, columns, exponents, validate, validate_boards
 from rrm_core.store import paths
 from rrm_core.store.files import read_json, write_bytes
 from rrm_core.training.recipes import essentials
@@ -19,6 +17,8 @@ from rrm_core.training.recipes import essentials
 K = 8  # tangents of a shipped run
 LATE = 4  # segments of late drift: 13 to 16
 FLOOR = 1e-12  # a drift below this counts as this
+META = {"model": str, "side": int, "parameters": int, "updates_per_segment": int, "k": int}
+META |= {"seed": int, "files": dict}  # what run.json must hold
 
 
 def write(df: pd.DataFrame, path: Path | str) -> None:
@@ -37,12 +37,8 @@ def read(path: Path | str) -> pd.DataFrame:
     except FileNotFoundError:
         raise TableError(f"{path} is not there; measure the run with `rrm measure`") from None
     except (ArrowException, OSError, ValueError) as error:
-        raise TableError(
-            f"{path} is not a readable Parquet file ({error}); restore it and run `rrm verify`"
-        ) from None
-
-
-# --- runs ---------------------------------------------------------------------------------------
+        reason = f"is not a readable Parquet file ({error}); restore it and run `rrm verify`"
+        raise TableError(f"{path} {reason}") from None
 
 
 @dataclass(frozen=True)
@@ -64,31 +60,16 @@ class Run:
         return f"{self.name} (measured here)"
 
 
-META = {
-    "model": str,
-    "side": int,
-    "parameters": int,
-    "updates_per_segment": int,
-    "k": int,
-    "seed": int,
-    "files": dict,
-}
-
-
 def read_meta(name: str) -> dict:
     """run.json of run `name`, refused where an entry of :data:`META` is missing or another type."""
     path = paths.run_dir(name) / "run.json"
     meta = read_json(path)
     for entry, kind in META.items():
-        if type(meta.get(entry)) is not kind:
-            raise TableError(
-                f"{path}: {entry} is {meta.get(entry)!r:.60}, expected {kind.__name__}; "
-                "restore the file or measure the run again"
-            )
+        if type(value := meta.get(entry)) is not kind:
+            wanted = f"{entry} is {value!r:.60}, expected {kind.__name__}"
+            raise TableError(f"{path}: {wanted}; restore the file or measure the run again")
     if meta["updates_per_segment"] < 1:
-        raise TableError(
-            f"{path}: updates_per_segment is {meta['updates_per_segment']}, expected at least 1"
-        )
+        raise TableError(f"{path}: updates_per_segment is below 1")
     return meta
 
 
@@ -100,20 +81,12 @@ def weights_digest(meta: dict) -> str | None:
 def load_run(name: str) -> Run:
     """The run `name`; an unknown one is refused with the list of those there."""
     meta, file = read_meta(name), paths.run_dir(name) / "measurements.parquet"
-    table = validate(read(file), str(file), meta["updates_per_segment"], meta["k"])
-    return Run(name, meta, table)
+    return Run(name, meta, validate(read(file), str(file), meta["updates_per_segment"], meta["k"]))
 
 
 def load_runs(names: list[str] | None = None) -> dict[str, Run]:
     """{name: Run} of `names`; by default of all runs but the repeats of another."""
     return {name: load_run(name) for name in (original_names() if names is None else names)}
-
-
-def likeness(meta: dict) -> str:
-    """What a run shares with its repeats from other training seeds, as a text to compare."""
-    recipe = essentials(meta["recipe"])
-    same = [recipe, *(meta.get(key) for key in ("architecture", "step", "puzzles"))]
-    return json.dumps([*same, meta.get("extra_givens", 0)], sort_keys=True)
 
 
 def repeats() -> dict[str, list[str]]:
@@ -122,8 +95,11 @@ def repeats() -> dict[str, list[str]]:
     for name in paths.run_names():
         meta = read_meta(name)
         recipe = meta.get("recipe")
-        if isinstance(recipe, dict) and type(recipe.get("seed")) is int and "puzzles" in recipe:
-            alike.setdefault(likeness(meta), []).append((recipe["seed"], name))
+        if isinstance(recipe, dict) and {"seed", "puzzles"} <= recipe.keys():  # not of an import
+            shared = {key: meta.get(key) for key in ("architecture", "step", "puzzles")}
+            shared |= {"recipe": essentials(recipe), "givens": meta.get("extra_givens", 0)}
+            key = json.dumps(shared, sort_keys=True)
+            alike.setdefault(key, []).append((recipe["seed"], name))
     found = [sorted(group) for group in alike.values()]
     return {
         name: [other for seed, other in rest if seed != first]
@@ -136,55 +112,25 @@ def original_names() -> list[str]:
     """Names of the runs that repeat no other: larger boards first, TRM before HRM, then by name."""
     again = {name for names in repeats().values() for name in names}
     metas = {name: read_meta(name) for name in paths.run_names() if name not in again}
-    return sorted(
-        metas, key=lambda name: (-metas[name]["side"], metas[name]["model"] != "trm", name)
-    )
-
-
-def checkpoint_steps(meta: dict) -> list[int]:
-    """Steps of the checkpoints that were kept along the training of a run, by its run.json.
-
-    They lie in its folder, or, where it says ``checkpoints_elsewhere``, only their SHA-256 ships.
-    """
-    elsewhere = meta.get("checkpoints_elsewhere", {}).get("sha256", {})
-    return meta.get("checkpoints") or [int(name.removeprefix("step_")) for name in elsewhere]
-
-
-def training(meta: dict) -> tuple:
-    """What tells one training from another: its seconds and recipe; the run's name without them."""
-    seconds = meta.get("training_s")
-    return (seconds, str(meta.get("recipe"))) if seconds else (meta.get("name"),)
-
-
-def keeper(run: Run) -> str | None:
-    """The run that checkpoints of `run`'s training were kept with, itself first; None: no such."""
-    for name in dict.fromkeys([run.name, *paths.run_names()]):
-        meta = read_meta(name)
-        if checkpoint_steps(meta) and training(meta) == training(run.meta):
-            return name
-    return None
+    return sorted(metas, key=lambda n: (-metas[n]["side"], metas[n]["model"] != "trm", n))
 
 
 def read_log(name: str) -> pd.DataFrame:
     """The training log of run `name`: step, loss, exact, eval_exact, ...; empty without one."""
     path = paths.run_dir(name) / "log.csv"
-    return pd.read_csv(path) if path.exists() else pd.DataFrame(columns=["step"])
+    log = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=["step"])
+    return log if "eval_exact" in log else log.assign(eval_exact=np.nan, eval_token_acc=np.nan)
 
 
 def evaluations(name: str) -> pd.DataFrame:
-    """The rows of run `name`'s log that hold an evaluation; none where there was no evaluation."""
-    log = read_log(name)
-    wanted = list(dict.fromkeys([*log, "eval_exact", "eval_token_acc"]))
-    return log.reindex(columns=wanted).dropna(subset=["eval_exact"])
+    """The rows of run `name`'s log that hold an evaluation."""
+    return read_log(name).dropna(subset=["eval_exact"])
 
 
 def read_trajectories(name: str) -> pd.DataFrame:
     """idx and the decoded boards answer_01..answer_16 of run `name`, as texts."""
     path = paths.run_dir(name) / "trajectories.parquet"
-    return checked(read(path), trajectories(), str(path))
-
-
-# --- the paper's figures ------------------------------------------------------------------------
+    return validate_boards(read(path), str(path))
 
 
 def published(name: str) -> pd.DataFrame:
@@ -199,9 +145,6 @@ def published(name: str) -> pd.DataFrame:
 def printed(model: str, quantity: str) -> float:
     """One figure of the paper about a whole model, "TRM" or "HRM": from the table `runs`."""
     return float(published("runs").query("model == @model and quantity == @quantity").value.iloc[0])
-
-
-# --- read off a table ---------------------------------------------------------------------------
 
 
 def log_drift(drift: np.ndarray) -> np.ndarray:
@@ -231,7 +174,7 @@ def lambda_at(df: pd.DataFrame, h: int, updates_per_segment: int) -> np.ndarray:
 
 def signals_at(df: pd.DataFrame, h: int, updates_per_segment: int) -> dict[str, np.ndarray]:
     """{signal: score (B,)} at horizon h; each as the paper has it: higher, likelier solved."""
-    names = ("drift_h", "drift_l", "q_halt")
-    return {"lambda1": -lambda_at(df, h, updates_per_segment)} | {
-        name: df[f"{name}_{h:02d}"].to_numpy("float64") for name in names
-    }
+    scores = {"lambda1": -lambda_at(df, h, updates_per_segment)}
+    for name in ("drift_h", "drift_l", "q_halt"):
+        scores[name] = df[f"{name}_{h:02d}"].to_numpy("float64")
+    return scores

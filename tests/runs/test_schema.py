@@ -21,7 +21,7 @@ def broken(df, **changes):
 
 def test_a_valid_table_passes_unchanged(df):
     before = df.copy()
-    assert schema.validate(df, updates_per_segment=8) is df
+    assert schema.validate(df, "here", updates_per_segment=8, k=8) is df
     assert df.equals(before)
 
 
@@ -43,8 +43,9 @@ def test_a_valid_table_passes_unchanged(df):
         (lambda df: broken(df, solution="1" * 16), "differ in length at idx 3"),
         (lambda df: broken(df, puzzle="<b>" * 12), "puzzle holds no board at idx 3; expected 16"),
         (lambda df: broken(df, puzzle=None), "puzzle holds no board at idx 3"),
-        (lambda df: df.assign(lambda_1=-df.lambda_1.abs() - 9), "do not descend"),
-        (lambda df: df.assign(lambda_1=df.lambda_1 + 1), "not the sum of growths / 128 updates"),
+        (lambda df: df.assign(lambda_1=-df.lambda_1.abs() - 9), "idx 0, 1, 2, 3, 4 and 15 more"),
+        (lambda df: df.assign(lambda_1=df.lambda_1 + 1), "not the sums of growths / 128 updates"),
+        (lambda df: df.rename(columns={"lambda_1": "lambda_2", "lambda_2": "lambda_1"}), "sums of"),
         (lambda df: df.iloc[:0], "no rows"),
     ],
 )
@@ -55,14 +56,14 @@ def test_a_broken_table_is_refused_by_column_and_row(df, breakage, message):
 
 def test_of_an_hrm_all_of_q_continue_must_be_there(runs):
     df = runs["hrm-6x6"].table.head(20)
-    assert schema.validate(df, updates_per_segment=6) is df
+    assert schema.validate(df, "here", updates_per_segment=6, k=8) is df
     with pytest.raises(TableError, match="missing column q_continue_09"):
-        schema.validate(df.drop(columns="q_continue_09"))
+        schema.validate(df.drop(columns="q_continue_09"), "here", 6, 8)
 
 
 def test_one_class_only_is_a_table_like_any_other(runs):
     solved = runs["trm-6x6"].table.query("correct").head(60).reset_index(drop=True)
-    assert schema.validate(solved, updates_per_segment=8) is solved
+    assert schema.validate(solved, "here", updates_per_segment=8, k=8) is solved
 
 
 def test_decoded_boards_that_are_none_are_refused(data_copy, root):
