@@ -4,7 +4,10 @@ Finished parts are kept on disk, so a killed measurement goes on where it stoppe
 last, and without it there is no run to read.
 """
 
+import contextlib
 import datetime
+import hashlib
+import json
 import platform
 import re
 import shutil
@@ -24,11 +27,12 @@ from rrm_core.models.weights import has_weights, load_model, save_model, stored_
 from rrm_core.runs import measure, tables
 from rrm_core.runs.measure import CHUNK, MeasureError
 from rrm_core.runs.schema import columns, validate
-from rrm_core.store import parts, paths
+from rrm_core.store import paths
 from rrm_core.store.files import locked, passing, read_json, sha256, write_bytes, write_json
 from rrm_core.sudoku import board
 from rrm_core.training.saving import checkpoints
 
+Shard = tuple[int, int]  # i, n
 TABLES = ("measurements.parquet", "trajectories.parquet")
 TOLERANCE = {"float64": 1e-3, "float32": 1e-3, "bfloat16": 0.1}  # relative, of a row made again
 
@@ -67,27 +71,40 @@ def measured_key(out: Path) -> dict | None:
     return {"weights": tables.weights_digest(meta)} | {name: meta.get(name, 0) for name in names}
 
 
-def measure_parts(
-    model: RecursiveModel, frame: pd.DataFrame, folder: Path, key: dict, shard: tuple[int, int]
-) -> bool:
-    """Measure what `folder` lacks of share i of n = `shard`; True when all parts are there.
+def scratch(out: Path, name: str, key: dict) -> Path:
+    """Where parts of the work `name` lie until all are there; apart for every `key`."""
+    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+    return out / "parts" / f"{name}-{digest[:8]}"
 
-    A part is a chunk, and part j belongs to share j mod n.
+
+def discard(work: Path) -> None:
+    """Remove a :func:`scratch` folder, and that of all of them once it is empty."""
+    shutil.rmtree(work, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        work.parent.rmdir()
+
+
+def measure_parts(
+    model: RecursiveModel, frame: pd.DataFrame, folder: Path, settings: Settings, shard: Shard
+) -> list[Path] | None:
+    """The parts of all chunks, both tables in one, in order; None while some are missing.
+
+    Measured is what `folder` lacks of share i of n = `shard`: chunk j belongs to share j mod n.
     """
-    starts = list(range(0, len(frame), CHUNK))
-    mine = parts.missing(folder, starts[shard[0] :: shard[1]], key)
-    for start in tqdm(mine, unit="part", desc="measuring", disable=not mine):
-        chunk = frame.iloc[start : start + CHUNK]
-        made = measure.rows(model, chunk, key["k"], key["seed"])
-        parts.write(*made, parts.path_of(folder, start), key)
-    return not parts.missing(folder, starts, key)
+    chunks = {folder / f"part_{i:06d}.parquet": i for i in range(0, len(frame), CHUNK)}
+    mine = [path for path in list(chunks)[shard[0] :: shard[1]] if not path.exists()]
+    for path in tqdm(mine, unit="part", desc="measuring", disable=not mine):
+        chunk = frame.iloc[chunks[path] : chunks[path] + CHUNK]
+        table, texts = measure.rows(model, chunk, settings.k, settings.seed)
+        tables.write(table.merge(texts, on="idx", validate="one_to_one"), path)
+    return list(chunks) if all(path.exists() for path in chunks) else None
 
 
 def make(
     checkpoint: Path,
     out: Path,
     settings: Settings,
-    shard: tuple[int, int] = (0, 1),
+    shard: Shard = (0, 1),
     replace: bool = False,
     device: str = "cpu",
     command: str = "",
@@ -107,23 +124,28 @@ def make(
             f"{out} is measured already with other settings: {differs} (there, asked); "
             "choose another --run, or add --replace"
         )
-    if not replace:
-        parts.refuse_foreign(out / "parts", key)
-    if found != key and not measure_parts(model, frame, out / "parts", key, shard):
+    work = scratch(out, "measure", key)
+    parts = [] if found == key else measure_parts(model, frame, work, settings, shard)
+    if parts is None:
         return None
     with locked(out):  # two shards may find the last part at the same time
         if measured_key(out) != key:
-            assemble(model, checkpoint, out, key | environment(device, command, started))
-        parts.remove(out / "parts")
+            both = pd.concat([tables.read(path) for path in parts], ignore_index=True)
+            meta = key | environment(device, command, started)
+            assemble(model, checkpoint, out, both, meta)
+        discard(work)
     return out
 
 
-def assemble(model: RecursiveModel, checkpoint: Path, out: Path, meta: dict) -> None:
-    """Write the run in `out` from its parts: tables, weights, training log and last run.json.
+def assemble(
+    model: RecursiveModel, checkpoint: Path, out: Path, both: pd.DataFrame, meta: dict
+) -> None:
+    """Write the run in `out`: `both` tables, weights, training log and last run.json.
 
     What belonged to other weights is removed.
     """
-    table, texts = parts.read(out / "parts", list(range(0, meta["n"], CHUNK)))
+    texts = both[["idx", *columns("answer")]]
+    table = both.drop(columns=columns("answer"))
     validate(table, str(out), len(model.schedule), meta["k"])
     before = measured_key(out)
     (out / "run.json").unlink(missing_ok=True)

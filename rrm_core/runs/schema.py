@@ -112,7 +112,7 @@ def validate(df: pd.DataFrame, where: str, updates_per_segment: int, k: int) -> 
         numbers += [f"lambda_{i}", *columns(f"growth_{i}")]
     updates, rules = updates_per_segment * SEGMENTS, RULES
     if k:
-        text = f"the lambdas are not the sums of growths / {updates} updates at {{rows}}"
+        text = f"lambda is not the sum of growths / {updates} updates at {{rows}}"
         rules = RULES | {text: partial(adds_up, k=k, updates=updates)}
     return check(df, where, kinds | dict.fromkeys(numbers, "float32"), rules)
 

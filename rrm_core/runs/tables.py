@@ -68,8 +68,8 @@ def read_meta(name: str) -> dict:
         if type(value := meta.get(entry)) is not kind:
             wanted = f"{entry} is {value!r:.60}, expected {kind.__name__}"
             raise TableError(f"{path}: {wanted}; restore the file or measure the run again")
-    if meta["updates_per_segment"] < 1:
-        raise TableError(f"{path}: updates_per_segment is below 1")
+    if (updates := meta["updates_per_segment"]) < 1:
+        raise TableError(f"{path}: updates_per_segment is {updates}, expected at least 1")
     return meta
 
 

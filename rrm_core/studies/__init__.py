@@ -6,10 +6,7 @@ study goes on where it stopped. It imports the rooms before it; what the tables 
 :mod:`rrm_core.analysis`.
 """
 
-import hashlib
 import importlib
-import json
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -100,8 +97,7 @@ def run(name: str, run_name: str, command: str = "", device: str = "cpu") -> lis
     module, started = importlib.import_module(f"{__name__}.{name}"), time.monotonic()
     home, loaded = paths.run_dir(run_name), tables.load_run(run_name)
     key = {"weights": tables.weights_digest(loaded.meta), "settings": module.SETTINGS}
-    digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()
-    parts, out = home / "parts" / f"{name}-{digest[:8]}", home / "studies"
+    parts, out = folder.scratch(home, name, key), home / "studies"
     model = folder.load(home, "float32", device)
     units = module.units(Subject(home, loaded.meta, loaded.table, model, parts))
     for unit, work in tqdm(units.items(), desc=name, unit="unit"):
@@ -111,6 +107,6 @@ def run(name: str, run_name: str, command: str = "", device: str = "cpu") -> lis
     tables.write(table, out / f"{name}.parquet")
     record = {"study": name, "run": run_name, **key, "rows": len(table), "units": len(units)}
     write_json(record | folder.environment(device, command, started), out / f"{name}.json")
-    shutil.rmtree(parts)
+    folder.discard(parts)
     folder.seal(home, read_json(home / "run.json"))
     return [out / f"{name}.parquet", out / f"{name}.json", home / "run.json"]

@@ -40,10 +40,10 @@ def test_sharding_and_resuming_do_not_matter(smoke_training, data_copy):
     checkpoint, settings = checkpoints(smoke_training)[120], Settings("4x4-test", 80, k=2)
     one, two = (data_copy / "runs" / name for name in ("one", "two"))
     assert folder.make(checkpoint, two, settings, shard=(1, 2)) is None
-    assert [p.name for p in (two / "parts").iterdir()] == ["part_000032.parquet"]
-    kept = (two / "parts" / "part_000032.parquet").stat().st_mtime_ns
+    (part,) = (two / "parts").glob("*/*")
+    kept = part.stat().st_mtime_ns
     assert folder.make(checkpoint, two, settings, shard=(1, 2)) is None
-    assert (two / "parts" / "part_000032.parquet").stat().st_mtime_ns == kept
+    assert part.name == "part_000032.parquet" and part.stat().st_mtime_ns == kept
     assert folder.make(checkpoint, two, settings, shard=(0, 2)) == two
     assert folder.make(checkpoint, one, settings) == one
     for name in (*folder.TABLES, "model.safetensors"):
@@ -51,18 +51,16 @@ def test_sharding_and_resuming_do_not_matter(smoke_training, data_copy):
     assert not (two / "parts").exists()
 
 
-def test_parts_of_another_measurement_are_refused_and_damaged_ones_made_again(
-    smoke_training, tmp_path
-):
+def test_parts_of_another_measurement_are_left_alone(smoke_training, tmp_path):
     checkpoint, out = checkpoints(smoke_training)[120], tmp_path / "run"
     assert folder.make(checkpoint, out, Settings("4x4-test", 64, k=2), shard=(1, 2)) is None
-    lost = out / "parts" / "part_000032.parquet"
-    before = lost.read_bytes()
-    with pytest.raises(ValueError, match=r"parts of another measurement: \{'k': \(2, 3\)\}"):
-        folder.make(checkpoint, out, Settings("4x4-test", 64, k=3), shard=(1, 2))
-    lost.write_bytes(before[:-9])
-    assert folder.make(checkpoint, out, Settings("4x4-test", 64, k=2), shard=(1, 2)) is None
-    assert lost.read_bytes() == before
+    (part,) = (out / "parts").glob("*/*")
+    before = part.read_bytes()
+    assert folder.make(checkpoint, out, Settings("4x4-test", 64, k=3), shard=(1, 2)) is None
+    assert len(list((out / "parts").glob("*/*"))) == 2 and part.read_bytes() == before
+    assert folder.make(checkpoint, out, Settings("4x4-test", 64, k=3), shard=(0, 2)) == out
+    assert [p for p in (out / "parts").glob("*/*")] == [part]
+    assert "growth_3_16" in tables.read(out / "measurements.parquet")
 
 
 def test_a_finished_run_is_not_made_again_and_another_not_overwritten(measured, smoke_training):

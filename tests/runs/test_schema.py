@@ -44,8 +44,8 @@ def test_a_valid_table_passes_unchanged(df):
         (lambda df: broken(df, puzzle="<b>" * 12), "puzzle holds no board at idx 3; expected 16"),
         (lambda df: broken(df, puzzle=None), "puzzle holds no board at idx 3"),
         (lambda df: df.assign(lambda_1=-df.lambda_1.abs() - 9), "idx 0, 1, 2, 3, 4 and 15 more"),
-        (lambda df: df.assign(lambda_1=df.lambda_1 + 1), "not the sums of growths / 128 updates"),
-        (lambda df: df.rename(columns={"lambda_1": "lambda_2", "lambda_2": "lambda_1"}), "sums of"),
+        (lambda df: df.assign(lambda_1=df.lambda_1 + 1), "not the sum of growths / 128 updates"),
+        (lambda df: df.rename(columns={"lambda_1": "lambda_2", "lambda_2": "lambda_1"}), "sum of"),
         (lambda df: df.iloc[:0], "no rows"),
     ],
 )
