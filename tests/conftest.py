@@ -48,11 +48,12 @@ def smoke_training(tmp_path_factory):
     """A folder with a smoke training: seconds, some puzzles solved, some not."""
     import torch
 
-    from rrm_core.training import trainer as train
+    from rrm_core.training import recipes
+    from rrm_core.training.trainer import Trainer
 
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("smoke")
-    train.Trainer(*train.preset("smoke"), folder).run(progress=False)
+    Trainer(*recipes.preset("smoke"), folder).run(progress=False)
     return folder
 
 
