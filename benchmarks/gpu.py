@@ -211,9 +211,7 @@ def exponents(card, presets, peak32):
         ids = models.tokens(boards[:n]).to(card.device)
         flops = operations(lambda m=model, i=ids: unroll(m, i, segments=1, k=8)) * segments
         took = {
-            k: card.seconds(
-                lambda m=model, i=ids, k=k: unroll(m, i, segments=segments, k=k), 1
-            )
+            k: card.seconds(lambda m=model, i=ids, k=k: unroll(m, i, segments=segments, k=k), 1)
             for k in (8, 1)
         }
         print(

@@ -1,4 +1,4 @@
-"""What the tests share: the repository, the shipped runs, one small trained model, and the built book in a browser."""
+"""What the tests share: shipped runs, one small trained model, the built book in a browser."""
 
 import os
 import shutil
@@ -118,7 +118,7 @@ def browser():
     from playwright.sync_api import sync_playwright
 
     assert CHROMIUM, (
-        "no Chromium found: install it (Debian: apt-get install chromium); `make test` does so as root"
+        "no Chromium found: install it (Debian: apt-get install chromium) or run `make test` as root"
     )
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)

@@ -1,4 +1,4 @@
-"""The locks: every direct dependency pinned within its range, every file with a hash, and this environment as locked."""
+"""The locks: every direct dependency pinned in its range, every file hashed, nothing else here."""
 
 import re
 import tomllib
@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 
 
 def pins(file):
-    """{package: [(requirement, hashes)]} of a lock; a package has one line for each of its markers."""
+    """{package: [(requirement, hashes)]} of a lock, one for each marker of a package."""
     found = {}
     for entry in re.split(r"\n(?=\S)", file.read_text().strip()):
         first, *hashes = [part.strip() for part in entry.split("\\\n")]

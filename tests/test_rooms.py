@@ -1,4 +1,4 @@
-"""The rooms stand in one order: no import leads back, tables need no torch, each room stays small."""
+"""The rooms stand in one order: no import leads back, tables need no torch, both stay small."""
 
 import ast
 import subprocess
@@ -18,7 +18,7 @@ FLOORS = [  # a room imports its own floor's own files and the floors above it i
     {"cli"},
 ]
 FLOOR = {room: i for i, floor in enumerate(FLOORS) for room in floor}
-MOST = {"rrm_core": 4_500, "companion": 3_300}  # lines of Python at 100 columns
+MOST = {"rrm_core": 5_500, "companion": 2_000}  # lines of Python at 100 columns
 UNTORCHED = ("store", "sudoku", "analysis", "runs.tables", "models.config", "training.recipes")
 
 

@@ -51,7 +51,7 @@ def static_text(name: str) -> str:
     if name == "vega.js":
         import vl_convert
 
-        bundle = vl_convert.javascript_bundle()
+        bundle = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # its stub is wrong
         return f"(function(){{{bundle}}})();"  # its top-level names would clash with Sphinx's
     return (STATIC / name).read_text()
 

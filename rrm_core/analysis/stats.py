@@ -85,8 +85,10 @@ def by_unit(values: np.ndarray, unit: np.ndarray) -> np.ndarray:
 @lru_cache(maxsize=4)
 def counts(*sizes: int) -> np.ndarray:
     """(10,000, sum of sizes) how often a bootstrap draws each item, within groups of a size."""
-    rng = np.random.default_rng(0)
-    draws = [rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES) for n in sizes]
+    rng, draws = np.random.default_rng(0), []
+    for n in sizes:  # a tenth of the time of a multinomial draw of n kinds
+        kinds = rng.integers(n, size=(RESAMPLES, n)) + n * np.arange(RESAMPLES)[:, None]
+        draws.append(np.bincount(kinds.ravel(), minlength=n * RESAMPLES).reshape(RESAMPLES, n))
     return np.concatenate(draws, axis=1).astype("float32")
 
 

@@ -36,7 +36,7 @@ def read_tensors(path: Path | str) -> dict[str, Tensor]:
         else:
             found = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # the readers fail on foreign bytes in every way there is
-        why = f"{error or type(error).__name__}".splitlines()[0]
+        why = next(iter(str(error).splitlines()), type(error).__name__)
         kinds = "safetensors or a torch file that weights_only accepts"
         raise ModelError(f"{path}: not a checkpoint of tensors ({why}); expected {kinds}") from None
     if not isinstance(found, dict) or not all(isinstance(t, Tensor) for t in found.values()):

@@ -23,7 +23,10 @@ def entries(root: Path) -> pd.DataFrame:
     """sha256, rows and command, as texts, by path below `root`, of ``root/MANIFEST``, if any."""
     if not (root / "MANIFEST").exists():
         return pd.DataFrame(columns=FIELDS).set_index("path")
-    found = pd.read_csv(root / "MANIFEST", sep="\t", dtype=str, keep_default_na=False)
+    try:
+        found = pd.read_csv(root / "MANIFEST", sep="\t", dtype=str, keep_default_na=False)
+    except ValueError:  # empty, or no table at all
+        found = pd.DataFrame()
     if list(found) != FIELDS:
         expected = f"{' '.join(FIELDS)}, separated by tabs; restore it"
         raise ValueError(f"{root / 'MANIFEST'}: its first line is not {expected}")

@@ -159,7 +159,7 @@ def test_the_kernel_recomputes_what_the_component_shows():
     assert results.value != before and "T = 40" in results.value
 
 
-# --- in Chromium ---------------------------------------------------------------------------------
+# --- in Chromium ---
 
 
 @pytest.fixture
