@@ -118,7 +118,7 @@ def browser():
     from playwright.sync_api import sync_playwright
 
     assert CHROMIUM, (
-        "no Chromium found: install it (Debian: apt-get install chromium) or run `make test` as root"
+        "no Chromium found: install it (apt-get install chromium) or run `make test` as root"
     )
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
