@@ -39,7 +39,8 @@ def read_tensors(path: Path | str) -> dict[str, Tensor]:
         why = next(iter(str(error).splitlines()), type(error).__name__)
         kinds = "safetensors or a torch file that weights_only accepts"
         raise ModelError(f"{path}: not a checkpoint of tensors ({why}); expected {kinds}") from None
-    if not isinstance(found, dict) or not all(isinstance(t, Tensor) for t in found.values()):
+    named = isinstance(found, dict) and all(isinstance(t, Tensor) for t in found.values())
+    if not named or not found:
         raise ModelError(f"{path}: expected a state dict, names with tensors and nothing else")
     return {re.sub(r"^((_orig_mod|model)\.)+", "", name): t for name, t in found.items()}
 
