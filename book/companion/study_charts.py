@@ -74,6 +74,27 @@ def growth_by_fate(table: pd.DataFrame, model: str, steps: int = 30) -> alt.Char
     return titled(chart, model, "measured here", said)
 
 
+def lags(table: pd.DataFrame, model: str) -> alt.Chart:
+    """Median distance of two states by the segments between them; `table`: the study lags."""
+    names = [f"lag_{p:02d}" for p in (1, 2, 4, 8, 16, 32)]
+    found = table.groupby(["dtype", "kind"])[names].median().stack()
+    long = found.rename_axis(["arithmetic", "puzzles", "lag"]).rename("log").reset_index()
+    long = long.assign(lag=long.lag.str[4:].astype(int), distance=10 ** long.log.astype("float64"))
+    kinds = alt.Scale(domain=["settled, solved", "failed"], range=[CORRECT, WRONG])
+    lines = alt.Chart(long).mark_line(point=True)
+    lines = lines.encode(
+        x=alt.X("lag:Q", title="segments between (log)", scale=alt.Scale(type="log", base=2)),
+        y=alt.Y("distance:Q", title="distance (log)", scale=alt.Scale(type="log")),
+        color=alt.Color("puzzles:N", scale=kinds, legend=BOTTOM),
+        strokeDash=alt.StrokeDash(
+            "arithmetic:N", legend=alt.Legend(orient="bottom", symbolType="stroke")
+        ),
+        tooltip=["puzzles", "arithmetic", "lag", alt.Tooltip("distance:Q", format=".2g")],
+    )
+    said = "Medians. Flat: noise about a point. Rising: a creep. High and flat: wandering."
+    return titled(lines.properties(width=WIDTH, height=HEIGHT), model, "measured here", said)
+
+
 def predictors(table: pd.DataFrame) -> alt.Chart:
     """AUC of each early signal for what becomes of a failure, with its interval, by model.
 
