@@ -24,7 +24,17 @@ from rrm_core.store import paths
 from rrm_core.store.files import read_json, write_json
 from rrm_core.sudoku import board
 
-NAMES = "evolution long fates restarts probes numerics recurrence lags multi4".split()
+NAMES = [
+    "evolution",
+    "long",
+    "fates",
+    "restarts",
+    "probes",
+    "numerics",
+    "recurrence",
+    "lags",
+    "multi4",
+]
 
 Units = dict[str, Callable[[], pd.DataFrame]]
 
