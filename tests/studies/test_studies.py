@@ -224,15 +224,3 @@ def test_shipped_studies_are_those_of_the_shipped_weights(runs):
             assert note["rows"] == len(tables.read(path.with_suffix(".parquet")))
             seen += 1
     assert seen, "no study is shipped"
-
-
-def test_a_settled_state_in_bfloat16_moves_and_goes_nowhere(runs):
-    """Sentence 7 of the story: noise about a point is as far after 32 segments as after one."""
-    for name in ("hrm-9x9-brief", "trm-9x9-brief"):
-        table = tables.read(paths.run_dir(name) / "studies" / "lags.parquet")
-        rest = 10 ** table[table.kind == "settled, solved"].groupby("dtype")[
-            ["lag_01", "lag_32"]
-        ].median().astype("float64")
-        near, far = rest.loc["bfloat16"]
-        assert 0.5 < near < 1.5 and abs(far / near - 1) < 0.05
-        assert rest.loc["float32"].max() < 1e-3

@@ -1,0 +1,124 @@
+"""The sentences that the book tells of its two models, each held against the shipped tables.
+
+A run that is measured anew and breaks one fails here, with the sentence; then the book is to be
+rewritten, not the test.
+"""
+
+import numpy as np
+import pytest
+
+from rrm_core.analysis import cells, fates, phases, stats
+from rrm_core.runs.tables import load_run, log_drift
+
+NAMES = {"HRM": "hrm-9x9-brief", "TRM": "trm-9x9-brief"}
+
+
+@pytest.fixture(scope="module")
+def models():
+    return {model: load_run(name) for model, name in NAMES.items()}
+
+
+def told(sentence, found):
+    """Fails with `sentence` and what was found where `found` = {what: (holds, value)} has a no."""
+    broken = {what: value for what, (holds, value) in found.items() if not holds}
+    assert not broken, f"The book says: {sentence!r}. Now {broken}"
+
+
+def test_1_after_sixteen_segments_a_puzzle_is_right_or_wrong_and_both_are_many(models):
+    solved = {m: float(run.table.correct.mean()) for m, run in models.items()}
+    told(
+        "A reasoner changes a state, a segment at a time; after 16 it is right or wrong",
+        {m: (0.3 < share < 0.7, share) for m, share in solved.items()},
+    )
+
+
+def test_2_the_answer_is_a_switch_from_lasting_to_shrinking_tenfold(models):
+    found = {}
+    for m, run in models.items():
+        growth = phases.before_after(run.table).set_index("phase").growth
+        holds = growth["before"] > 0 and growth["after"] < -np.log(10)
+        found[m] = holds, growth.round(2).to_dict()
+    told("Before the answer a change lasts or grows, after it shrinks by ten or more", found)
+
+
+def test_3_the_exponent_is_mostly_a_stopwatch_and_so_the_auc_is_near_one(models):
+    r2 = {m: phases.stopwatch(run.table) for m, run in models.items()}
+    auc = {m: stats.auc(-run.table.lambda_1, run.table.correct).value for m, run in models.items()}
+    told(
+        "The moment of the answer explains most of the exponent, and its AUC is near one",
+        {m: (r2[m].low > 0.6 and auc[m] > 0.97, (r2[m].value, auc[m])) for m in models},
+    )
+
+
+def test_4_at_segment_16_hardly_a_failure_rests_in_a_wrong_place(models):
+    found = {}
+    for m, run in models.items():
+        n = cells.count(cells.at_otsu(run.table)[0])
+        share = n["B"] / (n["B"] + n["D"])
+        found[m] = share < 0.03, share
+    told("At segment 16 hardly any failure rests in a wrong place, in both models", found)
+
+
+def test_5_run_on_the_hrm_creeps_to_rest_and_the_trm_wanders_or_is_solved(models):
+    rest, solved = (
+        {m: fates.fate_at(run, fate).value for m, run in models.items()}
+        for fate in ("settled in a wrong place", "solved later")
+    )
+    halting = fates.would_halt(models["HRM"])
+    told(
+        "By 256 nine in ten HRM failures rest in a wrong place and would not halt; "
+        "hardly any of the TRM's rest, and four in ten are solved",
+        {
+            "HRM at rest": (0.85 < rest["HRM"] < 0.95, rest["HRM"]),
+            "HRM would halt": (halting.high < 0.05, halting.value),
+            "TRM at rest": (rest["TRM"] < 0.05, rest["TRM"]),
+            "TRM solved": (0.35 < solved["TRM"] < 0.45, solved["TRM"]),
+        },
+    )
+
+
+def test_6_the_sign_of_growth_tells_the_two_kinds_of_failure_before_segment_16(models):
+    growth = {
+        m: phases.before_after(run.table).set_index("phase").growth["failures"]
+        for m, run in models.items()
+    }
+    told(
+        "A small change of a failing state grows in the TRM and shrinks a little in the HRM",
+        {
+            "TRM": (growth["TRM"] > 0.5, growth["TRM"]),
+            "HRM": (-1 < growth["HRM"] < 0, growth["HRM"]),
+        },
+    )
+
+
+@pytest.mark.parametrize("model", NAMES)
+def test_7_what_bfloat16_shows_of_a_settled_state_goes_nowhere(models, model):
+    table = fates.study(models[model], "lags")
+    median = table.groupby(["kind", "dtype"])[["lag_01", "lag_32"]].median()
+    noise, still = (
+        median.loc[("settled, solved", "bfloat16")],
+        median.loc["settled, solved"].loc["float32"],
+    )
+    told(
+        "Rounding moves a settled state by about one a segment, and after 32 it is as far as after one",
+        {
+            "moves": (0.7 < 10**noise.lag_01 < 1.1, 10**noise.lag_01),
+            "goes nowhere": (abs(noise.lag_32 - noise.lag_01) < 0.05, noise.to_dict()),
+            "rests in float32": (10**still.lag_01 < 1e-3, 10**still.lag_01),
+        },
+    )
+
+
+def test_8_in_the_window_both_wander_and_only_one_goes_on(models):
+    """The slope of log drift: a creep falls steadily, wandering does not fall."""
+    found = {}
+    for m, run in models.items():
+        failed = log_drift(cells.drift(run.table[~run.table.correct]))
+        slope = float(np.median(np.polyfit(np.arange(3, 17), failed[:, 2:].T, 1)[0]))
+        late = float(np.median(failed[:, -1]))
+        falls = slope < -0.05 if m == "HRM" else abs(slope) < 0.02
+        found[m] = (
+            falls and late > np.median(log_drift(cells.drift(run.table[run.table.correct]))[:, -1]),
+            (slope, late),
+        )
+    told("Failures wander within the window; then the sign of the growth decides", found)
