@@ -100,7 +100,7 @@ def test_7_what_bfloat16_shows_of_a_settled_state_goes_nowhere(models, model):
         median.loc["settled, solved"].loc["float32"],
     )
     told(
-        "Rounding moves a settled state by about one a segment, and after 32 it is as far as after one",
+        "Rounding moves a settled state by about one a segment, and 32 take it no further",
         {
             "moves": (0.7 < 10**noise.lag_01 < 1.1, 10**noise.lag_01),
             "goes nowhere": (abs(noise.lag_32 - noise.lag_01) < 0.05, noise.to_dict()),
