@@ -53,8 +53,8 @@ def verify() -> list[str]:
     known, digests, wrong = entries(root), {}, []
     for path in sorted(p for p in root.rglob("*") if p.is_file() and not passing(p)):
         name = path.relative_to(root).as_posix()
-        if name == "MANIFEST" or "/parts/" in f"/{name}":
-            continue
+        if name == "MANIFEST" or "/parts/" in f"/{name}" or name.startswith("collections/"):
+            continue  # work in progress, and what a reader put there
         digests[name] = sha256(path)
         if name not in known.index:
             wrong.append(f"{name}: there, not listed in MANIFEST")

@@ -29,10 +29,12 @@ NAMES = [
     "long",
     "fates",
     "restarts",
-    "probes",
     "numerics",
     "recurrence",
     "lags",
+    "recorded",
+    "precision",
+    "elsewhere",
     "multi4",
 ]
 

@@ -1,9 +1,12 @@
 """Studies on a small run: what each measures, resuming, refusals."""
 
+import gzip
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -12,14 +15,24 @@ from rrm_core.analysis import cells
 from rrm_core.runs import folder, tables
 from rrm_core.runs.folder import Settings
 from rrm_core.store import paths
-from rrm_core.studies import fates, long, multi4, numerics, probes, recurrence, restarts
+from rrm_core.store.files import sha256
+from rrm_core.studies import (
+    elsewhere,
+    fates,
+    long,
+    multi4,
+    numerics,
+    precision,
+    recurrence,
+    restarts,
+)
 from rrm_core.sudoku import sets
 
 SMALL = {
     long: {"HORIZON": 32},
     fates: {"MARKS": (16, 32)},
     restarts: {"PUZZLES": 8, "WITH_EXPONENT": 4, "RESTARTS": 2},
-    probes: {"PUZZLES": 8},
+    precision: {"VARIANTS": {"bfloat16": ("bfloat16", 8, 8), "float32, alone": ("float32", 1, 4)}},
     numerics: {"PUZZLES": 8},
     multi4: {"STEPS": 4, "EVERY": 2, "PUZZLES": 8},
 }
@@ -97,13 +110,14 @@ def test_restarts_start_elsewhere_and_are_the_same_for_every_puzzle(small):
     assert found.groupby("restart").lambda_1.count().eq(min(4, len(stored))).all()
 
 
-def test_probes_blank_what_they_say():
-    _, solutions = sets.read("4x4-test", 4)
-    solutions, rng = solutions[:20], np.random.default_rng(0)
-    one, row = (probes.masked(solutions, probe, rng) for probe in probes.PROBES)
-    assert ((one == 0).sum(1) == 1).all() and ((row == 0).sum(1) == 4).all()
-    assert all(len(set(np.flatnonzero(board == 0) // 4)) == 1 for board in row)
-    assert (one[one > 0] == solutions[one > 0]).all()
+def test_precision_measures_the_same_puzzles_in_another_arithmetic_and_alone(small):
+    found, run = made(small, "precision")
+    rounded, alone = (found[found.variant == v].set_index("idx") for v in found.variant.unique())
+    own = run.table.set_index("idx")
+    assert list(rounded.index) == list(run.table.idx[:8]) and list(alone.index) == list(range(4))
+    assert np.allclose(alone.drift_h_01, own.drift_h_01.loc[alone.index], rtol=1e-4)
+    off = (rounded.drift_h_01 / own.drift_h_01.loc[rounded.index] - 1).abs()
+    assert 1e-4 < off.max() < 0.1
 
 
 def test_numerics_float32_is_the_run_and_float64_agrees_early(small):
@@ -116,6 +130,43 @@ def test_numerics_float32_is_the_run_and_float64_agrees_early(small):
     assert found[found.variant == "bf16 autocast"].lambda_1.isna().all()
     apart = found[found.variant == "QR every 2"].set_index("idx").lambda_1 - base.lambda_1
     assert apart.abs().max() < 1e-4
+
+
+@pytest.fixture
+def collection(data_copy, monkeypatch):
+    """A public file of four lines: a comment, two puzzles, and a board of many solutions."""
+    texts = [*sets.table("9x9-hard-test").puzzle.head(2), "." * 81]
+    path = data_copy / "collections" / "few.txt.gz"
+    path.parent.mkdir()
+    path.write_bytes(gzip.compress("\n".join(["# puzzles", *texts]).encode()))
+    monkeypatch.setattr(elsewhere, "COLLECTIONS", {"few": (path.name, sha256(path))})
+    return path
+
+
+def test_elsewhere_ships_lines_and_who_has_the_file_gets_the_boards(collection):
+    home = Path(__file__).parents[2] / "data" / "runs" / "trm-9x9-small"
+    meta, model = json.loads((home / "run.json").read_text()), folder.load(home, "float32")
+    subject = studies.Subject(home, meta, None, model, None)
+    found = pd.concat([work() for work in elsewhere.units(subject).values()])
+    assert sorted(found.line) == [2, 3], "the board of many solutions is no puzzle"
+    assert not {"puzzle", "solution"} & set(found), "what is not ours does not travel"
+    back = elsewhere.drawn("few").set_index("line").puzzle
+    lines = gzip.decompress(collection.read_bytes()).decode().splitlines()
+    assert {line: lines[line - 1] for line in back.index} == back.to_dict()
+    assert (found.givens == [sum(c != "." for c in back[i]) for i in found.line]).all() or meta[
+        "extra_givens"
+    ]
+
+
+def test_elsewhere_refuses_another_file_none_and_a_smaller_board(collection, small):
+    with pytest.raises(studies.StudyError, match="no 9x9 boards"):
+        studies.run("elsewhere", "small")
+    collection.write_bytes(gzip.compress(b"other"))
+    with pytest.raises(studies.StudyError, match=r"few\.txt\.gz: SHA-256 .*, expected"):
+        elsewhere.drawn("few")
+    collection.unlink()
+    with pytest.raises(studies.StudyError, match=r"missing; put few\.txt\.gz"):
+        elsewhere.drawn("few")
 
 
 def test_multi4_trains_both_arms_from_one_checkpoint(small):
@@ -162,29 +213,29 @@ def test_failures_and_successes_alternate():
 
 
 def test_a_killed_study_goes_on_and_another_takes_nothing_of_it(small, monkeypatch):
-    original = probes.probed
+    original = precision.variant
 
-    def killed(subject, probe):
-        if probe == "one row masked":
+    def killed(subject, name, frame):
+        if name == "float32, alone":
             raise KeyboardInterrupt
-        return original(subject, probe)
+        return original(subject, name, frame)
 
-    monkeypatch.setattr(probes, "probed", killed)
+    monkeypatch.setattr(precision, "variant", killed)
     with pytest.raises(KeyboardInterrupt):
-        studies.run("probes", "small")
-    (part,) = (small / "parts").rglob("one_blank.parquet")
+        studies.run("precision", "small")
+    (part,) = (small / "parts").rglob("bfloat16_rows_000000.parquet")
     before = part.stat().st_mtime_ns
     with monkeypatch.context() as other, pytest.raises(KeyboardInterrupt):
-        other.setattr(probes, "SETTINGS", {"puzzles": 5})
-        studies.run("probes", "small")
-    assert len(list((small / "parts").rglob("one_blank.parquet"))) == 2
+        other.setattr(precision, "SETTINGS", {"puzzles": 5})
+        studies.run("precision", "small")
+    assert len(list((small / "parts").rglob("bfloat16_rows_000000.parquet"))) == 2
     assert part.stat().st_mtime_ns == before
     finished = []
     monkeypatch.setattr(
-        probes, "probed", lambda *given: finished.append(given[1]) or original(*given)
+        precision, "variant", lambda *given: finished.append(given[1]) or original(*given)
     )
-    studies.run("probes", "small")
-    assert finished == ["one row masked"], "what was finished is not done again"
+    studies.run("precision", "small")
+    assert finished == ["float32, alone"], "what was finished is not done again"
 
 
 @pytest.mark.parametrize(
