@@ -19,6 +19,9 @@ BINS = 256  # of the histogram that Otsu's threshold is found on
 BARS = 60  # of the histogram that is drawn
 UNIFORM = 0.75  # Otsu's separability of a uniform distribution
 DIP = 0.05  # largest p of the dip test that rejects one hump
+DISTINCT = (
+    0.9  # least share of distinct values for which the dip test, made for a continuum, speaks
+)
 SPIKE = 0.05  # decades about a threshold in which half of the settled puzzles are a spike
 CELLS = ("A", "B", "C", "D")
 STATES = ("h", "l", "both")
@@ -47,24 +50,27 @@ class Split(NamedTuple):
 
     threshold: float
     separability: float
+    first: float  # the lowest bin centre that does as well: the paper's rule
 
 
 def otsu(values: np.ndarray) -> Split:
-    """The bin centre that maximises the between-class variance of `values` (Otsu 1979), the first.
+    """The bin centre that maximises the between-class variance of `values` (Otsu 1979).
 
-    NaN for fewer than two distinct values, or values that round-off alone tells apart. A uniform
-    distribution has separability 0.75.
+    Over an empty gap many do; the middle of these is taken. NaN for fewer than two distinct values,
+    or values that round-off alone tells apart. A uniform distribution has separability 0.75.
     """
     values = np.asarray(values, dtype="float64")
     if len(values) < 2 or np.ptp(values) <= 2 * BINS * np.spacing(np.abs(values).max()):
-        return Split(float("nan"), float("nan"))
+        return Split(np.nan, np.nan, np.nan)
     counts, edges = np.histogram(values, BINS)
     centres, share = (edges[:-1] + edges[1:]) / 2, counts / counts.sum()
     below, mean = np.cumsum(share), np.cumsum(share * centres)
     total, apart = mean[-1], below * (1 - below)
     between = np.divide((total * below - mean) ** 2, apart, where=apart > 0, out=0 * apart)
     best = int(np.argmax(between))
-    return Split(float(centres[best]), float(between[best] / (share @ (centres - total) ** 2)))
+    gap = centres[below == below[best]]  # the best one and the empty bins above it
+    explained = between[best] / (share @ (centres - total) ** 2)
+    return Split(float(gap.mean()), float(explained), float(gap[0]))
 
 
 @dataclass(frozen=True)
@@ -92,7 +98,8 @@ def band(values: np.ndarray, strict_percentile: float | None = None) -> Band:
     ``strict`` is the pooled percentile at 80 % of the Otsu-settled share, rounded to 5 (our rule;
     the paper's own 45 and 60 stand with its figures). It is NaN where over half of the settled
     puzzles lie within :data:`SPIKE` decades of it: such a spike is round-off, and cutting it counts
-    rounding. ``dip_p`` is Hartigan's dip test, weak when one mode is small.
+    rounding. ``dip_p`` is Hartigan's dip test, weak when one mode is small; NaN where values
+    tie, as at the floor of float32: ties alone would reject one hump.
     """
     import diptest
 
@@ -101,7 +108,7 @@ def band(values: np.ndarray, strict_percentile: float | None = None) -> Band:
         raise CellError(f"late drift is NaN or infinite in {bad} rows; measure these rows again")
     if strict_percentile is not None and not 0 < strict_percentile < 100:
         raise CellError(f"strict_percentile={strict_percentile}: expected 0 < percentile < 100")
-    cut, separability = otsu(values)
+    cut, separability, _ = otsu(values)
     if np.isnan(cut):
         reason = "late drift takes fewer than two values"
         return Band(np.nan, np.nan, np.nan, np.nan, np.nan, False, reason, reason)
@@ -113,7 +120,8 @@ def band(values: np.ndarray, strict_percentile: float | None = None) -> Band:
     strict_reason = ""
     if np.mean(np.abs(settled - strict) <= SPIKE) > 0.5:
         strict, strict_reason = float("nan"), "below the floor of float32"
-    p = float(diptest.diptest(values)[1]) if len(values) > 3 else float("nan")
+    continuous = len(values) > 3 and len(np.unique(values)) >= DISTINCT * len(values)
+    p = float(diptest.diptest(values)[1]) if continuous else float("nan")
     exists = separability > UNIFORM or p <= DIP
     reason = "" if exists else "late drift is not bimodal"
     return Band(cut, strict, strict_percentile, separability, p, exists, reason, strict_reason)

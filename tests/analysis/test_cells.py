@@ -153,3 +153,18 @@ def test_cells_at_otsu_are_those_of_the_band_and_without_one_nothing_settles(run
     still = run.table.head(40).assign(**{f"drift_h_{t:02d}": 1.0 for t in range(1, 17)})
     found, band = cells.at_otsu(still)
     assert np.isnan(band.otsu) and (found == np.where(still.correct, "C", "D")).all()
+
+
+def test_over_an_empty_gap_the_cut_is_its_middle_and_the_papers_stands_beside_it():
+    values = np.concatenate([np.linspace(-4, -3, 50), np.linspace(1, 2, 50)])
+    split = cells.otsu(values)
+    width = np.ptp(values) / cells.BINS
+    assert split.threshold == pytest.approx(-1, abs=width)
+    assert split.first == pytest.approx(-3, abs=width) and split.first < split.threshold
+
+
+def test_ties_at_the_floor_of_float32_are_no_second_hump():
+    rng = np.random.default_rng(0)
+    tied = np.round(rng.normal(-4.1, 0.01, 1000), 2)  # one hump of a few distinct values
+    found = cells.band(tied)
+    assert np.isnan(found.dip_p) and found.separability < cells.UNIFORM and not found.exists
