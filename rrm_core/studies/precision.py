@@ -13,7 +13,7 @@ from rrm_core.runs.measure import CHUNK, named
 from rrm_core.studies import Subject, Units, batches, observed
 from rrm_core.sudoku import sets
 
-MANY, FEW = 512, 64  # the first puzzles of the run: for bfloat16, for every other variant
+MANY, FEW = 256, 64  # the first puzzles of the run: for bfloat16, for every other variant
 VARIANTS = {  # name: arithmetic, puzzles pushed together, puzzles
     "bfloat16": ("bfloat16", CHUNK, MANY),
     "float32": ("float32", CHUNK, FEW),

@@ -1,0 +1,62 @@
+"""What the arithmetic and the batch change, from the study `precision`: floor, cells, outcomes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from rrm_core.analysis import cells, fates, phases
+from rrm_core.runs.tables import LATE, Run
+
+BASE = "float32"  # the variant that others are held against, where it has the puzzle
+
+
+def at_rest(run: Run) -> pd.Index:
+    """idx of the puzzles that are solved and settled (Otsu) in the run's table."""
+    return pd.Index(run.table.idx[cells.at_otsu(run.table)[0] == "A"])
+
+
+def variants(run: Run) -> pd.DataFrame:
+    """One row a variant of the study: how much a resting state moves, and what counts as settled.
+
+    n; floor, low, high (median and quartiles of the drift a segment of the puzzles at rest); otsu,
+    the variant's own cut (log10); successes and failures, the shares below it; swapped, the
+    outcomes that differ from float32's. Empty without the study.
+    """
+    table, rest, rows = fates.study(run, "precision"), at_rest(run), []
+    if table is None:
+        return pd.DataFrame()
+    base = run.table.set_index("idx").correct.copy()
+    again = table[table.variant == BASE].set_index("idx").correct
+    base[again.index] = again
+    for name, part in table.groupby("variant", sort=False):
+        drift = 10 ** np.quantile(
+            part.late[part.idx.isin(rest)].astype("float64"), [0.25, 0.5, 0.75]
+        )
+        cut = cells.otsu(part.late).threshold
+        settled, right = part.late < cut, part.correct
+        row = {"variant": name, "n": len(part), "floor": drift[1], "low": drift[0]}
+        row |= {"high": drift[2], "otsu": cut, "successes": settled[right].mean()}
+        row |= {"failures": settled[~right].mean()}
+        row["swapped"] = int((right.to_numpy() != base[part.idx].to_numpy()).sum())
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def noise(run: Run) -> dict[str, float]:
+    """{growth, drift, n} of the puzzles at rest: does a tangent amplify what rounding puts in?
+
+    growth: median of the first tangent's over the last four segments, nats, float32; drift: median
+    late drift in bfloat16. Empty without the study.
+    """
+    table, growth = fates.study(run, "precision"), phases.growth_by_segment(run.table)
+    if table is None:
+        return {}
+    part = table[(table.variant == "bfloat16") & table.idx.isin(at_rest(run))]
+    rows = run.table.idx.isin(part.idx).to_numpy()
+    late = float(np.median(growth[rows, -LATE:])) if rows.any() else np.nan
+    return {
+        "growth": late,
+        "drift": float(10 ** part.late.astype("float64").median()),
+        "n": len(part),
+    }

@@ -1,0 +1,83 @@
+"""Floor, cells and outcomes by arithmetic; the same measures on other collections."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rrm_core.analysis import arithmetic, cells, elsewhere, fates
+
+
+@pytest.fixture
+def study(monkeypatch):
+    """`study(table)` makes it every study of every run."""
+    return lambda table: monkeypatch.setattr(fates, "study", lambda run, name: table)
+
+
+def precise(run, lift):
+    """A study of the first 64 puzzles: float32 as the table has it, bfloat16 with a floor."""
+    head = run.table.head(64)
+    late = cells.late_drift(head)
+    parts = {"float32": late, "bfloat16": np.maximum(late, np.log10(lift))}
+    rows = {"idx": head.idx, "correct": head.correct}
+    return pd.concat(pd.DataFrame({"variant": v, "late": x, **rows}) for v, x in parts.items())
+
+
+def test_the_floor_is_what_settled_and_solved_puzzles_still_move(runs, study):
+    run = runs["trm-6x6-attention"]
+    study(precise(run, 0.5))
+    found = arithmetic.variants(run).set_index("variant")
+    head = run.table.head(64)
+    rest = (cells.at_otsu(run.table)[0] == "A")[:64]
+    assert found.floor["float32"] == pytest.approx(
+        np.median(10 ** cells.late_drift(head)[rest]), rel=0.1
+    )
+    assert found.floor["bfloat16"] == pytest.approx(0.5, rel=0.01)
+    assert (found.swapped == 0).all() and (found.n == 64).all()
+
+
+def test_a_swapped_outcome_is_counted_against_float32_of_the_study(runs, study):
+    run = runs["trm-6x6-attention"]
+    table = precise(run, 0.5).reset_index(drop=True)
+    table.loc[table.variant == "float32", "correct"] ^= np.arange(64) < 3
+    study(table)
+    found = arithmetic.variants(run).set_index("variant")
+    assert found.swapped.to_dict() == {"float32": 0, "bfloat16": 3}
+
+
+def test_noise_is_the_drift_in_bfloat16_beside_the_growth_in_float32(runs, study):
+    run = runs["trm-6x6-attention"]
+    study(precise(run, 0.5))
+    found = arithmetic.noise(run)
+    rest = run.table.head(64)[(cells.at_otsu(run.table)[0] == "A")[:64]]
+    growth = rest[[f"growth_1_{t}" for t in range(13, 17)]].to_numpy()
+    assert found["growth"] == pytest.approx(float(np.median(growth)), rel=1e-6)
+    assert found["drift"] == pytest.approx(0.5, rel=0.01) and found["n"] == len(rest)
+
+
+def test_a_run_without_the_study_gives_nothing(runs, study):
+    study(None)
+    assert arithmetic.variants(runs["hrm-6x6"]).empty and arithmetic.noise(runs["hrm-6x6"]) == {}
+    assert list(elsewhere.found(runs["hrm-6x6"]).collection) == [elsewhere.OWN]
+
+
+def test_a_collection_is_judged_by_the_runs_own_cut_and_by_a_new_one(runs, study):
+    run = runs["trm-6x6-attention"]
+    late = cells.late_drift(run.table)
+    kept = ["correct", "halted_at", "lambda_1"]
+    study(run.table[kept].assign(collection="moved", late=late + 1))
+    found = elsewhere.found(run).set_index("collection")
+    own, moved = found.loc[elsewhere.OWN], found.loc["moved"]
+    assert moved.solved.value == own.solved.value and moved.auc.value == own.auc.value
+    assert moved.settled.value < own.settled.value, "a cut of another set"
+    assert moved.settled_anew == pytest.approx(own.settled_anew), "its own cut moves with it"
+
+
+def test_too_few_failures_abroad_are_told_as_a_reason(runs, study):
+    run = runs["trm-6x6-attention"]
+    solved = run.table[run.table.correct].head(30)
+    kept = solved[["correct", "halted_at", "lambda_1"]]
+    study(kept.assign(collection="easy", late=cells.late_drift(solved)))
+    easy = elsewhere.found(run).set_index("collection").loc["easy"]
+    assert (
+        easy.solved.value == 1 and "n < 20" in easy.auc.reason and "n < 20" in easy.settled.reason
+    )
