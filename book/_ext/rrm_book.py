@@ -92,6 +92,9 @@ def player_assets(app, page: str, template: str, context: dict, doctree) -> None
     from rrm_companion import inpage
     from rrm_companion.embed import COMPONENTS
 
+    if 'class="rrm-motion"' in context.get("body", ""):
+        app.add_css_file("rrm/motion.css")
+        app.add_js_file("rrm/motion.js")
     if 'class="rrm-player"' in context.get("body", ""):
         app.add_css_file("rrm/player.css")
         for name in inpage.SCRIPTS:

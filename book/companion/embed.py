@@ -22,6 +22,7 @@ COMPONENTS = (  # in the order they need each other
 )
 STYLES = ("explorer.css", "viewer.css")
 EVERYWHERE = ("charts.css", *STYLES, "exercises.css", *COMPONENTS, "exercises.js")  # on every page
+SOMEWHERE = ("vega.js", "playground.css", "playground.js", "motion.css", "motion.js")
 
 
 class HTML:

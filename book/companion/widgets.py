@@ -62,7 +62,7 @@ def travelling(models: dict[str, Run]) -> str:
 
 def write_static(out: Path) -> None:
     """Write every script and style of the published pages to `out` (the book's ``_static/rrm``)."""
-    for name in ("vega.js", "playground.js", "playground.css", *embed.EVERYWHERE):
+    for name in (*embed.EVERYWHERE, *embed.SOMEWHERE):
         write_bytes(embed.static_text(name).encode(), out / name)
 
 

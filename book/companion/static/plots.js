@@ -28,6 +28,8 @@
     return () => { width = 0; again(); };
   }
 
+  rrm.plot = { keep, line }; // for plots that stand elsewhere
+
   // Axes in an SVG of the host's width. box: {height, left, right, top, bottom}; x, y: [low, high]. Returns {node, x, y, ...} with scales.
   function axes(width, box, x, y, { xTitle, yTitle, yFormat, xTicks = 6, xValues, yTicks = 4, label, inside } = {}) {
     const { height, left, right, top, bottom } = box, W = width - left - right, H = height - top - bottom;
