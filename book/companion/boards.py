@@ -5,9 +5,6 @@ from __future__ import annotations
 import math
 from html import escape
 
-from rrm_companion import embed
-
-from rrm_core.runs.tables import Run, columns, read_trajectories
 from rrm_core.sudoku.board import box_shape
 
 
@@ -41,19 +38,3 @@ def cell(text: str, given: str, right: str, at: int, side: int) -> str:
     title = f' title="wrong: should be {escape(right)}"' if wrong else ""
     shown = "" if text == "." else escape(text)
     return f'<td class="{" ".join(name for name, on in names.items() if on)}"{title}>{shown}</td>'
-
-
-def answers(models: dict[str, Run], chosen: dict[str, list[int]]) -> embed.HTML:
-    """What the models answer at segment 16 to the puzzles `chosen` (idx), wrong cells marked."""
-    out = []
-    for model, indices in chosen.items():
-        run = models[model]
-        final = read_trajectories(run.name).set_index("idx")[columns("answer")[-1]]
-        for idx, row in run.table.set_index("idx").loc[indices].iterrows():
-            wrong = sum(a != b for a, b in zip(final[idx], row.solution, strict=True))
-            halts = (
-                f"would stop after segment {row.halted_at}" if row.halted_at else "would not stop"
-            )
-            caption = f"{model}, puzzle {idx}: {wrong} cells wrong, {halts}"
-            out.append(board(final[idx], caption, row.puzzle, row.solution))
-    return embed.HTML(f'{embed.once("explorer.css")}<div class="rrm-boards">{"".join(out)}</div>')

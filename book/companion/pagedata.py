@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from rrm_companion import embed
 
-from rrm_core.analysis import cells, stats
+from rrm_core.analysis import cells, fates, stats
 from rrm_core.runs.tables import (
     SEGMENTS,
     Run,
@@ -24,6 +24,7 @@ from rrm_core.runs.tables import (
 )
 from rrm_core.sudoku.board import box_shape
 
+HORIZONS = (32, 64, 128, 256)  # segments, of the study long
 BLOCK = 64  # puzzles a script: about 50 kB, so that a click costs a blink also from a slow host
 
 
@@ -45,20 +46,50 @@ def exact(values: np.ndarray) -> list[float]:
 # --- rows ----------------------------------------------------------------------------------------
 
 
-def state_part(run: Run, state: str) -> dict:
-    """What the explorer needs of the drift of one state: all values, thresholds, bars, sweep."""
-    values, correct = cells.late_drift(run.table, state), run.table.correct
-    band = cells.band(values)
+def views(run: Run) -> dict[str, tuple[pd.Series, pd.Series]]:
+    """{view: (late drift, right)} by row of the table, of the puzzles that the view has.
+
+    The three states after segment 16; z_H of the puzzles that were run on; and in bfloat16.
+    """
+    at = pd.Series(range(len(run.table)), run.table.idx)
+    right = run.table.correct.reset_index(drop=True)
+    out = {s: (pd.Series(cells.late_drift(run.table, s)), right) for s in cells.STATES}
+    if (long := fates.study(run, "long")) is not None:
+        rows = at[long.idx].to_numpy()
+        for t in HORIZONS:
+            late, now = (long[f"{what}_{t:03d}"].set_axis(rows) for what in ("late", "correct"))
+            out[f"h{t}"] = late.astype("float64"), now
+    if (precision := fates.study(run, "precision")) is not None:
+        part = precision[precision.variant == "bfloat16"]
+        late, now = (part[c].set_axis(at[part.idx].to_numpy()) for c in ("late", "correct"))
+        out["bfloat16"] = late.astype("float64"), now
+    return out
+
+
+def view(run: Run, name: str, late: pd.Series, right: pd.Series) -> dict:
+    """What the explorer needs of a view: values, thresholds, bars, sweep, calmest failures.
+
+    After more segments than 16 the thresholds are those of 16: what came to rest since?
+    """
+    band = cells.band_of(run) if name[1:].isdigit() else cells.band(late.to_numpy())
+    every = range(len(run.table))
+    low, high = stats.bounds(n_wrong := int((~right).sum()))
+    calm = late[~right].sort_values().index
+    halts = run.table.halted_at.to_numpy()[calm] > 0
     shown = ["percentile", "threshold", "settled_failures"]
     return {
-        "late": values.tolist(),
+        "late": [null(v) for v in late.reindex(every)],
+        "correct": right.reindex(every, fill_value=False).astype(int).tolist(),
         "otsu": null(band.otsu),
         "strict": null(band.strict),
         "strict_percentile": null(band.strict_percentile),
         "exists": band.exists,
         "reason": band.reason,
-        "bins": cells.bins(values, correct).to_dict("records"),
-        "sweep": cells.sweep(values, correct)[shown].to_dict("records"),
+        "bins": cells.bins(late.to_numpy(), right).to_dict("records"),
+        "sweep": cells.sweep(late.to_numpy(), right)[shown].to_dict("records"),
+        "bound": {"low": short(low), "high": short(high)},
+        "zero_bound": null(stats.zero_bound(n_wrong)),
+        "calmest": [*calm[halts][:2].tolist(), *calm[~halts][:2].tolist()],
     }
 
 
@@ -91,8 +122,8 @@ def short4(values: np.ndarray) -> list[float]:
 def rows(run: Run) -> dict:
     """Everything that the components know about a run before a puzzle is chosen, as JSON values."""
     df, side = run.table, math.isqrt(len(run.table.puzzle.iloc[0]))
-    n_wrong = int((~df.correct).sum())
-    low, high = stats.bounds(n_wrong)
+    parts = {name: view(run, name, *given) for name, given in views(run).items()}
+    calmest = sorted({i for part in parts.values() for i in part["calmest"]})
     whole = ["idx", "halted_at", "givens", "backtracks", "naked_backtracks"]
     return {
         "label": run.label,
@@ -100,16 +131,22 @@ def rows(run: Run) -> dict:
         "side": side,
         "box_rows": box_shape(side)[0],
         "block": BLOCK,
-        "states": {state: state_part(run, state) for state in cells.STATES},
+        "states": parts,
+        "boards": dict(zip(calmest, last_boards(run, calmest), strict=True)),
         "correct": df.correct.astype(int).tolist(),
         "lambda_1": exact(df.lambda_1),
         "token_acc": short(df.token_acc),
         "margin": short(halting_margin(df)[:, -1]),
         **{column: df[column].tolist() for column in whole},
-        "bound": {"low": short(low), "high": short(high)},
-        "zero_bound": null(stats.zero_bound(n_wrong)),
         "bands": bands(run),
     }
+
+
+def last_boards(run: Run, rows: list[int]) -> list[list[str]]:
+    """[puzzle, answer after segment 16, solution] of some rows of the table."""
+    df = run.table.iloc[rows]
+    answers = read_trajectories(run.name).set_index("idx").loc[df.idx, columns("answer")[-1]]
+    return np.stack([df.puzzle, answers, df.solution], 1).tolist()
 
 
 def rows_script(run: Run) -> str:

@@ -81,17 +81,20 @@ def lags(table: pd.DataFrame, model: str) -> alt.Chart:
     long = found.rename_axis(["arithmetic", "puzzles", "lag"]).rename("log").reset_index()
     long = long.assign(lag=long.lag.str[4:].astype(int), distance=10 ** long.log.astype("float64"))
     kinds = alt.Scale(domain=["settled, solved", "failed"], range=[CORRECT, WRONG])
+    powers = alt.Axis(values=[10.0**k for k in range(-6, 4)], format="~g")
+    dashes = alt.Legend(
+        orient="bottom", symbolType="stroke", symbolStrokeColor="#777777", symbolSize=400
+    )
     lines = alt.Chart(long).mark_line(point=True)
     lines = lines.encode(
         x=alt.X("lag:Q", title="segments between (log)", scale=alt.Scale(type="log", base=2)),
-        y=alt.Y("distance:Q", title="distance (log)", scale=alt.Scale(type="log")),
+        y=alt.Y("distance:Q", title="distance (log)", axis=powers, scale=alt.Scale(type="log")),
         color=alt.Color("puzzles:N", scale=kinds, legend=BOTTOM),
-        strokeDash=alt.StrokeDash(
-            "arithmetic:N", legend=alt.Legend(orient="bottom", symbolType="stroke")
-        ),
+        strokeDash=alt.StrokeDash("arithmetic:N", legend=dashes),
         tooltip=["puzzles", "arithmetic", "lag", alt.Tooltip("distance:Q", format=".2g")],
     )
-    said = "Medians. Flat: noise about a point. Rising: a creep. High and flat: wandering."
+    said = "Medians over puzzles. Flat at about one is rounding noise. Rising is a creep. "
+    said += "Flat and far above one is wandering."
     return titled(lines.properties(width=WIDTH, height=HEIGHT), model, "measured here", said)
 
 

@@ -19,10 +19,10 @@ FATES = ("solved later", "settled in a wrong place", "still moving")
 CLASSES = {
     "solved by segment 4": "success",
     "solved later": "success",
-    "never entered the band": "failure",
-    "entering the band at the end": "failure",
-    "entered the band and left it (lingering)": "failure",
-    "in the band at the end": "failure",
+    "never settled": "failure",
+    "settling at the end": "failure",
+    "settled and left again (lingering)": "failure",
+    "settled at the end": "failure",
 }
 
 
@@ -131,7 +131,7 @@ def classes(run: Run) -> pd.DataFrame:
     """Ren & Liu's classes in our reading: class, outcome, n, and its share of the outcome.
 
     A segment is in the band when its own drift is below the strict threshold, or Otsu's where that
-    cannot be measured; "in the band at the end" means late drift, as for cell B; "left" means that
+    cannot be measured; "settled at the end" means late drift, as for cell B; "left" means that
     a segment out of the band follows one inside it.
     """
     df, cut = run.table, cells.band_of(run).cut

@@ -102,17 +102,17 @@ def test_classes_cover_every_puzzle_once(runs):
         assert rows.n.sum() == len(run.table)
         assert rows.groupby("outcome").n.sum()["failure"] == (~run.table.correct).sum()
         late, cut = cells.late_drift(run.table), cells.band_of(run).cut
-        inside = rows.set_index("class").n["in the band at the end"]
+        inside = rows.set_index("class").n["settled at the end"]
         assert inside == cells.count(cells.assign(late, run.table.correct, cut))["B"]
 
 
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
-        ([1.0] * 14 + [1e-9] * 2, "entering the band at the end"),
-        ([1.0] * 5 + [1e-9] + [1.0] * 10, "entered the band and left it (lingering)"),
-        ([1.0] * 16, "never entered the band"),
-        ([1.0] * 8 + [1e-9] * 8, "in the band at the end"),
+        ([1.0] * 14 + [1e-9] * 2, "settling at the end"),
+        ([1.0] * 5 + [1e-9] + [1.0] * 10, "settled and left again (lingering)"),
+        ([1.0] * 16, "never settled"),
+        ([1.0] * 8 + [1e-9] * 8, "settled at the end"),
     ],
 )
 def test_lingering_means_in_and_out_again(runs, path, expected):
@@ -122,7 +122,7 @@ def test_lingering_means_in_and_out_again(runs, path, expected):
     wrong = {f"correct_{t:02d}": False for t in range(1, 17)}
     table = runs["trm-6x6"].table.head(60).assign(correct=False, **wrong, **columns)
     rows = fates.classes(Run("x", runs["trm-6x6"].meta, table)).set_index("class").n
-    others = {"never entered the band": 29, "in the band at the end": 30}
+    others = {"never settled": 29, "settled at the end": 30}
     assert rows[expected] == others.get(expected, 0) + 1
 
 

@@ -201,7 +201,7 @@ def test_explorer_rows_are_complete(run):
     assert np.array_equal(rows["states"]["h"]["late"], cells.late_drift(run.table)), (
         "late drift must keep every bit"
     )
-    assert len(rows["bound"]["low"]) == (~run.table.correct).sum() + 1
+    assert len(rows["states"]["h"]["bound"]["low"]) == (~run.table.correct).sum() + 1
     for k, n in ((0, 1), (1, 1), (0, 278), (12, 278), (278, 278), (7, 4900)):
         assert [b[k] for b in stats.bounds(n)] == pytest.approx(
             [stats.proportion(k, n).low, stats.proportion(k, n).high], abs=1e-10
@@ -216,8 +216,8 @@ def test_a_run_without_failures_has_an_explorer_too(runs):
     rows = json.loads(embed.as_json(pagedata.rows(Run("trm-6x6", runs["trm-6x6"].meta, solved))))
     assert (
         rows["correct"] == [1] * 30
-        and rows["zero_bound"] is None
-        and rows["bound"] == {"low": [], "high": []}
+        and rows["states"]["h"]["zero_bound"] is None
+        and rows["states"]["h"]["bound"] == {"low": [], "high": []}
     )
 
 

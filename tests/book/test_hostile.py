@@ -531,15 +531,15 @@ def test_hostile_texts_do_not_run_in_a_page(page, runs, monkeypatch):
         puzzle=[SCRIPT[:36]] * len(real.table), solution=[SCRIPT[-36:]] * len(real.table)
     )
     answers = tables.read_trajectories("trm-6x6").assign(answer_16=SCRIPT[5:41])
-    for module in (pagedata, boards, widgets):
+    monkeypatch.setattr(pagedata.fates, "study", lambda run, name: None)
+    for module in (pagedata, widgets):
         monkeypatch.setattr(module, "read_trajectories", lambda name: answers)
     hostile = tables.Run(
         f"</script>{SCRIPT}", real.meta | {"import": {"checkpoint": SCRIPT}, "step": None}, df
     )
-    worst = int(df.idx[~df.correct].iloc[0])
     html = (
         widgets.explorer({SCRIPT: hostile}).html
-        + boards.answers({SCRIPT: hostile}, {SCRIPT: [worst]}).html
+        + boards.board(answers.answer_16[0], SCRIPT, df.puzzle[0], df.solution[0])
         + show.table(df[["idx", "puzzle"]].rename(columns={"idx": SCRIPT}).head(), SCRIPT).html
     )
     page.set_content(f"<!doctype html><body>{html}</body>")

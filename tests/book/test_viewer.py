@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from rrm_companion import kernel, pagedata, widgets
 
-from rrm_core.analysis import cells, stats
+from rrm_core.analysis import cells, fates, stats
 from rrm_core.runs import tables
 
 CELLS = "ABCD"
@@ -114,7 +114,7 @@ def test_auc_and_interval_are_those_of_stats(live, runs):
 def test_auc_counts_ties_half_and_knows_its_edges(live):
     rng = np.random.default_rng(0)
     script = """([l, y, d, tau]) => rrm.auc(
-        {n: l.length, lambda_1: l, correct: y, states: {h: {late: d}}}, 'h', tau)"""
+        {n: l.length, lambda_1: l, states: {h: {late: d, correct: y}}}, 'h', tau)"""
     for tied in (2, 5, 60):
         score, correct, late = (
             rng.integers(0, tied, 60),
@@ -145,6 +145,59 @@ def test_auc_counts_ties_half_and_knows_its_edges(live):
             [expected.value, expected.low, expected.high], abs=1e-9
         )
     assert live.evaluate(script, [[1, 2], [1, 1], [0, 0], -1])["value"] is None
+
+
+def test_each_horizon_and_bfloat16_count_the_puzzles_that_they_have(live, runs):
+    for name in ("hrm-9x9-brief", "trm-6x6"):
+        run = runs[name]
+        live.evaluate("name => rrm.rowsFor(name)", name)
+        long = fates.study(run, "long")
+        for t in pagedata.HORIZONS:
+            late, right = long[f"late_{t:03d}"], long[f"correct_{t:03d}"]
+            for tau in np.quantile(late, [0.1, 0.5, 0.9]):
+                found = live.evaluate(
+                    "([run, view, tau]) => rrm.count(rrm.rows[run], view, tau)",
+                    [name, f"h{t}", float(tau)],
+                )
+                assert found == cells.count(cells.assign(late, right, tau)), (name, t)
+
+
+def test_the_handle_runs_puzzles_on_and_the_threshold_stays(live, runs):
+    live.locator(".rrm-explorer").get_by_label("model", exact=True).select_option("hrm-9x9-brief")
+    band = cells.band_of(runs["hrm-9x9-brief"])
+    failures = fates.failures(fates.study(runs["hrm-9x9-brief"], "long"))
+    handle = live.locator(".rrm-explorer").get_by_label("segments run")
+    for steps, t in ((1, 32), (4, 256)):
+        handle.fill(str(steps))
+        rest = (~failures[f"correct_{t:03d}"] & (failures[f"late_{t:03d}"] < band.otsu)).sum()
+        assert int(live.locator(".rrm-explorer td.rrm-B b").inner_text()) == rest
+        assert live.evaluate("document.querySelector('.rrm-explorer').explorer.tau") == band.otsu
+        assert f"after segment {t}" in live.locator(".rrm-further").inner_text()
+    handle.fill("0")
+    assert live.evaluate("document.querySelector('.rrm-explorer').explorer.state") == "h"
+
+
+def test_the_calmest_failures_stand_there_as_boards_and_turn_when_taken_in(live, runs):
+    run = runs["trm-6x6"]
+    late = pd.Series(cells.late_drift(run.table))
+    calm = late[~run.table.correct.to_numpy()].sort_values().index
+    halts = run.table.halted_at.to_numpy()[calm] > 0
+    expected = [*calm[halts][:2], *calm[~halts][:2]]
+    boards = live.locator(".rrm-strip figure")
+    assert boards.count() == len(expected)
+    for tau in (late.min() - 1, float(late[expected].median()), late.max() + 1):
+        move(live, tau)
+        kinds = [boards.nth(k).get_attribute("data-kind") for k in range(len(expected))]
+        assert kinds == [
+            "not settled"
+            if late[i] >= tau
+            else "selector-blind"
+            if run.table.halted_at[i]
+            else "settled, would not halt"
+            for i in expected
+        ]
+        for k, i in enumerate(expected):
+            assert f"#{run.table.idx[i]}," in boards.nth(k).locator("figcaption").inner_text()
 
 
 def test_the_page_shows_auc_and_the_mark_of_the_sweep_moves(live, runs):
@@ -694,10 +747,13 @@ def test_tab_reaches_every_control_of_the_explorer_in_order(live, runs):
     seen = walk(live, ".rrm-explorer")
     rows, total = [f"show puzzle {idx}" for idx in listed(live)], len(runs["trm-6x6"].table)
     names = [re.sub(r" -?−?[\d.]+( \([\d.]+ %\))?$", "", name) for name, _ in seen]
+    again = ["arithmetic"] if fates.study(runs["trm-6x6"], "precision") is not None else []
     assert len(rows) == 12
     assert names == [
         "model",
         "drift of",
+        "segments run",
+        *again,
         "threshold, typed",
         "Otsu",
         "strict",
@@ -710,7 +766,7 @@ def test_tab_reaches_every_control_of_the_explorer_in_order(live, runs):
         f"save all {total} puzzles as CSV",
         "link to this view",
     ]
-    assert [name for name, _ in seen][19:] == [
+    assert [name for name, _ in seen][20 + len(again) :] == [
         *rows,
         f"show all {failures}",
         f"save all {total} puzzles as CSV",

@@ -8,6 +8,8 @@
 
   const SHOWN = 12, NEAREST = 5, CELLS = "ABCD".split("");
   const STATES = { h: "z_H", l: "z_L", both: "z_H and z_L" };
+  const HORIZONS = [16, 32, 64, 128, 256]; // segments, the later ones of the puzzles that were run on
+  const VIEWS = { ...STATES, ...Object.fromEntries(HORIZONS.slice(1).map((t) => ["h" + t, `z_H, run on to segment ${t}`])), bfloat16: "z_H, computed in bfloat16" };
   const Z = 1.959963984540054; // normal quantile at 0.975
   const WHAT = { A: "settled, correct", B: "settled, wrong", C: "unsettled, correct", D: "unsettled, wrong" };
 
@@ -17,10 +19,10 @@
   function sorted(rows, state) {
     const part = rows.states[state];
     if (!part.order) {
-      part.order = part.late.map((_, i) => i).sort((a, b) => part.late[a] - part.late[b]);
+      part.order = [...part.late.keys()].filter((i) => part.late[i] !== null).sort((a, b) => part.late[a] - part.late[b]);
       part.sortedLate = part.order.map((i) => part.late[i]);
       part.correctBelow = [0];
-      for (const i of part.order) part.correctBelow.push(part.correctBelow.at(-1) + rows.correct[i]);
+      for (const i of part.order) part.correctBelow.push(part.correctBelow.at(-1) + part.correct[i]);
     }
     return part;
   }
@@ -39,19 +41,19 @@
   function count(rows, state, tau) {
     const part = sorted(rows, state), settled = below(part.sortedLate, tau), A = part.correctBelow[settled];
     const correct = part.correctBelow.at(-1), B = settled - A;
-    return { A, B, C: correct - A, D: rows.n - correct - B };
+    return { A, B, C: correct - A, D: part.order.length - correct - B };
   }
 
-  const cellOf = (rows, state, tau, i) => (rows.states[state].late[i] < tau ? (rows.correct[i] ? "A" : "B") : rows.correct[i] ? "C" : "D");
+  const cellOf = (rows, state, tau, i) => { const { late, correct } = rows.states[state]; return late[i] < tau ? (correct[i] ? "A" : "B") : correct[i] ? "C" : "D"; };
 
   // Rows by ascending lambda_1 with late drift and outcome beside them, and where groups of equal lambda_1 end; cached on the rows.
   function byLambda(rows, state) {
     const part = rows.states[state];
     if (!part.byLambda) {
-      const order = rows.lambda_1.map((_, i) => i).sort((a, b) => rows.lambda_1[a] - rows.lambda_1[b]);
+      const order = [...sorted(rows, state).order].sort((a, b) => rows.lambda_1[a] - rows.lambda_1[b]);
       part.byLambda = {
         late: Float64Array.from(order, (i) => part.late[i]),
-        correct: Uint8Array.from(order, (i) => rows.correct[i]),
+        correct: Uint8Array.from(order, (i) => part.correct[i]),
         last: Uint8Array.from(order, (i, j) => j + 1 === order.length || rows.lambda_1[order[j + 1]] !== rows.lambda_1[i]),
       };
     }
@@ -87,16 +89,16 @@
   // Where a threshold stands in the sweep: pooled percentile, and shares of failures and successes below it (null: there are none).
   function sweepAt(rows, state, tau) {
     const n = count(rows, state, tau), share = (k, of) => (of ? k / of : null);
-    return { percentile: (100 * (n.A + n.B)) / rows.n, wrong: share(n.B, n.B + n.D), correct: share(n.A, n.A + n.C) };
+    return { percentile: (100 * (n.A + n.B)) / sorted(rows, state).order.length, wrong: share(n.B, n.B + n.D), correct: share(n.A, n.A + n.C) };
   }
 
   // The whole sweep as two curves of at most 200 points: [percentile, share below]; null without such puzzles.
   function sweepCurves(rows, state) {
-    const part = sorted(rows, state), correct = part.correctBelow.at(-1), wrong = rows.n - correct, step = Math.max(1, Math.floor(rows.n / 200));
-    const at = [...Array.from({ length: Math.ceil(rows.n / step) }, (_, k) => k * step), rows.n];
+    const part = sorted(rows, state), all = part.order.length, correct = part.correctBelow.at(-1), wrong = all - correct, step = Math.max(1, Math.floor(all / 200));
+    const at = [...Array.from({ length: Math.ceil(all / step) }, (_, k) => k * step), all];
     return {
-      wrong: wrong ? at.map((k) => [(100 * k) / rows.n, (k - part.correctBelow[k]) / wrong]) : null,
-      correct: correct ? at.map((k) => [(100 * k) / rows.n, part.correctBelow[k] / correct]) : null,
+      wrong: wrong ? at.map((k) => [(100 * k) / all, (k - part.correctBelow[k]) / wrong]) : null,
+      correct: correct ? at.map((k) => [(100 * k) / all, part.correctBelow[k] / correct]) : null,
     };
   }
 
@@ -107,7 +109,7 @@
   function examples(rows, state, tau) {
     const B = inCell(rows, state, tau, "B");
     if (B.length) return { cell: "B", list: B };
-    return { cell: "D", list: sorted(rows, state).order.filter((i) => !rows.correct[i]).slice(0, NEAREST) };
+    return { cell: "D", list: sorted(rows, state).order.filter((i) => !rows.states[state].correct[i]).slice(0, NEAREST) };
   }
 
   // Rows inside a brush {x: late drift, y: lambda_1}, bounds included, lowest late drift first.
@@ -141,7 +143,7 @@
   // What a saved table holds of a puzzle; names as in the data dictionary.
   const SAVED = {
     idx: (r, i) => r.idx[i],
-    correct: (r, i) => Boolean(r.correct[i]),
+    correct: (r, i, s) => Boolean(r.states[s].correct[i]),
     cell: (r, i, s, tau) => cellOf(r, s, tau, i),
     late_drift: (r, i, s) => r.states[s].late[i],
     lambda_1: (r, i) => r.lambda_1[i],
@@ -167,7 +169,7 @@
     return said.has("explorer") ? { run: said.get("explorer"), state: said.get("drift") || "h", below: said.get("below") } : null;
   }
 
-  Object.assign(rrm, { count, auc, cellOf, inCell, sweepAt, brushed, STATES, WHAT });
+  Object.assign(rrm, { count, auc, cellOf, inCell, sweepAt, brushed, STATES, VIEWS, WHAT });
 
   // --- the component ---
 
@@ -178,8 +180,14 @@
     let run = options.runs[0], state = "h", tau = 0, all = false, brush = null, sort = BY_DRIFT, drawnRows = "", opened = 0;
     const rows = () => rrm.rows[run], part = () => rows().states[state];
 
-    const runPick = rrm.runPicker(options, (name) => { run = name; more.replaceChildren(); restart(); });
-    const statePick = el("select", { "aria-label": "drift of", onchange: () => { state = statePick.value; restart(); } }, ...Object.entries(STATES).map(([key, name]) => el("option", { value: key }, name)));
+    const runPick = rrm.runPicker(options, (name) => { run = name; more.replaceChildren(); look(rrm.rows[run].states[state] ? state : "h"); });
+    const statePick = el("select", { "aria-label": "drift of", onchange: () => look(statePick.value) }, ...Object.entries(STATES).map(([key, name]) => el("option", { value: key }, name)));
+    const horizon = el("input", { type: "range", min: 0, max: HORIZONS.length - 1, "aria-label": "segments run", oninput: () => look(horizon.value > 0 ? "h" + HORIZONS[horizon.value] : "h", true) }), segment = el("b");
+    const further = el("label", { class: "rrm-further" }, el("span", {}, "after segment ", segment), horizon);
+    const arithmetic = el("select", { "aria-label": "arithmetic", onchange: () => look(arithmetic.value, true) }, el("option", { value: "h" }, "float32"), el("option", { value: "bfloat16" }, "bfloat16"));
+    const precise = el("label", {}, "arithmetic", arithmetic);
+    const strip = el("div", { class: "rrm-boards rrm-strip" });
+    let shown = []; // the boards of the strip: {i, figure, text}
     const slider = el("input", { type: "range", "aria-label": "threshold on log10 late drift", oninput: () => move(Number(slider.value)) });
     const exact = el("input", { type: "number", step: "any", "aria-label": "threshold, typed", oninput: () => exact.value !== "" && move(Number(exact.value), true) });
     const otsu = el("button", { type: "button", onclick: () => move(part().otsu) });
@@ -211,11 +219,28 @@
     const save = el("button", { type: "button", onclick: () => rrm.save(`${run}-cells.csv`, asCsv(run, rows(), state, tau, taken())) });
     const link = el("a", { href: "?" }, "link to this view"), astray = el("p", { role: "alert" });
 
-    // Another run or state: ranges, marks and plots anew, and the threshold at Otsu.
-    function restart() {
-      const p = part(), r = rows(), order = sorted(r, state).sortedLate, label = `${(options.labels || {})[run] || r.label}, drift of ${STATES[state]}`;
-      slider.min = (Math.floor(order[0] * 20) - 1) / 20;
-      slider.max = (Math.ceil(order.at(-1) * 20) + 1) / 20;
+    // Another view of the run; `keep`: the threshold stays, to see what moved across it.
+    function look(name, keep) {
+      state = name;
+      restart(keep ? tau : null);
+    }
+
+    // Another run or view: ranges, marks and plots anew, and the threshold at Otsu where none is given.
+    function restart(stay = null) {
+      const p = part(), r = rows(), order = sorted(r, state).sortedLate, label = `${(options.labels || {})[run] || r.label}, drift of ${VIEWS[state]}`;
+      const alike = STATES[state] && state !== "h" ? [state] : Object.keys(r.states).filter((name) => !STATES[name] || name === "h"); // views of z_H share their axis
+      const ends = alike.map((name) => sorted(r, name).sortedLate);
+      slider.min = (Math.floor(Math.min(...ends.map((e) => e[0])) * 20) - 1) / 20;
+      slider.max = (Math.ceil(Math.max(...ends.map((e) => e.at(-1))) * 20) + 1) / 20;
+      const later = HORIZONS.findIndex((t) => state === "h" + t);
+      statePick.value = STATES[state] ? state : "h";
+      horizon.value = Math.max(0, later);
+      segment.textContent = HORIZONS[Math.max(0, later)];
+      horizon.setAttribute("aria-valuetext", `after segment ${segment.textContent}`);
+      arithmetic.value = state === "bfloat16" ? state : "h";
+      further.hidden = !r.states.h256;
+      precise.hidden = !r.states.bfloat16;
+      boardsAnew();
       slider.step = (slider.max - slider.min) / 1000;
       otsu.disabled = p.otsu === null;
       strict.hidden = p.strict === null;
@@ -224,12 +249,33 @@
       const domain = [Number(slider.min), Number(slider.max)], lowest = Math.min(...r.lambda_1), highest = Math.max(...r.lambda_1), pad = 0.04 * (highest - lowest || 1);
       plots.histogram.show({ part: p, domain, label });
       plots.sweep.show({ curves: sweepCurves(r, state), points: p.sweep, label });
-      plots.scatter.show({ part: p, domain, range: [lowest - pad, highest + pad], late: p.late, lambda: r.lambda_1, correct: r.correct, label });
+      plots.scatter.show({ part: p, domain, range: [lowest - pad, highest + pad], late: p.late, lambda: r.lambda_1, correct: p.correct, label });
       brush = null;
       drawnRows = "";
       for (const box of bounds) box.value = "";
       say(null);
-      move(p.otsu === null ? (order[0] + order.at(-1)) / 2 : p.otsu);
+      move(stay !== null ? stay : p.otsu === null ? (order[0] + order.at(-1)) / 2 : p.otsu);
+    }
+
+    // The calmest failures as boards, two that would halt and two that would not.
+    function boardsAnew() {
+      const r = rows();
+      shown = part().calmest.map((i) => {
+        const [puzzle, answer, solution] = r.boards[i], figure = rrm.board(answer, "", r, puzzle, solution), text = figure.querySelector("figcaption");
+        figure.querySelector("table").setAttribute("aria-label", `answer of puzzle ${r.idx[i]} after segment 16, wrong cells marked`);
+        return { i, figure, text, wrong: rrm.differing(answer, solution) };
+      });
+      strip.replaceChildren(...shown.map((board) => board.figure));
+    }
+
+    function boardsNow() {
+      const r = rows(), p = part();
+      for (const { i, figure, text, wrong } of shown) {
+        const settled = p.late[i] < tau, kind = !settled ? "not settled" : r.halted_at[i] ? "selector-blind" : "settled, would not halt";
+        if (figure.dataset.kind === kind) continue;
+        figure.dataset.kind = kind;
+        text.textContent = `#${r.idx[i]}, ${wrong} cells wrong: ${kind}`;
+      }
     }
 
     function move(value, typed) {
@@ -248,16 +294,17 @@
     }
 
     function show() {
-      const r = rows(), p = part(), n = count(r, state, tau), wrong = n.B + n.D, a = auc(r, state, tau);
+      const r = rows(), p = part(), n = count(r, state, tau), all = p.order.length, wrong = n.B + n.D, a = auc(r, state, tau);
+      boardsNow();
       otsu.setAttribute("aria-pressed", String(tau === p.otsu));
       strict.setAttribute("aria-pressed", String(tau === p.strict));
       slider.setAttribute("aria-valuetext", `log10 late drift ${number(tau, 2)}`);
-      for (const c of CELLS) { cellText[c][0].textContent = n[c]; cellText[c][1].data = " " + percent(n[c] / r.n); }
+      for (const c of CELLS) { cellText[c][0].textContent = n[c]; cellText[c][1].data = " " + percent(n[c] / all); }
       const share = wrong === 0 ? "No puzzle failed." : n.B === 0
-        ? `No failure settles: 0 of ${wrong}, one-sided exact 95 % upper bound ${percent(r.zero_bound)}.`
-        : `${n.B} of ${wrong} failures settle: ${percent(n.B / wrong)} (exact 95 % interval ${percent(r.bound.low[n.B])} to ${percent(r.bound.high[n.B])}).`;
-      const band = p.exists ? "" : ` This run has no settled band: ${p.reason}.`;
-      status.textContent = `Settled: log10 late drift below ${number(tau, 3)}. ${share}${band}`;
+        ? `No failure is settled: 0 of ${wrong}, one-sided exact 95 % upper bound ${percent(p.zero_bound)}.`
+        : `${n.B} of ${wrong} failures are settled: ${percent(n.B / wrong)} (exact 95 % interval ${percent(p.bound.low[n.B])} to ${percent(p.bound.high[n.B])}).`;
+      const band = p.exists ? "" : ` This run has no settled band: ${p.reason}.`, some = all < r.n ? ` Of the ${all} puzzles ${state === "bfloat16" ? "computed again" : "that were run on, all failures among them"}.` : "";
+      status.textContent = `Settled: log10 late drift below ${number(tau, 3)}. ${share}${some}${band}`;
       const interval = a.low === null ? "" : ` [${number(a.low, 3)}, ${number(a.high, 3)}]`;
       separation.textContent = a.value === null
         ? `AUC of −λ1 among the unsettled: cannot be measured, ${a.C} correct and ${a.D} wrong.`
@@ -268,7 +315,7 @@
     // --- a view to take away ---
 
     // The puzzles that a saved table holds: those brushed, else all, by their number.
-    const taken = () => (brush ? brushed(rows(), state, brush) : [...rows().idx.keys()]).sort((a, b) => rows().idx[a] - rows().idx[b]);
+    const taken = () => (brush ? brushed(rows(), state, brush) : [...sorted(rows(), state).order]).sort((a, b) => rows().idx[a] - rows().idx[b]);
 
     // Show the view that the page's address names; what it names wrongly is said, and what was shown stays.
     async function follow() {
@@ -276,12 +323,12 @@
       if (!wanted) return;
       const value = Number(wanted.below || NaN);
       astray.textContent = !options.runs.includes(wanted.run) ? `The link asks for the run “${wanted.run}”; there are ${options.runs.join(", ")}.`
-        : !Object.hasOwn(STATES, wanted.state) ? `The link asks for the drift of “${wanted.state}”; there are ${Object.keys(STATES).join(", ")}.`
+        : !Object.hasOwn(VIEWS, wanted.state) ? `The link asks for the drift of “${wanted.state}”; there are ${Object.keys(VIEWS).join(", ")}.`
         : wanted.below !== null && !Number.isFinite(value) ? `The link asks for the threshold “${wanted.below}”; expected a number, the log10 of late drift.` : "";
       container.scrollIntoView();
       if (astray.textContent) return;
       if (wanted.run !== run || wanted.state !== state) {
-        statePick.value = state = wanted.state;
+        state = wanted.state;
         await runPick.choose(wanted.run);
       }
       move(value);
@@ -325,7 +372,7 @@
         : found.cell === "B" ? `Settled failures (cell B), ${order}: ${found.list.length}, of which ${blinds} selector-blind.`
         : `Cell B is empty. The ${found.list.length} failures nearest the band (cell D), ${order}:`;
       heads.forEach((th, k) => (k === sort.column ? th.setAttribute("aria-sort", sort.down ? "descending" : "ascending") : th.removeAttribute("aria-sort")));
-      save.textContent = brush ? `save the ${found.list.length} brushed puzzles as CSV` : `save all ${r.n} puzzles as CSV`;
+      save.textContent = brush ? `save the ${found.list.length} brushed puzzles as CSV` : `save all ${part().order.length} puzzles as CSV`;
       showAll.hidden = found.list.length <= shown.length;
       showAll.textContent = `show all ${found.list.length}`;
       clear.hidden = !brush;
@@ -371,12 +418,13 @@
     container.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves the keys to us
     const key = el("p", { class: "rrm-key" }, el("span", { class: "rrm-back-correct" }), "correct", el("span", { class: "rrm-back-wrong" }), "wrong", el("span", { class: "rrm-back-settled" }), "settled side");
     container.replaceChildren(
-      el("fieldset", { class: "rrm-controls" }, el("label", {}, "model", runPick), ...(brief ? [] : [el("label", {}, "drift of", statePick), el("label", {}, "exactly", exact)]), otsu, ...(brief ? [] : [strict])),
+      el("fieldset", { class: "rrm-controls" }, el("label", {}, "model", runPick), ...(brief ? [] : [el("label", {}, "drift of", statePick), further, precise, el("label", {}, "exactly", exact)]), otsu, ...(brief ? [] : [strict])),
       hosts.histogram,
       el("label", { class: "rrm-slide" }, slider, el("span", {}, "settled below this log10 late drift")),
       key,
       el("div", { class: "rrm-pair" }, cells, el("div", {}, status, ...(brief ? [] : [separation]))));
     if (!brief) container.append(
+      strip,
       el("div", { class: "rrm-pair" }, el("div", {}, hosts.scatter, hover, el("div", { class: "rrm-row" }, brushBox, clear)), el("div", {}, hosts.sweep)),
       table,
       el("div", { class: "rrm-row rrm-take" }, showAll, save, ...(options.address ? [link] : [])), astray,

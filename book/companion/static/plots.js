@@ -140,7 +140,7 @@
       for (const chosen of [0, 1]) for (const correct of [1, 0]) { // the brushed over the others, failures over successes
         pen.beginPath();
         for (let i = 0; i < data.late.length; i++) {
-          if (data.correct[i] !== correct || Number(inside(i)) !== chosen) continue;
+          if (data.late[i] === null || data.correct[i] !== correct || Number(inside(i)) !== chosen) continue;
           const x = frame.x(data.late[i]), y = frame.y(data.lambda[i]);
           if (correct) { pen.moveTo(x + 2, y); pen.arc(x, y, 2, 0, 7); }
           else { pen.moveTo(x - 2.5, y - 2.5); pen.lineTo(x + 2.5, y + 2.5); pen.moveTo(x - 2.5, y + 2.5); pen.lineTo(x + 2.5, y - 2.5); }
@@ -180,6 +180,7 @@
     function nearest([px, py]) {
       let best = null, least = 100;
       for (let i = 0; i < data.late.length; i++) {
+        if (data.late[i] === null) continue; // not in this view
         const d = (frame.x(data.late[i]) - px) ** 2 + (frame.y(data.lambda[i]) - py) ** 2;
         if (d < least) { least = d; best = i; }
       }
