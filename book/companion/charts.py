@@ -169,6 +169,26 @@ def settled(table: pd.DataFrame, model: str) -> alt.Chart:
     return titled(chart.properties(width=WIDTH, height=90), model, "at Otsu's threshold", said)
 
 
+def drifts(table: pd.DataFrame, model: str, printed: dict[str, float]) -> alt.Chart:
+    """How far z_H moves in each segment, by outcome; `table` from ``cells.drift_by_segment``.
+
+    `printed`: thresholds of the paper, as drift, a grey rule each.
+    """
+    x = alt.X("segment:Q", title="segment", scale=alt.Scale(domain=[1, 16]))
+    log = alt.Scale(type="log")
+    powers = alt.Axis(values=[10.0**k for k in range(-6, 4)], format="~g")
+    base = alt.Chart(table).encode(x=x, color=alt.Color("outcome:N", **OUTCOME, legend=BOTTOM))
+    band = base.mark_area(opacity=0.2).encode(y=alt.Y("low:Q", title=None), y2="high:Q")
+    y = alt.Y("drift:Q", title="drift in the segment (log)", scale=log, axis=powers)
+    line = base.mark_line(point=True).encode(
+        y=y, tooltip=["outcome", "segment", alt.Tooltip("drift:Q", format=".2g"), "n"]
+    )
+    rules = [level(value, strokeDash=[2, 3]) for value in printed.values()]
+    chart = alt.layer(*rules, band, line).properties(width=WIDTH, height=HEIGHT)
+    said = "Lines: median drift, with quartiles. Dotted: the paper's two thresholds."
+    return titled(chart, model, "measured here", said)
+
+
 def stopwatch(table: pd.DataFrame, model: str) -> alt.Chart:
     """λ1 against a puzzle's last wrong segment; `table`: :func:`rows` and last_wrong."""
     spread = (table.idx * 0.618) % 1 - 0.5  # marks of one segment stand beside each other

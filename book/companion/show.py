@@ -77,7 +77,8 @@ def ledger(models: dict[str, Run], of: Collection[str]) -> HTML:
     for slot, rows in found.items():
         of_this = rows[~rows.reason.str.startswith("about ")]
         out[f"paper, {slot}"] = of_this.paper
-        out[slot] = of_this.verdict + ", " + of_this["measured here"].where(of_this.n > 0, "–")
+        here = of_this["measured here"].where(of_this.verdict != "cannot be measured")
+        out[slot] = of_this.verdict + ", " + here.fillna(of_this.reason)
     out = out.loc[out[list(found)].notna().any(axis=1)].rename_axis("row").reset_index()
     caption = f"{', '.join(of)}: what the paper says and prints, what is measured here"
     return folded(f"The ledger: {len(out)} rows of this section", table(out, caption))

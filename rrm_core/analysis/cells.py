@@ -166,6 +166,16 @@ def bins(values: np.ndarray, correct: np.ndarray) -> pd.DataFrame:
     return pd.concat(parts).query("n > 0").reset_index(drop=True)
 
 
+def drift_by_segment(df: pd.DataFrame) -> pd.DataFrame:
+    """One row an outcome and segment: outcome, segment, low, drift, high (quartiles), n."""
+    parts = []
+    for outcome, part in df.groupby(outcomes(df.correct)):
+        low, middle, high = np.quantile(drift(part), [0.25, 0.5, 0.75], axis=0)
+        curve = {"segment": range(1, SEGMENTS + 1), "low": low, "drift": middle, "high": high}
+        parts.append(pd.DataFrame({"outcome": outcome, **curve, "n": len(part)}))
+    return pd.concat(parts, ignore_index=True)
+
+
 def settled_failures(df: pd.DataFrame, threshold: float) -> pd.DataFrame:
     """The failures in the band (cell B), calmest first, with ``selector_blind``: would halt.
 

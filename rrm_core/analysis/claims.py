@@ -56,6 +56,7 @@ def published(row: dict, architecture: str) -> Estimate:
     scale = tables.printed(model, "qr_steps_per_segment") if growth else 1
     value, *ends = (found[name] * scale for name in ("value", "low", "high"))
     low, high = (value if np.isnan(end) else end for end in ends)
+    low, high = (low, high) if low <= value <= high else (value, value)  # of another estimate
     return Estimate(value, low, high, int(found.n), found.source)
 
 
