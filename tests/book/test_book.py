@@ -22,7 +22,8 @@ from rrm_core.analysis import cells
 TOC = yaml.safe_load((Path(__file__).parents[2] / "_toc.yml").read_text())
 PAGES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]
 LEADING = (show.HRM, show.TRM)
-LIVE = """[...document.querySelectorAll('figure.rrm-chart, .rrm-explorer, .rrm-viewer')]
+LIVE = """[...document.querySelectorAll(
+        'figure.rrm-chart, .rrm-explorer, .rrm-viewer, .rrm-motion')]
     .every(f => f.dataset.live === 'yes')"""
 
 
@@ -107,7 +108,7 @@ def test_a_page_is_complete_in_print(book, page, name):
     page.emulate_media(media="print")
     assert len(page.pdf()) > 20_000
     for figure in page.locator(
-        ".bd-article figure.rrm-chart, .bd-article .rrm-explorer, .bd-article .rrm-viewer"
+        ".bd-article :is(figure.rrm-chart, .rrm-explorer, .rrm-viewer, .rrm-motion)"
     ).all():
         if figure.evaluate("f => !f.closest('details:not([open])')"):
             assert figure.bounding_box()["height"] > 100
@@ -138,7 +139,7 @@ CHAPTERS = [name for name in PAGES if re.match(r"notebooks/\d", name)]
 COUNT = """() => {
     const article = document.querySelector('.bd-article'), shown = (node) => node.checkVisibility();
     const apart = 'script, style, pre, .headerlink, .rrm-explorer, .rrm-viewer, .rrm-view, '
-        + '.rrm-board, details.above-input';
+        + '.rrm-motion, .rrm-board, details.above-input';
     const walk = document.createTreeWalker(article, NodeFilter.SHOW_TEXT), words = [];
     while (walk.nextNode()) {
         const at = walk.currentNode.parentElement;
@@ -147,7 +148,8 @@ COUNT = """() => {
     }
     const tables = [...article.querySelectorAll('table')]
         .filter(t => shown(t) && !t.closest(apart));
-    const figures = article.querySelectorAll('figure.rrm-chart, .rrm-explorer, .rrm-viewer');
+    const figures = article.querySelectorAll(
+        'figure.rrm-chart, .rrm-explorer, .rrm-viewer, .rrm-motion');
     return {words, tables: tables.map(t => t.querySelectorAll('tbody tr').length),
             figures: figures.length};
 }"""

@@ -353,3 +353,21 @@ def test_the_first_page_is_light_and_plays(book, page):
     assert any("motion.js" in url for url in ours)
     sizes = [(book / url.split("/_build/html/")[1].split("?")[0]).stat().st_size for url in ours]
     assert sum(sizes) <= 400_000, dict(zip(ours, sizes, strict=True))
+
+
+def test_it_says_little(calm):
+    """Words that stand beside boards and lines, at the window's end, where it says most."""
+    calm.evaluate(f"{PLAYER}.go(16)")
+    apart = ".rrm-board, svg, script, [role=status]"
+    words = calm.evaluate(
+        """apart => { const walk = document.createTreeWalker(
+            document.querySelector('.rrm-motion'), NodeFilter.SHOW_TEXT), words = [];
+        while (walk.nextNode()) {
+            const at = walk.currentNode.parentElement;
+            if (!at.closest(apart) && at.checkVisibility())
+                words.push(...walk.currentNode.data.split(/\\s+/).filter(Boolean));
+        }
+        return words; }""",
+        apart,
+    )
+    assert len(words) <= 70, words

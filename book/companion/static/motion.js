@@ -164,7 +164,7 @@
       for (const kind of KINDS) {
         const lane = lanes[kind], { puzzle, solution } = of(kind), text = lane.answers[place], last = place ? lane.answers[place - 1] : text, wrong = rrm.differing(text, solution);
         lane.cells.forEach((cell, i) => {
-          cell.textContent = text[i] === "." ? "" : text[i];
+          if (cell.textContent !== text[i]) cell.textContent = text[i] === "." ? "" : text[i];
           cell.classList.toggle("rrm-wrong", text[i] !== solution[i]);
           cell.classList.toggle("rrm-found", puzzle[i] === "." && text[i] === solution[i]);
           cell.classList.toggle("rrm-changed", text[i] !== last[i]);
