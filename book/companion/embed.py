@@ -21,7 +21,8 @@ COMPONENTS = (  # in the order they need each other
     "viewer.js",
 )
 STYLES = ("explorer.css", "viewer.css")
-EVERYWHERE = ("charts.css", *STYLES, "exercises.css", *COMPONENTS, "exercises.js")  # on every page
+ALONE = ("exercises.css", "slides.css", "exercises.js", "slides.js")  # not in a kernel
+EVERYWHERE = ("charts.css", *STYLES, *COMPONENTS, *ALONE)  # on every page
 SOMEWHERE = ("vega.js", "playground.css", "playground.js", "motion.css", "motion.js")
 
 

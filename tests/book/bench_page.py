@@ -1,8 +1,8 @@
 """Timings of the page in Chromium; on a busy machine they are pessimistic.
 
-PYTHONPATH=tests python tests/book/bench_page.py [--moves 300]: from a move of the explorer's slider to the painted
-frame, one JSON line in ms. Two runs of 8,192 rows, made by repeating the rows of a shipped run: a
-LOAD FOR TIMING ONLY, in a temporary folder, never shown as a measurement.
+PYTHONPATH=tests python tests/book/bench_page.py [--moves 300]: from a move of the explorer's slider
+to the painted frame, one JSON line in ms. Two runs of 8,192 rows, made by repeating the rows of a
+shipped run: a LOAD FOR TIMING ONLY, in a temporary folder, never shown as a measurement.
 
 python tests/book/bench_page.py --book _build/html: for every chapter, from the start of the
 navigation to the first chart that answers the mouse, and the size of the page without scripts.
