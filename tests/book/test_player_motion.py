@@ -123,7 +123,7 @@ def test_at_256_it_says_of_each_failure_what_became_of_it(calm):
         pairs = min(len(data["solved"]), len(data["failed"]))
         for pair, failed in enumerate(data["failed"][:pairs]):
             calm.evaluate(f"{PLAYER}.show('{model}', {pair}); {PLAYER}.goOn(); {PLAYER}.go(256)")
-            rest = "rests, in a wrong place" if failed["drift"][-1] < otsu else "still wanders"
+            rest = "rests, in a wrong place" if failed["drift"][-1] < otsu else "is still moving"
             expected = "is solved after all" if failed["right"][-1] else rest
             assert calm.locator(".rrm-say").inner_text() == f"At 256 the failure {expected}."
 
@@ -147,8 +147,7 @@ def test_the_board_shows_given_right_wrong_and_changed(calm):
                 assert lane.locator("td.rrm-given").count() == given
                 head = lane.locator(".rrm-head").inner_text()
                 assert (f"{wrong} wrong" if wrong else "all right") in head
-        turn = puzzle and calm.evaluate("document.querySelector('.rrm-turn').textContent")
-        assert turn == "switch"
+        assert calm.locator(".rrm-turn").first.text_content() == "switch"
 
 
 def test_the_state_moves_and_lines_grow_while_it_plays(player):
@@ -337,6 +336,14 @@ def test_a_saved_page_still_plays(site, tmp_path, page):
     (folder / "index.html").write_text("<!doctype html>" + page.content())
     page.goto((folder / "index.html").as_uri())
     page.wait_for_function(f"{PLAYER} && {PLAYER}.segment >= 2", timeout=10_000)
+
+
+def test_an_output_of_a_notebook_carries_all_it_needs(tmp_path, page):
+    file = tmp_path / "output.html"
+    file.write_text(PAGE.format(head="", body=motion.player(show.models()).html))
+    page.goto(file.as_uri())
+    page.wait_for_function(f"{PLAYER}.segment >= 2", timeout=10_000)
+    assert page.complaints == []
 
 
 # --- in the book ---

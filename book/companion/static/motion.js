@@ -181,7 +181,7 @@
     }
     function caption() {
       const t = marks()[place], turned = lastWrong(of("solved")) + 1, failed = of("failed");
-      if (t === marks().at(-1)) return failed.right[place] ? `At ${t} the failure is solved after all.` : rests("failed", place) ? `At ${t} the failure rests, in a wrong place.` : `At ${t} the failure still wanders.`;
+      if (t === marks().at(-1)) return failed.right[place] ? `At ${t} the failure is solved after all.` : rests("failed", place) ? `At ${t} the failure rests, in a wrong place.` : `At ${t} the failure is still moving.`;
       if (t > WINDOW) return "Each step is now eight segments.";
       if (t === WINDOW) return `One is right. The other is wrong and ${rests("failed", place) ? "at rest" : "still moving"}. And if we go on?`;
       if (t === 1 && !running) return `One ${model}, two puzzles: it solves the left one and fails the right one.`;
@@ -277,11 +277,12 @@
       ["The threshold", () => [plots.drift], () => WINDOW - 1, () => `Below the dashed line a state counts as settled. It parts the two humps that ${data().puzzles.toLocaleString("en")} puzzles make.`],
       ["A tangent", () => [plots.growth], () => turned() + 1, () => "A tiny change of the state, carried along. Above 0 it grows in that segment. Below 0 it dies out."],
       ["What settles", () => [lanes.solved.node], () => WINDOW - 1, () => "The board stands, the path has an end, drift is below the line. A small push would be forgotten."],
-      ["What wanders", () => [lanes.failed.node], () => WINDOW - 1, () => `Wrong, and ${rests("failed", WINDOW - 1) ? "already slow" : "not at rest"}. Does it only need more time? Close the tour and go on.`],
+      ["What does not", () => [lanes.failed.node], () => WINDOW - 1, () => `Wrong, and its drift is ${rests("failed", WINDOW - 1) ? "just below" : "still above"} the line. Does it wander, or only need more time? Close this and go on.`],
     ];
+    const cards = () => CARDS.filter(([name]) => name !== "The threshold" || data().threshold !== null);
     // Card `n` of the tour; -1, or one beyond the last, closes it.
     function step(n) {
-      const open = n >= 0 && n < CARDS.length, was = card;
+      const open = n >= 0 && n < cards().length, was = card;
       pause();
       card = open ? n : -1;
       for (const lit of container.querySelectorAll(".rrm-lit")) lit.classList.remove("rrm-lit");
@@ -289,13 +290,13 @@
         if (was >= 0) { go(place, true); tour.focus({ preventScroll: true }); }
         return;
       }
-      const [name, parts, when, text] = CARDS[n];
+      const [name, parts, when, text] = cards()[n];
       if (long) { long = false; build(); }
       go(when(), true);
       for (const lit of parts()) lit.classList.add("rrm-lit");
-      words.replaceChildren(el("b", {}, `${n + 1}/${CARDS.length} ${name}. `), el("span", {}, text()));
+      words.replaceChildren(el("b", {}, `${n + 1}/${cards().length} ${name}. `), el("span", {}, text()));
       back.disabled = n === 0;
-      next.textContent = n + 1 < CARDS.length ? "Next" : "End";
+      next.textContent = n + 1 < cards().length ? "Next" : "End";
       said.textContent = words.textContent;
       if (was < 0) next.focus({ preventScroll: true });
     }
