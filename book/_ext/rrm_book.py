@@ -52,15 +52,13 @@ def configure(app, config) -> None:
     """Executed notebooks are cached under the digest; the book's scripts become static files."""
     from rrm_companion import inpage, widgets
 
-    from rrm_core.runs import tables
-
     config.myst_substitutions = {"launch": launch(os.environ.get("RRM_REPOSITORY", ""))}
     config.html_baseurl = os.environ.get("RRM_SITE", "")
     os.environ["RRM_PUBLISH"] = "1"  # the kernels of the chapters inherit it
     build = Path(app.srcdir) / "_build"
     config.nb_execution_cache_path = str(build / ".jupyter_cache" / digest())
     widgets.write_static(build / ".static" / "rrm")
-    inpage.write_static(build / ".static" / "rrm", list(tables.load_runs().values()))
+    inpage.write_static(build / ".static" / "rrm")
     config.html_static_path.append(str(build / ".static"))
 
 

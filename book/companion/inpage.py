@@ -1,146 +1,97 @@
-"""A trained model that runs in the page: its weights as a sidecar script, and the player's HTML.
+"""A published model in the page: what it needs, cut into scripts, and the player's HTML.
 
-``static/model.js`` is the forward pass in plain JavaScript (every op of
-:mod:`rrm_core.models.recursive`), ``static/puzzle.js`` the rules, ``static/player.js`` the
-interface. Weights stand in ``model/<run>.js`` beside them and are loaded by a script tag only when
-a reader asks; in a notebook output they travel inertly with the cell. ONNX Runtime Web starts by
-importing a module, which browsers refuse from ``file://``, and its smallest wasm is 14 MB.
+``static/player.js`` is the interface; ``player_worker.js`` runs the model in a Web Worker with ONNX
+Runtime Web and ``runtime/segment.onnx``, the graph of one segment (benchmarks/export_onnx.py). A
+page from disk may not fetch, so all travels as base64 in scripts, which a reader's click loads.
 """
 
 from __future__ import annotations
 
 import base64
+import json
+import zlib
+from functools import cache
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-from rrm_companion import embed, show
+from rrm_companion import embed, pagedata
 from rrm_companion.embed import HTML
-from rrm_companion.pagedata import null
 
 from rrm_core.analysis import cells
-from rrm_core.runs.tables import SEGMENTS, Run
+from rrm_core.runs.tables import Run
 from rrm_core.store import paths
-from rrm_core.store.files import read_json, sha256, write_bytes
+from rrm_core.store.files import read_json, write_bytes
 
-SCRIPTS = ("dom.js", "puzzle.js", "model.js", "player.js")
-LIMIT = 4 * 2**20  # bytes of float32 weights that plain JavaScript carries and runs bearably
-HEADER = 2**16  # the file's list of names is smaller
-EACH = 30  # puzzles of either outcome that travel with a run
-
-
-class InPageError(ValueError):
-    """A run that cannot run in a page; the message says why and which can."""
+NAME = "trm-9x9-brief"  # the run whose graph is shipped
+SCRIPTS = ("dom.js", "puzzle.js", "examples.js", "player.js")
+RUNTIME = embed.STATIC / "runtime"
+PIECE = 3 * 2**18  # bytes of the package in a script: one MiB of base64
+EACH = 10  # puzzles of either outcome that travel with the page
+SHOWN = ["idx", "correct", "halted_at", "late", "puzzle", "solution", "answers", "drift", "margin"]
 
 
-def weights_file(name: str) -> Path:
-    """Where the weights of run `name` lie, in one file."""
-    return paths.run_dir(name) / "model.safetensors"
+@cache
+def package() -> tuple[dict, bytes]:
+    """(what ``player_worker.js`` must know, all that it needs): each file deflated.
 
-
-def runnable(name: str) -> bool:
-    """Whether run `name` ships weights that a page can carry."""
-    path = weights_file(name)
-    return path.exists() and path.stat().st_size <= LIMIT + HEADER
-
-
-def tensors(name: str) -> dict[str, np.ndarray]:
-    """{name: float32 array} of the weights of run `name`, in the order of names.
-
-    :class:`InPageError` where the run ships none, other numbers than float32, or too many bytes.
+    Weights are bfloat16, the high bytes of all numbers first: an eighth smaller than mixed.
     """
-    from safetensors.numpy import load_file
-
-    path = weights_file(name)
-    if not path.exists():
-        raise InPageError(f"run {name!r} ships no {path.name}; choose one whose weights are there")
-    if not runnable(name):
-        found = f"{path.stat().st_size:,} bytes of weights, expected at most {LIMIT:,}"
-        raise InPageError(f"run {name!r}: {found} for a page; choose a smaller run")
-    arrays = load_file(path)
-    if other := sorted({str(v.dtype) for v in arrays.values()} - {"float32"}):
-        found = f"weights are {', '.join(other)}, expected float32"
-        raise InPageError(f"run {name!r}: {found}; save the model again")
-    return dict(sorted(arrays.items()))
-
-
-def examples(run: Run) -> list[dict]:
-    """Held-out puzzles with what was measured on them, at most :data:`EACH` of either outcome."""
-    table = run.table.assign(late=cells.late_drift(run.table).round(4))
-    rng, chosen = np.random.default_rng(0), []
-    for outcome in (True, False):
-        rows = np.flatnonzero(run.table.correct.to_numpy() == outcome)
-        chosen += rng.choice(rows, min(EACH, len(rows)), replace=False).tolist()
-    shown = ["idx", "puzzle", "solution", "correct", "halted_at", "late"]
-    return table.iloc[chosen][shown].to_dict("records")
-
-
-def payload(run: Run) -> dict:
-    """Everything that ``model.js`` and ``player.js`` know about a run, as JSON values.
-
-    ``data`` is base64 of float32, little endian, the tensors one after another.
-    """
-    weights, band, folder = tensors(run.name), cells.band_of(run), paths.run_dir(run.name)
-    raw = b"".join(array.astype("<f4").tobytes() for array in weights.values())
-    return {
-        "run": run.name,
-        "label": run.label,
-        "config": read_json(folder / "config.json"),
-        "step": run.meta.get("step"),
-        "parameters": run.meta["parameters"],
-        "n": len(run.table),
-        "solved": int(run.table.correct.sum()),
-        "segments": SEGMENTS,
-        "otsu": null(band.otsu),
-        "strict": null(band.strict),
-        "exists": band.exists,
-        "reason": band.reason,
-        "puzzles": examples(run),
-        "sha256": sha256(weights_file(run.name)),
-        "tensors": [[name, list(array.shape)] for name, array in weights.items()],
-        "data": base64.b64encode(raw).decode(),
+    folder = paths.run_dir(NAME)
+    raw, sizes = (folder / "model.safetensors").read_bytes(), read_json(folder / "config.json")
+    start = 8 + int.from_bytes(raw[:8], "little")
+    tensors = {n: t["data_offsets"] for n, t in json.loads(raw[8:start]).items()}
+    halves = np.frombuffer(raw[start:], np.uint8).reshape(-1, 2)[:, ::-1].T
+    parts = {
+        "runtime": zlib.compress((RUNTIME / "ort.wasm.bundle.min.mjs").read_bytes()),
+        "wasm": (RUNTIME / "ort-wasm-simd-threaded.wasm.z").read_bytes(),
+        "graph": zlib.compress((RUNTIME / "segment.onnx").read_bytes()),
+        "weights": zlib.compress(halves.tobytes()),
     }
+    ends = dict(zip(parts, accumulate(map(len, parts.values())), strict=True))
+    files = {name: [end - len(parts[name]), end] for name, end in ends.items()}
+    whole = b"".join(parts.values())
+    about = {"positions": sizes["prefix"] + sizes["side"] ** 2, "bytes": len(whole)}
+    return about | {"files": files, "tensors": tensors}, whole
 
 
-def write_static(out: Path, runs: list[Run]) -> None:
-    """Write the player's scripts and styles, and the weights that a page can carry, to ``out``."""
+def write_static(out: Path) -> None:
+    """Write the player's scripts and styles, and the pieces of the package, to `out`."""
     for name in (*SCRIPTS, "player.css"):
         write_bytes(embed.static_text(name).encode(), out / name)
-    for name, run in ((run.name, run) for run in runs if runnable(run.name)):
-        script = embed.sidecar("weights", name, payload(run))
-        write_bytes(script.encode(), out / "model" / f"{name}.js")
+    about, whole = package()
+    parts = [whole[at : at + PIECE] for at in range(0, len(whole), PIECE)]
+    texts = {"worker": embed.static_text("player_worker.js"), "about": about}
+    texts |= {str(i): base64.b64encode(part).decode() for i, part in enumerate(parts)}
+    for name, value in texts.items():
+        write_bytes(embed.sidecar("pieces", name, value).encode(), out / "model" / f"{name}.js")
 
 
-def still(runs: list[Run]) -> str:
-    """What a reader without scripts sees: what each run did on its held-out puzzles."""
-    rows = []
-    for run in runs:
-        band, solved = cells.band_of(run), int(run.table.correct.sum())
-        settled = f"settled below {band.otsu:.2f}" if band.exists else "no settled band"
-        rows.append((run.label, f"{solved:,} of {len(run.table):,}", settled))
-    columns = ["run", "held-out puzzles solved", "log10 late drift"]
-    known = show.table(pd.DataFrame(rows, columns=columns), "The models of this page").html
-    return f"<p>With JavaScript, a trained model runs here on a board that you type.</p>{known}"
+def recordings(run: Run) -> list[dict]:
+    """Hard puzzles with what torch did on them, segment by segment; the first is solved late."""
+    late, right = cells.late_drift(run.table), run.table.filter(like="correct_").sum(axis=1)
+    known = run.table.assign(late=late.round(3), right=right).set_index("idx", drop=False)
+    rows = known.join(pagedata.examples(run)[["answers", "drift", "margin"]])
+    chosen = rows.groupby("correct").sample(EACH, random_state=0)
+    chosen = chosen.sort_values(["correct", "right"], ascending=[False, True])
+    return chosen[SHOWN].to_dict("records")
 
 
-def player(runs: list[Run]) -> HTML:
-    """The player of `runs`, the first one chosen: works in the page alone, from disk.
-
-    In a notebook the weights of all `runs` travel in the output (1.1 MB for ``trm-6x6``).
-    """
-    if not runs:
-        raise InPageError("player([]): expected at least one run, as tables.load_run('trm-6x6')")
-    known = {"runs": [{"name": r.name, "label": r.label, "bytes": size(r.name)} for r in runs]}
-    tag = '<script type="application/json" {}>{}</script>'
-    tags = [tag.format('class="rrm-options"', embed.as_json(known))]
-    if not embed.publishing():
-        tags += [tag.format(f'data-weights="{r.name}"', embed.as_json(payload(r))) for r in runs]
+def player(run: Run) -> HTML:
+    """The player: recordings at once, and the model itself after a click, in the built book."""
+    size, solved, n = package()[0]["bytes"], int(run.table.correct.sum()), len(run.table)
+    options = {
+        "pieces": -(-size // PIECE),
+        "bytes": -(-size // 3) * 4,
+        "parameters": run.meta["parameters"],
+        "n": n,
+        "solved": solved,
+        "otsu": pagedata.null(cells.band_of(run).otsu),
+        "puzzles": recordings(run),
+    }
     return HTML(
-        f'{embed.once("player.css", "charts.js", *SCRIPTS)}<div class="rrm-player">{"".join(tags)}'
-        f"{still(runs)}</div><script>window.rrm && rrm.players && rrm.players()</script>"
+        f'{embed.once("player.css", "charts.js", *SCRIPTS)}<div class="rrm-player">'
+        f'<script type="application/json">{embed.as_json(options)}</script><p>With JavaScript, '
+        f"the TRM runs here on your own Sudoku. It solved {solved:,} of {n:,} hard ones.</p></div>"
+        "<script>window.rrm && rrm.players && rrm.players()</script>"
     )
-
-
-def size(name: str) -> int:
-    """Bytes of the weights of run `name` as they travel: base64 of float32."""
-    return -(-sum(array.nbytes for array in tensors(name).values()) // 3) * 4

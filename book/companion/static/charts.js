@@ -13,7 +13,10 @@
       const script = document.createElement("script");
       script.src = root() + "_static/rrm/" + path;
       script.onload = resolve;
-      script.onerror = () => reject(new Error("could not load " + script.src));
+      script.onerror = () => {
+        delete loading[path]; // another try may find it
+        reject(new Error("could not load " + script.src));
+      };
       document.head.append(script);
     });
     return loading[path];

@@ -1,245 +1,230 @@
-// The player: a reader types a puzzle and watches the model's answer, its drift and its halting head, segment by segment.
-// One plain-DOM component for the published page (no kernel, no network) and for Jupyter. Needs dom.js, puzzle.js and model.js;
-// weights are loaded only when the reader presses the button. Settled means late drift < Otsu, as in rrm_core.analysis.cells.
+// The player: a published model on a reader's Sudoku. At once it shows recorded puzzles; after a click the model itself runs, segment by segment, in a
+// Web Worker (player_worker.js). Plain DOM, classic script, works from disk. Needs dom.js, charts.js (rrm.load), examples.js and puzzle.js.
+// Settled means late drift < Otsu, as in rrm_core.analysis.cells.
 (function () {
   "use strict";
   const rrm = (globalThis.rrm = globalThis.rrm || {});
-  const S = rrm.sudoku;
+  const S = rrm.sudoku, { el, svg, number } = rrm;
 
-  const MARK = 16, MOST = 64, LATE = 4, FLOOR = 1e-12, PACE = 170; // PACE: ms a segment, so that an eye can follow
-  const SIGMAS = [0, 0.001, 0.01, 0.1, 0.3, 1];
-  const models = {}; // run -> model, shared by the players of a page
+  const SIDE = 9, CELLS = SIDE * SIDE, MARK = 16, MOST = 64, LATE = 4, FLOOR = 1e-12, PACE = 400; // PACE: ms a recorded segment, so that an eye can follow
+  const KICKS = [0.1, 0.3, 1];
+  const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
   // --- calculation (no DOM) ---
 
   const log10 = (value) => Math.log10(Math.max(value, FLOOR));
+  const differing = (one, other) => one.filter((v, i) => v !== other[i]).length;
 
-  // One trajectory from one start: everything that is shown of it, a record a segment.
-  function lane(model, tokens, sigma, seed) {
-    return { model, sigma, seed, x: model.embed(tokens), state: model.start(sigma, seed), records: [] };
-  }
-
-  // Run `lane` for one more segment and append {answer, drift, margin, q, changed}.
-  function advance(lane) {
-    const before = lane.state, last = lane.records.at(-1);
-    lane.state = lane.model.segment(before, lane.x);
-    const read = lane.model.readout(lane.state), answer = read.answer.map((token) => Math.max(0, token - 1));
-    const changed = answer.map((value, i) => Boolean(last) && value !== last.answer[i]);
-    lane.records.push({ answer, changed, q: read.q, margin: read.margin, drift: rrm.distance(lane.state.h, before.h) });
-  }
+  // What was recorded of a puzzle, a record a segment: {answer, halt, drift}, drift as log10.
+  const recorded = (item) => rrm.answers(item).map((text, t) => ({ answer: S.parse(text), halt: item.margin[t], drift: item.drift[t] }));
 
   // log10 of the mean drift over the last four segments: late drift when the last one is 16.
-  const late = (lane) => log10(lane.records.slice(-LATE).reduce((sum, r) => sum + r.drift, 0) / LATE);
+  const late = (records) => log10(records.slice(-LATE).reduce((sum, r) => sum + 10 ** r.drift, 0) / LATE);
 
-  // What a reader should know about a typed board: {message, clashes, count, solution}.
-  function check(board, side) {
-    const clashes = S.clashes(board, side), givens = board.filter(Boolean).length;
+  // What a reader should know about a board: {message, clashes, count, solution}.
+  function check(board) {
+    const clashes = S.clashes(board, SIDE), givens = board.filter(Boolean).length, given = `${givens} given${givens === 1 ? "" : "s"}`;
     if (clashes.length) {
       const named = clashes.slice(0, 2).map(({ digit, where, cells }) => `${digit} stands ${cells.length === 2 ? "twice" : cells.length + " times"} in ${where}`).join("; ");
-      return { clashes, count: 0, solution: null, message: `${named}${clashes.length > 2 ? "; and more" : ""}. Each digit may stand once in a row, column and box: blank one of them to run the model.` };
+      return { clashes, count: 0, solution: null, message: `${named}${clashes.length > 2 ? "; and more" : ""}. There is no solution: whatever the model answers is wrong.` };
     }
-    const { count, first } = S.solutions(board, side, 2);
-    const ways = count === 1 ? "exactly one solution" : count === 0 ? "no solution: the model can run, but nothing it says can be right"
-      : count === null ? "a number of solutions that was not determined" : "more than one solution: cells of the answer are not marked";
-    return { clashes, count, solution: count === 1 ? first : null, message: `${givens} given${givens === 1 ? "" : "s"}, ${ways}.` };
+    const { count, first } = S.solutions(board, SIDE, 2);
+    const ways = { 0: "no solution. Whatever the model answers is wrong", 1: "exactly one solution", 2: "more than one solution. Any full board that obeys the rules counts as solved" }[count]
+      || "too hard to count the solutions here. A full board that obeys the rules counts as solved";
+    return { clashes, count, solution: count === 1 ? first : null, message: `${given}, ${ways}.` };
   }
 
-  const number = (value, digits) => (value < 0 ? "−" : "") + Math.abs(value).toFixed(digits);
+  // The board of a pasted text, or why it is none: 81 characters besides white space and the lines of a drawn grid.
+  function read(text) {
+    const cells = text.replace(/[\s|+\-–—_]/g, ""), bad = [...cells].find((c) => !/^[0-9.*?]$/.test(c)), n = [...cells].length;
+    if (!bad && n === CELLS) return { board: S.parse(cells) };
+    return { why: `The pasted text has ${n} characters${bad ? ` and holds “${bad}”` : ""}: expected ${CELLS}, each 1 to 9, or . or 0 for a blank. The board is unchanged.` };
+  }
 
-  // The state of a lane in words: [[what, detail]] for drift, halting and answer.
-  function words(lane, weights, puzzle, checked) {
-    const t = lane.records.length, now = lane.records.at(-1), value = t < MARK ? log10(now.drift) : late(lane), below = value < weights.otsu;
-    const against = weights.otsu === null ? "" : `, ${below ? "below" : "above"} Otsu ${number(weights.otsu, 2)}`;
-    const first = lane.records.findIndex((r) => r.margin > 0) + 1, wrong = checked.solution ? now.answer.filter((v, i) => v !== checked.solution[i]).length : null;
+  // What the records say, [[what, detail]]: motion, halting, answer. `since`: the segment of the last kick.
+  function words(records, since, otsu, puzzle, checked) {
+    const t = records.length, now = records.at(-1), judged = t >= MARK && t - since >= LATE, value = judged ? late(records) : now.drift;
+    const against = otsu === null ? "" : `, ${value < otsu ? "below" : "above"} the threshold ${number(otsu, 2)}`;
+    const first = records.findIndex((r) => r.halt > 0) + 1, wrong = checked.solution ? differing(now.answer, checked.solution) : null;
+    const kept = differing(now.answer.filter((_, i) => puzzle[i]), puzzle.filter(Boolean));
     return [
-      t < MARK ? ["moving", `log10 drift ${number(value, 2)}${against}`]
-        : [weights.exists ? (below ? "settled" : "still moving") : "no settled band", `${t === MARK ? "late drift" : "drift"} of ${t - LATE + 1}–${t}: ${number(value, 2)}${against}`],
-      now.margin > 0 ? ["would halt", first < t ? `first at segment ${first}` : "now"] : ["would not halt", first ? `but would have at segment ${first}` : ""],
-      S.solves(now.answer, puzzle, weights.config.side) ? ["solved", ""] : ["not solved", wrong === null ? "" : `${wrong} of ${puzzle.length} cells wrong`],
+      judged ? [value < otsu ? "settled" : "still moving", `${t === MARK ? "late drift" : "drift"} of ${t - LATE + 1}–${t}: ${number(value, 2)}${against}`] : ["moving", `log10 drift ${number(value, 2)}${against}`],
+      now.halt > 0 ? ["would halt", first < t ? `first at segment ${first}` : "now"] : ["would not halt", first ? `but would have at segment ${first}` : ""],
+      S.solves(now.answer, puzzle, SIDE) ? ["solved", ""] : ["not solved", wrong !== null ? `${wrong} of ${CELLS} cells wrong` : `${S.clashes(now.answer, SIDE).length} clashes${kept ? `, ${kept} givens overwritten` : ""}`],
     ];
   }
   const sentence = (...of) => words(...of).map(([what, detail]) => what + (detail && ": " + detail)).join("; ") + ".";
 
+  // --- the worker ---
+
+  // A worker of source text: {ask(act, values) -> promise, stop()}. It is made from a Blob, because a page from disk may start no other.
+  function connect(source, lost) {
+    const address = URL.createObjectURL(new Blob([source], { type: "text/javascript" })), worker = new Worker(address), waiting = new Map();
+    let asked = 0;
+    worker.onmessage = ({ data: { id, error, ...values } }) => {
+      const { resolve, reject } = waiting.get(id);
+      waiting.delete(id);
+      if (error) reject(new Error(error));
+      else resolve(values);
+    };
+    worker.onerror = (event) => { event.preventDefault(); lost(new Error(event.message || "the browser refused to start a worker")); };
+    return {
+      ask: (act, values) => new Promise((resolve, reject) => { waiting.set(++asked, { resolve, reject }); worker.postMessage({ id: asked, act, ...values }); }),
+      stop() { worker.terminate(); URL.revokeObjectURL(address); },
+    };
+  }
+
   // --- pieces of the page ---
 
-  const { el, svg } = rrm;
-
   // Class names of cell i: the thicker lines of the boxes.
-  function edges(i, side) {
-    const height = S.boxRows(side), width = side / height, r = Math.floor(i / side), c = i % side;
-    return [(c + 1) % width === 0 && c + 1 < side && "rrm-right", (r + 1) % height === 0 && r + 1 < side && "rrm-below"].filter(Boolean);
-  }
+  const edges = (r, c) => [c % 3 === 2 && c < 8 && "rrm-right", r % 3 === 2 && r < 8 && "rrm-below"].filter(Boolean);
+  const lines = [...Array(SIDE).keys()];
+  const rows = (cell) => el("tbody", {}, ...lines.map((r) => el("tr", {}, ...lines.map((c) => cell(r * SIDE + c, r, c)))));
 
-  function rows(side, cell) {
-    return el("tbody", {}, ...Array.from({ length: side }, (_, r) => el("tr", {}, ...Array.from({ length: side }, (_, c) => cell(r * side + c, r, c)))));
-  }
-
-  // The answer of a lane: givens bold, changed cells framed, wrong cells marked where the solution is known.
-  function answerBoard(lane, name, side, puzzle, solution) {
-    const now = lane.records.at(-1), answer = now ? now.answer : puzzle;
-    let wrong = 0;
-    const body = rows(side, (i) => {
-      const bad = Boolean(now && solution && answer[i] !== solution[i]);
-      wrong += bad;
-      const names = [...edges(i, side), puzzle[i] && "rrm-given", bad && "rrm-wrong", now && now.changed[i] && "rrm-changed"].filter(Boolean);
-      return el("td", { class: names.join(" "), title: bad ? "wrong: should be " + solution[i] : null }, answer[i] ? String(answer[i]) : now ? "·" : "");
+  // The answer of the last record: givens bold, changed cells framed, wrong cells marked where there is one solution.
+  function answerBoard(records, puzzle, solution) {
+    const now = records.at(-1), before = records.at(-2), answer = now ? now.answer : puzzle, wrong = (i) => Boolean(now && solution && answer[i] !== solution[i]);
+    const body = rows((i, r, c) => {
+      const names = [...edges(r, c), puzzle[i] && "rrm-given", wrong(i) && "rrm-wrong", before && now.answer[i] !== before.answer[i] && "rrm-changed"].filter(Boolean);
+      return el("td", { class: names.join(" "), title: wrong(i) ? "wrong: should be " + solution[i] : null }, answer[i] ? String(answer[i]) : now ? "·" : "");
     });
-    const label = now ? `answer after segment ${lane.records.length}, ${name}${solution ? `, ${wrong} cells wrong` : ""}` : `before the first segment, ${name}`;
+    const label = now ? `answer after segment ${records.length}${solution ? `, ${answer.filter((_, i) => wrong(i)).length} cells wrong` : ""}` : "before the first segment";
     return el("table", { class: "rrm-grid rrm-answer", "aria-label": label }, body);
   }
 
-  // A small line chart. `lines`: horizontal [{at, name, style}]; `series`: arrays of values, one a lane, drawn solid then dashed.
-  function plot(title, series, lines, last, [lowest, highest]) {
-    const W = 330, H = 168, left = 34, right = 46, top = 8, bottom = 30, values = [...series.flat(), ...lines.map((line) => line.at)];
+  // A line chart over segments. `series`: [{values, name}], the first solid; `level`: a dashed line {at, name} or null; `kicks`: segments after which noise came.
+  function plot(title, series, level, last, kicks, [lowest, highest]) {
+    const W = 300, H = 170, left = 30, right = 58, top = 8, bottom = 34, values = [...series.flatMap((s) => s.values), ...(level ? [level.at] : [])];
     const low = Math.min(lowest, ...values), high = Math.max(highest, ...values), pad = (high - low) * 0.06;
     const x = (t) => left + ((W - left - right) * (t - 1)) / (last - 1), y = (v) => top + ((H - top - bottom) * (high + pad - v)) / (high - low + 2 * pad);
-    const ends = series.map((s) => (s.length ? number(s.at(-1), 2) : "none yet")).join(" and ");
-    const out = svg("svg", { viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": `${title}. Now: ${ends}. ${lines.map((line) => `${line.name} at ${number(line.at, 2)}`).join(", ")}.` });
+    const ends = series.map((s) => `${s.name} ${s.values.length ? number(s.values.at(-1), 2) : "none yet"}`).join(", ");
+    const out = svg("svg", { viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": `${title}. Now: ${ends}.${level ? ` ${level.name} at ${number(level.at, 2)}.` : ""}` });
     const step = [0.5, 1, 2, 5, 10, 20, 50].find((s) => (high - low) / s <= 5) || 100;
     for (let v = Math.ceil((low - pad) / step) * step; v <= high + pad; v += step) {
-      out.append(svg("line", { class: "rrm-rule", x1: left, x2: W - right, y1: y(v), y2: y(v) }), svg("text", { x: left - 5, y: y(v) + 3.5, "text-anchor": "end" }, number(v, step < 1 ? 1 : 0)));
+      out.append(svg("line", { class: "rrm-rule", x1: left, x2: W - right, y1: y(v), y2: y(v) }), svg("text", { x: left - 5, y: y(v) + 4, "text-anchor": "end" }, number(v, step < 1 ? 1 : 0)));
     }
-    for (const t of last === 16 ? [1, 4, 8, 12, 16] : [1, 16, 32, 48, 64]) out.append(svg("text", { x: x(t), y: H - 16, "text-anchor": "middle" }, String(t)));
-    out.append(svg("text", { x: (left + W - right) / 2, y: H - 3, "text-anchor": "middle" }, "segment"));
-    out.append(svg("line", { class: "rrm-mark", x1: x(MARK), x2: x(MARK), y1: top, y2: H - bottom }));
-    let free = -Infinity;
-    for (const line of [...lines].sort((a, b) => b.at - a.at)) { // labels from the top, none over another
-      free = Math.max(free + 11, y(line.at) + 3.5);
-      out.append(svg("line", { class: "rrm-level", "stroke-dasharray": line.dash, x1: left, x2: W - right, y1: y(line.at), y2: y(line.at) }), svg("text", { x: W - right + 4, y: free }, line.name));
-    }
-    series.forEach((s, j) => {
+    for (const t of last === MARK ? [1, 4, 8, 12, 16] : [1, 16, 32, 48, 64]) out.append(svg("text", { x: x(t), y: H - 18, "text-anchor": "middle" }, String(t)));
+    out.append(svg("text", { x: (left + W - right) / 2, y: H - 4, "text-anchor": "middle" }, "segment"), svg("line", { class: "rrm-mark", x1: x(MARK), x2: x(MARK), y1: top, y2: H - bottom }));
+    for (const t of kicks) out.append(svg("line", { class: "rrm-kick", x1: x(t + 0.5), x2: x(t + 0.5), y1: top, y2: H - bottom }));
+    if (level) out.append(svg("line", { class: "rrm-level", x1: left, x2: W - right, y1: y(level.at), y2: y(level.at) }), svg("text", { x: W - right + 4, y: y(level.at) + 4 }, level.name));
+    [...series.entries()].reverse().forEach(([j, { values: s }]) => {
       if (!s.length) return;
-      out.append(svg("path", { class: "rrm-line rrm-lane-" + j, d: s.map((v, i) => `${i ? "L" : "M"}${x(i + 1).toFixed(1)} ${y(v).toFixed(1)}`).join("") }));
-      out.append(svg("circle", { class: "rrm-dot rrm-lane-" + j, cx: x(s.length), cy: y(s.at(-1)), r: 3.2 }));
+      out.append(svg("path", { class: "rrm-line rrm-line-" + j, d: s.map((v, i) => `${i ? "L" : "M"}${x(i + 1).toFixed(1)} ${y(v).toFixed(1)}`).join("") }));
+      if (j === 0) out.append(svg("circle", { class: "rrm-dot", cx: x(s.length), cy: y(s.at(-1)), r: 3.4 }));
     });
     return el("div", { class: "rrm-plot" }, el("p", { class: "rrm-caption" }, title), out);
   }
 
   // --- the component ---
 
-  // Build the player in `container`. options: {runs: [{name, label, bytes}]}; `inert`: {run: JSON text} of weights that travel with a notebook.
-  rrm.player = function (container, options, inert) {
-    let run = options.runs[0].name, weights = null, model = null, side = 6, board = [], checked = null, item = null;
-    let lanes = [], playing = false, timer = 0, stopAt = MARK, spent = [];
-    const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+  // Build the player in `container`. options: those of rrm_companion.inpage.player.
+  rrm.player = function (container, options) {
+    let item = options.puzzles.find((p) => p.correct && p.late < options.otsu) || options.puzzles[0]; // the recorded puzzle of the board, or null
+    let board = S.parse(item.puzzle), checked = null;
+    let engine = null, live = false, loading = null; // loading: an object of its own for each try
+    let records = [], kicks = [], turn = {}, stopAt = MARK, playing = false, busy = false, timer = 0, seed = 0, took = [];
+
+    const button = (name, act, more) => el("button", { type: "button", onclick: act, ...more }, name);
+    const megabytes = (n) => (n / 1e6).toFixed(1) + "\u00a0MB";
 
     // the model
-    const runPick = el("select", { "aria-label": "model", onchange: () => { run = runPick.value; choose(); } }, ...options.runs.map((r) => el("option", { value: r.name }, r.label)));
-    const loadButton = el("button", { type: "button", class: "rrm-main", onclick: load });
-    const about = el("p", { class: "rrm-note" });
+    const loadButton = button(`Load the model (${megabytes(options.bytes)})`, load, { class: "rrm-main" }), cancelButton = button("Cancel", cancel, { hidden: "" });
+    const progress = el("progress", { max: options.pieces + 1, value: 0, "aria-label": "how much of the model is here", hidden: "" });
+    const about = el("p", { class: "rrm-note rrm-about", role: "status" });
 
     // the puzzle
-    const puzzleSlot = el("div"), verdict = el("p", { class: "rrm-check", role: "status" });
-    const kind = el("select", { "aria-label": "which held-out puzzle" }, ...[["any", "any"], ["solved", "one it solved"], ["failed", "one it failed"]].map(([value, name]) => el("option", { value }, name)));
-    const draw = el("button", { type: "button", onclick: drawPuzzle }, "Draw");
-    const tool = (name, act, title) => el("button", { type: "button", onclick: act, title }, name);
-    const origin = el("p", { class: "rrm-note rrm-origin" });
+    const verdict = el("p", { class: "rrm-check", role: "status" }), origin = el("p", { class: "rrm-note rrm-origin" });
+    const kind = el("select", { "aria-label": "which recorded puzzle" }, ...[["any", "any"], ["solved", "one it solved"], ["failed", "one it failed"]].map(([value, name]) => el("option", { value }, name)));
+    const boxes = Array.from({ length: CELLS }, (_, i) => input(i));
+    const typed = el("table", { class: "rrm-grid rrm-typed", "aria-label": "puzzle, editable" }, rows((i, r, c) => el("td", { class: edges(r, c).join(" ") }, boxes[i])));
 
-    // the start and the run
-    const sigma = el("select", { "aria-label": "noise on the start state, sigma", onchange: reset }, ...SIGMAS.map((s) => el("option", { value: s }, s ? String(s) : "none")));
-    const seed = el("input", { type: "number", min: 0, max: 4294967295, step: 1, value: 1, "aria-label": "seed of the noise", onchange: reset });
-    const play = el("button", { type: "button", class: "rrm-main", onclick: () => (playing ? pause() : go()) });
-    const step = el("button", { type: "button", onclick: () => { pause(); one(); paint(); announce(); } }, "Step");
-    const back = el("button", { type: "button", onclick: reset }, "Reset");
-    const clock = el("span", { class: "rrm-clock" });
-    const answers = el("div", { class: "rrm-answers" }), charts = el("div", { class: "rrm-plots" }), speed = el("p", { class: "rrm-note rrm-speed" });
-    const said = el("p", { class: "rrm-hidden", role: "status" });
-    const body = el("div", { class: "rrm-body", hidden: "" });
+    // the run
+    const play = button("", () => (playing ? pause() : go()), { class: "rrm-main rrm-play" }), step = button("Step", () => { pause(); advance(); }), back = button("Start again", reset);
+    const sigma = el("select", { "aria-label": "size of the kick" }, ...KICKS.map((s) => el("option", { value: s }, String(s)))), kickButton = button("Kick", kick);
+    sigma.value = "0.3";
+    const clock = el("span", { class: "rrm-clock" }), mode = el("span", { class: "rrm-mode" }), answer = el("div"), state = el("ul", { class: "rrm-state" }), charts = el("div", { class: "rrm-plots" });
+    const speed = el("p", { class: "rrm-note rrm-speed" }), said = el("p", { class: "rrm-hidden", role: "status" });
 
-    const log = (text) => { about.textContent = text; };
+    // --- the model ---
 
-    function choose() {
-      pause();
-      const chosen = options.runs.find((r) => r.name === run), ready = Boolean(models[run]);
-      loadButton.hidden = ready;
-      loadButton.textContent = `Load ${run} (${(chosen.bytes / 1e6).toFixed(1)} MB)`;
-      body.hidden = !ready;
-      container.dataset.ready = ready ? run : "";
-      if (ready) begin();
-      else log("Nothing has been loaded yet. The weights come from this book, and nothing you type leaves this page.");
+    const NOT_YET = "Nothing has been loaded. The model comes with this book, and what you type stays in this page.";
+    function tell(text) {
+      about.textContent = text;
+      loadButton.hidden = Boolean(loading) || live;
+      cancelButton.hidden = progress.hidden = !loading;
+      container.dataset.ready = live;
+    }
+
+    function cancel() {
+      loading = null;
+      if (engine) engine.stop();
+      engine = null;
+      live = false;
+      tell(NOT_YET);
+      loadButton.focus({ preventScroll: true });
+    }
+
+    // The model is gone, or never came: say why; the recordings stay.
+    function lost(error) {
+      console.info("rrm: the model stopped", error);
+      cancel();
+      reset();
+      tell(`The model could not run: ${error.message}. It needs WebAssembly, and the folder _static/rrm/model beside this page. Press the button to try again.`);
     }
 
     async function load() {
-      const wanted = run;
-      loadButton.disabled = true;
-      log("Loading …");
+      const mine = (loading = {}), pieces = (rrm.pieces = rrm.pieces || {}), given = () => mine !== loading;
+      progress.value = 0;
+      tell("Loading …");
+      if (!calm() && item && !playing) go();
       try {
-        if (!rrm.weights[wanted]) {
-          if (inert[wanted]) rrm.weights[wanted] = JSON.parse(inert[wanted]);
-          else await rrm.load(`model/${wanted}.js`);
+        await rrm.load("model/worker.js");
+        await rrm.load("model/about.js");
+        if (given()) return;
+        const started = (engine = connect(pieces.worker, (error) => { if (engine === started) lost(error); }));
+        for (let i = 0; i < options.pieces; i++) {
+          await rrm.load(`model/${i}.js`);
+          if (given()) return;
+          await started.ask("piece", { text: pieces[i] });
+          if (given()) return;
+          progress.value = i + 1;
+          about.textContent = `Loading: ${megabytes((options.bytes * (i + 1)) / options.pieces)} of ${megabytes(options.bytes)}.`;
         }
-        models[wanted] = models[wanted] || rrm.model(rrm.weights[wanted]);
-        loadButton.disabled = false;
-        if (run === wanted) { choose(); play.focus({ preventScroll: true }); }
+        about.textContent = "All is here. The model is being built.";
+        await started.ask("build", { about: pieces.about });
+        if (given()) return;
+        loading = null;
+        live = true;
+        tell(`The model runs in this page: ${options.parameters.toLocaleString("en")} parameters, no server. On held-out hard puzzles it solved ${options.solved.toLocaleString("en")} of ${options.n.toLocaleString("en")}.`);
+        edited();
+        play.focus({ preventScroll: true });
       } catch (error) {
-        loadButton.disabled = false;
-        log(`The model could not start: ${error.message}. Check that the folder _static/rrm/model came along with the page, then reload.`);
+        if (!given()) lost(error);
       }
-    }
-
-    function begin() {
-      const fresh = weights !== rrm.weights[run], before = weights;
-      weights = rrm.weights[run];
-      model = models[run];
-      side = model.config.side;
-      log(`${weights.label}: ${weights.parameters.toLocaleString("en")} parameters, stopped at training step ${weights.step}; solved ${weights.solved.toLocaleString("en")} of ${weights.n.toLocaleString("en")} held-out puzzles. ` +
-        (weights.exists ? "" : `It has no settled band (${weights.reason}): the dashed line is only Otsu's split. `) + `Made from weights with SHA-256 ${weights.sha256.slice(0, 12)}….`);
-      // first seen: a puzzle that it solved and settled on, the plainest case
-      if (fresh && (!before || before.config.side !== side)) use(weights.puzzles.find((p) => p.correct && p.late < weights.otsu) || weights.puzzles[0]);
-      else { item = null; edited(); }
     }
 
     // --- the puzzle ---
 
-    function use(puzzle) {
-      item = puzzle;
-      setBoard(S.parse(puzzle.puzzle));
+    function input(i) {
+      const box = el("input", { type: "text", inputmode: "numeric", autocomplete: "off", maxlength: 2, tabindex: i ? -1 : 0, "aria-label": `row ${Math.floor(i / SIDE) + 1}, column ${(i % SIDE) + 1}` });
+      box.addEventListener("keydown", (event) => key(event, i));
+      box.addEventListener("input", () => put(i, Number([...box.value].reverse().find((c) => c >= "1" && c <= "9") || 0))); // phones send no usable keydown
+      box.addEventListener("focus", () => { boxes.forEach((other, j) => { other.tabIndex = j === i ? 0 : -1; }); box.select(); });
+      box.addEventListener("paste", (event) => {
+        const text = event.clipboardData.getData("text");
+        if (text.trim().length < 2) return;
+        event.preventDefault();
+        const { board: found, why } = read(text);
+        if (found) setBoard(found);
+        else verdict.textContent = why;
+      });
+      return box;
     }
 
-    function drawPuzzle() {
-      const pool = weights.puzzles.filter((p) => kind.value === "any" || p.correct === (kind.value === "solved"));
-      if (!pool.length) { origin.textContent = `None of the puzzles of ${run} that came along is ${kind.value}; the board is unchanged.`; return; }
-      const other = pool.filter((p) => p !== item);
-      use((other.length ? other : pool)[Math.floor(Math.random() * (other.length || pool.length))]);
-    }
-
-    function setBoard(values) {
+    function setBoard(values, recording = null) {
       board = [...values];
-      if (puzzleSlot.dataset.side !== String(side)) buildInputs();
+      item = recording;
       edited();
-    }
-
-    const inputs = () => [...puzzleSlot.querySelectorAll("input")];
-
-    function buildInputs() {
-      puzzleSlot.dataset.side = side;
-      const cell = (i, r, c) => {
-        const box = el("input", { type: "text", inputmode: "numeric", autocomplete: "off", maxlength: 2, tabindex: i ? -1 : 0, "aria-label": `row ${r + 1}, column ${c + 1}` });
-        box.addEventListener("keydown", (event) => key(event, i));
-        box.addEventListener("input", () => { // phones send no usable keydown
-          const digit = [...box.value].reverse().find((character) => character >= "1" && character <= String(side));
-          put(i, digit ? Number(digit) : 0);
-        });
-        box.addEventListener("focus", () => { inputs().forEach((other, j) => { other.tabIndex = j === i ? 0 : -1; }); box.select(); });
-        box.addEventListener("paste", (event) => {
-          const text = event.clipboardData.getData("text").replace(/\s/g, "");
-          if (text.length < 2) return;
-          event.preventDefault();
-          pasted(text);
-        });
-        return el("td", { class: edges(i, side).join(" ") }, box);
-      };
-      puzzleSlot.replaceChildren(el("table", { class: "rrm-grid rrm-typed", "aria-label": "puzzle, editable" }, rows(side, cell)));
-    }
-
-    function pasted(text) {
-      const bad = [...text].find((character) => !(character === "." || (character >= "0" && character <= String(side))));
-      if (text.length !== side * side || bad) {
-        verdict.textContent = `The pasted text has ${text.length} characters${bad ? ` and holds “${bad}”` : ""}: expected ${side * side}, each 1 to ${side}, or . or 0 for a blank. The board is unchanged.`;
-        return;
-      }
-      item = null;
-      setBoard(S.parse(text));
     }
 
     function put(i, digit) {
@@ -249,34 +234,19 @@
 
     function key(event, i) {
       if (event.ctrlKey || event.metaKey || event.altKey) return;
-      const r = Math.floor(i / side), c = i % side, to = { ArrowLeft: [r, c - 1], ArrowRight: [r, c + 1], ArrowUp: [r - 1, c], ArrowDown: [r + 1, c], Home: [r, 0], End: [r, side - 1] }[event.key];
-      if (to) {
-        event.preventDefault();
-        const wrap = (v) => (v + side) % side;
-        inputs()[wrap(to[0]) * side + wrap(to[1])].focus();
-      } else if (event.key.length === 1 || event.key === "Backspace" || event.key === "Delete") {
-        event.preventDefault();
-        if (event.key >= "1" && event.key <= String(side)) put(i, Number(event.key));
-        else if (["Backspace", "Delete", "0", ".", " "].includes(event.key)) put(i, 0);
-      }
+      const r = Math.floor(i / SIDE), c = i % SIDE, to = { ArrowLeft: [r, c - 1], ArrowRight: [r, c + 1], ArrowUp: [r - 1, c], ArrowDown: [r + 1, c], Home: [r, 0], End: [r, SIDE - 1] }[event.key];
+      const wrap = (v) => (v + SIDE) % SIDE;
+      if (to) boxes[wrap(to[0]) * SIDE + wrap(to[1])].focus();
+      else if (event.key >= "1" && event.key <= "9") put(i, Number(event.key));
+      else if (["Backspace", "Delete", "0", ".", " "].includes(event.key)) put(i, 0);
+      else if (event.key.length !== 1) return;
+      event.preventDefault();
     }
 
-    // The board has changed: check it, mark clashes, start anew.
-    function edited() {
-      if (item && item.puzzle !== S.print(board)) item = null;
-      checked = check(board, side);
-      const clashing = new Set(checked.clashes.flatMap((clash) => clash.cells));
-      inputs().forEach((box, i) => {
-        box.value = board[i] || "";
-        box.classList.toggle("rrm-clash", clashing.has(i));
-        box.setAttribute("aria-invalid", String(clashing.has(i)));
-      });
-      verdict.textContent = checked.message;
-      verdict.classList.toggle("rrm-bad", checked.clashes.length > 0);
-      origin.textContent = item
-        ? `Held-out puzzle ${item.idx}. Measured with PyTorch: ${item.correct ? "solved" : "failed"}, late drift ${number(item.late, 2)}, ${item.halted_at ? `would halt at segment ${item.halted_at}` : "would never halt"}.`
-        : "Your own board: it was not measured.";
-      reset();
+    function draw() {
+      const pool = options.puzzles.filter((p) => kind.value === "any" || p.correct === (kind.value === "solved")), other = pool.filter((p) => p !== item);
+      const found = (other.length ? other : pool)[Math.floor(Math.random() * (other.length || pool.length))];
+      if (found) setBoard(S.parse(found.puzzle), found);
     }
 
     function removeGiven() {
@@ -284,123 +254,173 @@
       if (givens.length) put(givens[Math.floor(Math.random() * givens.length)], 0);
     }
 
+    // The board has changed: check it, mark clashes, start anew.
+    function edited() {
+      const text = S.print(board);
+      item = options.puzzles.find((p) => p.puzzle === text) || null;
+      checked = check(board);
+      const clashing = new Set(checked.clashes.flatMap((clash) => clash.cells));
+      boxes.forEach((box, i) => {
+        box.value = board[i] || "";
+        box.classList.toggle("rrm-clash", clashing.has(i));
+        box.setAttribute("aria-invalid", String(clashing.has(i)));
+      });
+      verdict.textContent = checked.message;
+      verdict.classList.toggle("rrm-bad", checked.count === 0);
+      origin.textContent = item ? `Held-out puzzle ${item.idx}. PyTorch ${item.correct ? "solved" : "failed"} it: late drift ${number(item.late, 2)}, ${item.halted_at ? `would halt at segment ${item.halted_at}` : "would never halt"}.`
+        : live ? "Your own board: nothing was recorded." : "Your own board: nothing was recorded. Load the model to run it.";
+      reset();
+    }
+
     // --- the run ---
 
+    // Back to the start state. The worker does things in order, so a segment that is under way comes first; its answer is not shown.
     function reset() {
-      pause();
-      const tokens = board.map((v) => v + 1), noise = Number(sigma.value), given = Math.floor(Number(seed.value));
-      seed.value = Number.isFinite(given) && given >= 0 ? given >>> 0 : 1;
-      lanes = [lane(model, tokens, 0, 0)];
-      if (noise) lanes.push(lane(model, tokens, noise, Number(seed.value)));
-      spent = [];
-      stopAt = MARK;
+      clearTimeout(timer);
+      playing = busy = false;
+      turn = {};
+      [records, kicks, took, stopAt] = [[], [], [], MARK];
+      if (live) engine.ask("begin", { tokens: board.map((v) => v + 1), seed: ++seed }).catch(lost);
+      else if (item) records = recorded(item); // shown whole until it is played
       paint();
     }
 
-    function one() {
-      if (checked.clashes.length || lanes[0].records.length >= MOST) return;
-      const began = performance.now();
-      lanes.forEach(advance);
-      spent.push((performance.now() - began) / lanes.length);
-    }
+    const most = () => (live ? MOST : MARK);
+    const ended = () => records.length >= most();
 
-    function go() {
-      if (checked.clashes.length || lanes[0].records.length >= MOST) return;
-      playing = true;
-      stopAt = lanes[0].records.length < MARK ? MARK : MOST;
+    // One more segment, recorded or computed; false where another board or start came between.
+    async function one() {
+      const mine = turn;
+      if (!live) {
+        records = recorded(item).slice(0, records.length + 1);
+        return true;
+      }
+      busy = true;
       controls();
-      tick();
+      try {
+        const { answer: found, halt, drift, took: ms } = await engine.ask("segment");
+        if (mine !== turn) return false;
+        records.push({ answer: found, halt, drift: log10(drift) });
+        took.push(ms);
+      } catch (error) {
+        if (mine === turn) lost(error);
+        return false;
+      }
+      busy = false;
+      return true;
     }
 
-    function tick() {
-      const began = performance.now();
-      one();
-      const done = lanes[0].records.length >= stopAt;
-      if (done) playing = false;
-      if (done || !calm()) paint();
-      if (done) announce();
-      else timer = setTimeout(tick, calm() ? 0 : Math.max(20, PACE - (performance.now() - began)));
+    async function advance() {
+      if (busy || (!live && !item)) return;
+      if (!live && ended()) records = [];
+      if (ended() || !(await one())) return;
+      paint();
+      announce();
     }
 
-    function pause() {
+    async function go() {
+      if (busy || (!live && !item)) return;
+      if (!live && ended()) records = [];
+      if (ended()) return;
+      const mine = turn;
+      playing = true;
+      stopAt = records.length < MARK ? MARK : Math.min(MOST, records.length + MARK);
+      paint();
+      while (playing && mine === turn && records.length < stopAt) {
+        if (!live && !calm()) await new Promise((done) => { timer = setTimeout(done, PACE); });
+        if (mine !== turn || !playing || !(await one())) return;
+        if (records.length < stopAt && playing) paint();
+      }
+      if (mine === turn) pause(true);
+    }
+
+    function pause(force) {
+      if (!playing && !force) return;
       clearTimeout(timer);
-      if (!playing) return;
       playing = false;
       paint();
       announce();
     }
 
+    // Noise on the state as it is: the next segment starts beside where this one ended.
+    function kick() {
+      if (!live || busy) return;
+      kicks.push(records.length);
+      engine.ask("kick", { sigma: Number(sigma.value) }).catch(lost);
+      paint();
+    }
+
     // --- what is shown ---
 
     function controls() {
-      const t = lanes[0].records.length, blocked = checked.clashes.length > 0 || t >= MOST;
-      play.textContent = playing ? "Pause" : t < MARK ? `Run to ${MARK}` : `Run on to ${MOST}`;
-      play.disabled = step.disabled = blocked;
-      back.disabled = t === 0;
-      clock.textContent = t ? `segment ${t} of ${t < MARK || (t === MARK && !playing) ? MARK : MOST}` : "start state";
-      container.dataset.segment = t;
-      container.dataset.playing = playing;
+      const t = records.length, replay = !live && ended();
+      play.textContent = playing ? "Pause" : replay ? "Play again" : !live ? "Play" : t < MARK ? `Run to ${MARK}` : `Run ${MARK} more`;
+      play.disabled = !playing && (busy || (!live && !item) || (live && ended()));
+      step.disabled = playing || play.disabled;
+      back.disabled = !live || (t === 0 && !kicks.length);
+      kickButton.disabled = sigma.disabled = !live || busy || playing || ended();
+      clock.textContent = t ? `segment ${t} of ${t <= MARK && !(live && stopAt > MARK) ? MARK : MOST}` : "start state";
+      mode.textContent = live ? (busy ? "live, computing …" : "live") : item ? "recorded with PyTorch" : "not run";
+      Object.assign(container.dataset, { segment: t, playing, busy });
     }
 
-    const title = (lane) => (lane.sigma ? `σ = ${lane.sigma}, seed ${lane.seed}` : "the stored start");
+    const known = () => words(records, kicks.at(-1) ?? -LATE, options.otsu, board, checked);
 
     function paint() {
-      if (!model || !lanes.length) return;
       controls();
-      const last = lanes[0].records.length > MARK ? MOST : MARK;
-      answers.replaceChildren(...lanes.map((one, j) => el("div", { class: "rrm-lane" },
-        el("p", { class: "rrm-caption" }, el("span", { class: "rrm-key rrm-lane-" + j, "aria-hidden": "true" }), title(one)),
-        answerBoard(one, title(one), side, board, checked.solution),
-        el("ul", { class: "rrm-state" }, ...(one.records.length ? words(one, weights, board, checked) : [["not started", "the board shows the givens"]])
-          .map(([what, detail]) => el("li", {}, el("b", {}, what), detail && " · " + detail))))));
-      const thresholds = [["otsu", weights.exists ? "Otsu" : "Otsu*", "6 4"], ["strict", "strict", "2 3"]].filter(([name]) => weights[name] !== null && (weights.exists || name === "otsu"));
-      const halting = model.config.model === "hrm" ? "q_halt − q_continue, halts above 0" : "q_halt, halts above 0";
+      const last = records.length > MARK ? MOST : MARK, beside = live && item && !kicks.length ? recorded(item) : null, t = records.length;
+      answer.replaceChildren(answerBoard(records, board, checked.solution));
+      state.replaceChildren(...(t ? known() : [["not started", "the board shows the givens"]]).map(([what, detail]) => el("li", {}, el("b", {}, what), el("span", {}, detail && " · " + detail))));
+      const series = (name) => [{ name: live ? "live" : "recorded", values: records.map((r) => r[name]) }, ...(beside ? [{ name: "recorded", values: beside.map((r) => r[name]) }] : [])];
       charts.replaceChildren(
-        plot("log10 drift of z_H", lanes.map((l) => l.records.map((r) => log10(r.drift))), thresholds.map(([name, text, dash]) => ({ at: weights[name], name: text, dash })), last, [-2, 2]),
-        plot(halting, lanes.map((l) => l.records.map((r) => r.margin)), [{ at: 0, name: "halt", dash: "6 4" }], last, [-6, 6]));
+        plot("log10 drift of z_H: how far the state moves", series("drift"), options.otsu === null ? null : { at: options.otsu, name: "threshold" }, last, kicks, [-4, 2.5]),
+        plot("q_halt: above 0 it would halt", series("halt"), { at: 0, name: "halts" }, last, kicks, [-8, 8]));
       const notes = [];
-      if (lanes.length === 2 && lanes[0].records.length) notes.push(`The two z_H are ${number(rrm.distance(lanes[0].state.h, lanes[1].state.h), 3)} apart (each has norm ${number(Math.sqrt(lanes[0].state.h.length), 0)} or so).`);
-      if (spent.length) notes.push(`${[...spent].sort((a, b) => a - b)[spent.length >> 1].toFixed(0)} ms a segment in this browser.`);
+      if (beside) notes.push("Thin and dashed: the same puzzle as PyTorch computed it.");
+      if (beside && t && t <= MARK) {
+        const cells = differing(records.at(-1).answer, beside[t - 1].answer);
+        notes.push(cells ? `This browser's board differs from PyTorch's in ${cells} cells: round-off grows while a state wanders.` : "This browser's board is PyTorch's.");
+      }
+      if (kicks.length) notes.push(`Kicked after segment ${kicks.join(", ")}, noise of seed ${seed}.`);
+      if (took.length) notes.push(`${([...took].sort((a, b) => a - b)[took.length >> 1] / 1000).toFixed(2)} s a segment.`);
       speed.textContent = notes.join(" ");
     }
 
     function announce() {
-      const t = lanes[0].records.length;
-      if (t) said.textContent = `Segment ${t}. ` + lanes.map((l) => `${title(l)}: ${sentence(l, weights, board, checked)}`).join(" ");
+      if (records.length) said.textContent = `Segment ${records.length}. ${sentence(records, kicks.at(-1) ?? -LATE, options.otsu, board, checked)}`;
     }
 
     container.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves the keys to us
-    body.append(
+    const label = (name, ...nodes) => el("label", {}, el("span", {}, name), ...nodes), tools = (...nodes) => el("div", { class: "rrm-tools" }, ...nodes);
+    const view = el("div", { class: "rrm-view" },
+      tools(loadButton, progress, cancelButton), about,
       el("div", { class: "rrm-bench" },
         el("section", { class: "rrm-side", "aria-label": "puzzle" },
-          el("p", { class: "rrm-head" }, "Puzzle"), puzzleSlot, verdict, origin,
-          el("div", { class: "rrm-tools" }, el("label", {}, "held-out puzzle", kind), draw),
-          el("div", { class: "rrm-tools" },
-            tool("Scramble", () => { item = null; setBoard(S.scramble(board, side)); }, "relabel the digits and reorder rows and columns: the same puzzle to a person, another one to the model"),
-            tool("Clear", () => setBoard(board.map(() => 0)), "an empty board"),
-            tool("Remove a given", removeGiven, "one given at random; the line above says whether one solution is left"))),
-        el("section", { class: "rrm-run", "aria-label": "model" },
-          el("p", { class: "rrm-head" }, "Answer"), answers)),
-      el("div", { class: "rrm-tools rrm-transport" }, play, step, back, clock,
-        el("label", {}, "start noise σ", sigma), el("label", {}, "seed", seed)),
+          el("p", { class: "rrm-head" }, "Puzzle"), typed, verdict, origin,
+          tools(label("hard puzzle", kind), button("Draw", draw)),
+          tools(
+            button("Scramble", () => setBoard(S.scramble(board, SIDE)), { title: "relabel the digits and reorder rows and columns: the same puzzle to a person, another one to the model" }),
+            button("Remove a given", removeGiven, { title: "one given at random; the line above says whether one solution is left" }),
+            button("Clear", () => setBoard(board.map(() => 0)), { title: "an empty board" }))),
+        el("section", { class: "rrm-side", "aria-label": "answer" },
+          el("p", { class: "rrm-head" }, "Answer, ", mode), answer, state,
+          tools(play, step, clock), tools(back, kickButton, label("size", sigma)))),
       charts, speed, said,
-      el("p", { class: "rrm-note" }, "Bold: given. Framed: changed in this segment. Underlined on orange: differs from the solution, marked only where there is exactly one. Thin vertical line: segment 16, where this book measures."));
-    container.replaceChildren(el("div", { class: "rrm-tools" }, el("label", {}, "model", runPick), loadButton), about, body);
-    choose();
-    return { get model() { return model; }, get lanes() { return lanes; }, get board() { return S.print(board); }, get spent() { return spent; }, setBoard, get checked() { return checked; } };
+      el("p", { class: "rrm-note" }, "Bold: given. Framed: changed in this segment. Underlined on orange: differs from the only solution. Vertical line: segment 16, where this book measures."));
+    const script = container.querySelector("script"); // stays, so that a saved page can start again
+    container.replaceChildren(script, view);
+    tell(NOT_YET);
+    edited();
+    return { setBoard: (text) => setBoard(S.parse(text)), get board() { return S.print(board); }, get records() { return records; }, get engine() { return engine; }, get took() { return took; } };
   };
 
   // Start every player of the page.
   rrm.players = function () {
-    for (const node of document.querySelectorAll(".rrm-player:not([data-live])")) {
-      const inert = {};
-      for (const script of node.querySelectorAll("script[data-weights]")) inert[script.dataset.weights] = script.textContent;
-      node.player = rrm.player(node, JSON.parse(node.querySelector("script.rrm-options").textContent), inert);
+    for (const node of document.querySelectorAll(".rrm-player")) {
+      if (node.player) continue;
+      node.player = rrm.player(node, JSON.parse(node.querySelector("script").textContent));
       node.dataset.live = "yes";
     }
   };
-  if (typeof document !== "undefined") {
-    if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", rrm.players);
-    else rrm.players();
-  }
+  rrm.whenReady(rrm.players);
 })();
