@@ -19,9 +19,9 @@ def at_rest(run: Run) -> pd.Index:
 def variants(run: Run) -> pd.DataFrame:
     """One row a variant of the study: how much a resting state moves, and what counts as settled.
 
-    n; floor, low, high (median and quartiles of the drift a segment of the puzzles at rest); otsu,
-    the variant's own cut (log10); successes and failures, the shares below it; swapped, the
-    outcomes that differ from float32's. Empty without the study.
+    n, wrong (failures); floor, low, high (median and quartiles of the drift a segment of the
+    puzzles at rest); otsu, the variant's own cut (log10); successes and failures, the shares below
+    it; swapped, the outcomes that differ from float32's. Empty without the study.
     """
     table, rest, rows = fates.study(run, "precision"), at_rest(run), []
     if table is None:
@@ -38,6 +38,7 @@ def variants(run: Run) -> pd.DataFrame:
         row = {"variant": name, "n": len(part), "floor": drift[1], "low": drift[0]}
         row |= {"high": drift[2], "otsu": cut, "successes": settled[right].mean()}
         row |= {"failures": settled[~right].mean()}
+        row["wrong"] = int((~right).sum())
         row["swapped"] = int((right.to_numpy() != base[part.idx].to_numpy()).sum())
         rows.append(row)
     return pd.DataFrame(rows)
