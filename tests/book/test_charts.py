@@ -23,7 +23,6 @@ def every_chart(run):
     length = pd.DataFrame({"segment": range(17), "length": range(17), "puzzle": "solved"})
     return {
         "histogram": charts.late_drift_histogram(cells.bins(late, df.correct), band, "HRM"),
-        "scatter": charts.drift_lambda_scatter(rows, band, "HRM"),
         "settled": charts.settled(shares, "HRM"),
         "stopwatch": charts.stopwatch(rows.assign(last_wrong=phases.last_wrong(df)), "HRM"),
         "switch": charts.switch(phases.by_solving_time(df), "HRM"),
@@ -59,7 +58,7 @@ def test_a_figure_keeps_its_place_before_it_is_drawn(run):
 
 
 def test_a_figure_tells_its_panels_and_says_each_mark_once(run):
-    panels = [every_chart(run)[name] for name in ("histogram", "scatter", "histogram")]
+    panels = [every_chart(run)[name] for name in ("histogram", "stopwatch", "histogram")]
     html = charts.figure(charts.grid(panels).to_dict())
     patterns = (r'<img alt="(.*?)"', r"<figcaption>(.*?)</figcaption>")
     alternative, caption = (re.search(pattern, html, re.S)[1] for pattern in patterns)
