@@ -120,14 +120,13 @@ def test_precision_measures_the_same_puzzles_in_another_arithmetic_and_alone(sma
     assert 1e-4 < off.max() < 0.1
 
 
-def test_numerics_float32_is_the_run_and_float64_agrees_early(small):
+def test_numerics_is_the_run_another_frame_moves_the_exponent_and_fewer_qrs_do_not(small):
     found, run = made(small, "numerics")
-    base, double = (found[found.variant == v].set_index("idx") for v in ("float32", "float64"))
+    base, other = (found[found.variant == v].set_index("idx") for v in ("float32", "seed 1"))
     own = run.table.set_index("idx").loc[base.index]
     assert np.allclose(base.drift_h_01, own.drift_h_01, rtol=1e-4)
-    assert np.allclose(base.drift_h_01, double.drift_h_01, rtol=1e-4)
-    assert not (base.drift_h_16 == double.drift_h_16).all()
-    assert found[found.variant == "bf16 autocast"].lambda_1.isna().all()
+    assert np.allclose(base.growth_1_01, own.growth_1_01, atol=1e-4)
+    assert (base.drift_h_16 == other.drift_h_16).all() and (base.lambda_1 != other.lambda_1).all()
     apart = found[found.variant == "QR every 2"].set_index("idx").lambda_1 - base.lambda_1
     assert apart.abs().max() < 1e-4
 
