@@ -42,49 +42,47 @@ def puzzle(run: Run, idx: int, part: pd.DataFrame) -> dict:
 def recorded(run: Run) -> dict | None:
     """What the player knows of a run, as JSON; None where nothing is recorded.
 
-    The failure that is nearest to the median late drift of the run's failures comes first.
+    First come failures with the most frequent fate of the run, by their distance to the median late
+    drift. A puzzle that, in this other batch, ended otherwise than in the run is left out.
     """
-    table = fates.study(run, "recorded")
+    table, otsu = fates.study(run, "recorded"), cells.band_of(run).otsu
     if table is None:
         return None
-    parts, made = dict(list(table.groupby("idx"))), run.meta["architecture"]
-    found = [puzzle(run, idx, parts[idx]) for idx in table.idx.unique()]
-    kinds: dict[str, list] = {"solved": [], "failed": []}
-    for each in found:  # as they went here: in another batch a wandering one may end elsewhere
-        kinds["solved" if each["right"][SEGMENTS - 1] else "failed"].append(each)
-    late = cells.late_drift(run.table)[~run.table.correct.to_numpy()]
-    kinds["failed"].sort(key=lambda each: abs(each["drift"][SEGMENTS - 1] - np.median(late)))
-    side = math.isqrt(len(found[0]["puzzle"]))
+    side, made = math.isqrt(len(table.answer[0])), run.meta["architecture"]
+    middle = np.median(cells.late_drift(run.table)[~run.table.correct.to_numpy()])
+    ends = table.groupby("idx").last().rename(columns={"right": "correct_256", "drift": "late_256"})
+    here = table[table.segment == SEGMENTS].set_index("idx")
+    here = here.assign(fate=fates.fate(ends, otsu, 256), gap=(here.drift - middle).abs())
+    if isinstance(followed := fates.followed(run), pd.DataFrame):
+        here = here.assign(fate=here.fate != followed.fate.mode()[0])
+    here = here[here.right == here.correct_in_table]
+    order = {"solved": here[here.right], "failed": here[~here.right].sort_values(["fate", "gap"])}
+    parts = dict(list(table.groupby("idx")))
     return {
         "side": side,
         "box_rows": box_shape(side)[0],
         "numbers": (side**2 + made["prefix"]) * made["width"],
         "puzzles": len(run.table),
-        "threshold": null(cells.band_of(run).otsu),
-        "segments": parts[found[0]["idx"]].segment.tolist(),
-        **kinds,
-    }
+        "threshold": null(otsu),
+        "segments": table.segment[table.idx == table.idx[0]].tolist(),
+    } | {kind: [puzzle(run, idx, parts[idx]) for idx in of.index] for kind, of in order.items()}
 
 
 def player(models: dict[str, Run]) -> HTML:
     """The player of the models that were recorded; their last boards where no script runs."""
-    found = {model: data for model, run in models.items() if (data := recorded(run))}
-    found = {model: data for model, data in found.items() if data["solved"] and data["failed"]}
+    told = {model: recorded(run) for model, run in models.items()}
+    found = {m: data for m, data in told.items() if data and data["solved"] and data["failed"]}
     if not found:
         return HTML("<p>Nothing is recorded: <code>rrm study recorded --run RUN</code></p>")
     model, data = next(iter(found.items()))
-    still = []
-    for kind in ("solved", "failed"):
+    still = f"<p>{model}, segment {SEGMENTS}.</p>"
+    for kind in ("failed", "solved"):
         first = data[kind][0]
         text = [answer for answer in first["answers"][:SEGMENTS] if answer][-1]
-        still.append(boards.board(text, f"{model}, {kind}", first["puzzle"], first["solution"]))
-    still = [
-        f'<div class="rrm-boards">{"".join(still)}</div>',
-        f"<p>{model}, segment {SEGMENTS}.</p>",
-    ]
+        still = boards.board(text, kind, first["puzzle"], first["solution"]) + still
     return HTML(
         f'{embed.inline(*STYLES, *SCRIPTS)}<div class="rrm-motion">'
         f'<script type="application/json">{embed.as_json(found)}</script>'
-        f'<div class="rrm-inside">{"".join(still)}</div></div>'
+        f'<div class="rrm-inside"><div class="rrm-boards">{still}</div></div></div>'
         "<script>window.rrm && rrm.motions && rrm.motions()</script>"
     )
