@@ -393,7 +393,7 @@
     container.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves the keys to us
     const label = (name, ...nodes) => el("label", {}, el("span", {}, name), ...nodes), tools = (...nodes) => el("div", { class: "rrm-tools" }, ...nodes);
     const view = el("div", { class: "rrm-view" },
-      tools(loadButton, progress, cancelButton), about,
+      el("div", { class: "rrm-engine" }, tools(loadButton, progress, cancelButton), about),
       el("div", { class: "rrm-bench" },
         el("section", { class: "rrm-side", "aria-label": "puzzle" },
           el("p", { class: "rrm-head" }, "Puzzle"), typed, verdict, origin,
