@@ -33,7 +33,7 @@ COLLECTIONS = {  # name: file, its SHA-256
         "d4ef36b35a5b9a928b80131790f2332f109b8f6cb9601c85eb8978e0af28506d",
     ),
 }
-SETTINGS = {"each": EACH, "seed": SEED, "k": 1}
+SETTINGS: dict = {"each": EACH, "seed": SEED, "k": 1}
 SETTINGS |= {"collections": {name: list(of) for name, of in COLLECTIONS.items()}}
 KEPT = ["givens", "backtracks", "naked_backtracks", "correct", "token_acc", "halted_at", "lambda_1"]
 
