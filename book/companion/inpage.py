@@ -88,6 +88,7 @@ def player(run: Run) -> HTML:
         "solved": solved,
         "otsu": pagedata.null(cells.band_of(run).otsu),
         "puzzles": recordings(run),
+        "address": embed.publishing(),
     }
     return HTML(
         f'{embed.once("player.css", "charts.js", *SCRIPTS)}<div class="rrm-player">'

@@ -391,6 +391,18 @@ def test_a_saved_page_starts_again(site, page):
     assert page.complaints == []
 
 
+def test_the_address_keeps_the_board_and_believes_no_other_text(player):
+    assert "?" not in player.url
+    home = typed(player)
+    set_board(player, AMBIGUOUS)
+    player.reload()
+    assert typed(player) == AMBIGUOUS and f"board={AMBIGUOUS}" in player.url
+    address = player.url.split("?")[0]
+    for wrong in ("board=<img src=x onerror=alert(1)>", "board=" + "9" * 80, "board="):
+        player.goto(f"{address}?{wrong}")
+        assert typed(player) == home
+
+
 def test_a_missing_model_is_explained_and_can_be_tried_again(player):
     player.evaluate(
         "() => { window.real = rrm.load; "

@@ -119,8 +119,10 @@
 
   // Build the player in `container`. options: those of rrm_companion.inpage.player.
   rrm.player = function (container, options) {
-    let item = options.puzzles.find((p) => p.correct && p.late < options.otsu) || options.puzzles[0]; // the recorded puzzle of the board, or null
-    let board = S.parse(item.puzzle), checked = null;
+    const home = Math.max(0, options.puzzles.findIndex((p) => p.correct && p.late < options.otsu)); // the puzzle that the page comes with
+    let item = options.puzzles[home]; // the recorded puzzle of the board, or null
+    const asked = options.address && /[?&]board=([1-9.]{81})(&|$)/.exec(location.search); // the page's address keeps the board
+    let board = S.parse(asked ? asked[1] : item.puzzle), checked = null;
     let engine = null, live = false, loading = null; // loading: an object of its own for each try
     let records = [], kicks = [], turn = {}, stopAt = MARK, playing = false, busy = false, timer = 0, seed = 0, took = [];
 
@@ -269,7 +271,16 @@
       verdict.classList.toggle("rrm-bad", checked.count === 0);
       origin.textContent = item ? `Held-out puzzle ${item.idx}. PyTorch ${item.correct ? "solved" : "failed"} it: late drift ${number(item.late, 2)}, ${item.halted_at ? `would halt at segment ${item.halted_at}` : "would never halt"}.`
         : live ? "Your own board: nothing was recorded." : "Your own board: nothing was recorded. Load the model to run it.";
+      if (options.address) keep(text);
       reset();
+    }
+
+    // The address of a page that shows something else than what it comes with names the board.
+    function keep(text) {
+      const query = new URLSearchParams(location.search), had = query.get("board");
+      if (had === text || (had === null && text === options.puzzles[home].puzzle)) return;
+      query.set("board", text);
+      history.replaceState(history.state, "", `?${query}${location.hash}`);
     }
 
     // --- the run ---
