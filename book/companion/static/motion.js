@@ -183,7 +183,7 @@
       const t = marks()[place], turned = lastWrong(of("solved")) + 1, failed = of("failed");
       if (t === marks().at(-1)) return failed.right[place] ? `At ${t} the failure is solved after all.` : rests("failed", place) ? `At ${t} the failure rests, in a wrong place.` : `At ${t} the failure is still moving.`;
       if (t > WINDOW) return "Each step is now eight segments.";
-      if (t === WINDOW) return `One is right. The other is wrong and ${rests("failed", place) ? "at rest" : "still moving"}. And if we go on?`;
+      if (t === WINDOW) return `One is right, the other wrong and ${rests("failed", place) ? "at rest" : "still moving"}. And if we go on?`;
       if (t === 1 && !running) return `One ${model}, two puzzles: it solves the left one and fails the right one.`;
       if (t < turned) return "Both search: digits change, states move.";
       return `Solved after segment ${turned}. Its state comes to rest, the other moves on.`;
