@@ -11,7 +11,6 @@ import base64
 import json
 import zlib
 from functools import cache
-from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -48,9 +47,7 @@ def package() -> tuple[dict, bytes]:
         "graph": zlib.compress((RUNTIME / "segment.onnx").read_bytes()),
         "weights": zlib.compress(halves.tobytes()),
     }
-    ends = dict(zip(parts, accumulate(map(len, parts.values())), strict=True))
-    files = {name: [end - len(parts[name]), end] for name, end in ends.items()}
-    whole = b"".join(parts.values())
+    files, whole = {name: len(part) for name, part in parts.items()}, b"".join(parts.values())
     about = {"positions": sizes["prefix"] + sizes["side"] ** 2, "bytes": len(whole)}
     return about | {"files": files, "tensors": tensors}, whole
 
@@ -59,6 +56,8 @@ def write_static(out: Path) -> None:
     """Write the player's scripts and styles, and the pieces of the package, to `out`."""
     for name in (*SCRIPTS, "player.css"):
         write_bytes(embed.static_text(name).encode(), out / name)
+    if not (paths.data_dir() / "runs" / NAME / "model.safetensors").exists():
+        return  # a reader's own data folder, without that run
     about, whole = package()
     parts = [whole[at : at + PIECE] for at in range(0, len(whole), PIECE)]
     texts = {"worker": embed.static_text("player_worker.js"), "about": about}

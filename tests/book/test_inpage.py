@@ -187,13 +187,18 @@ def test_the_package_is_small_and_holds_the_weights(site):
     assert sum(p.stat().st_size for p in folder.iterdir()) < 16e6
     assert len((site / "index.html").read_bytes()) < 100_000
     about, whole = inpage.package()
-    halves = zlib.decompress(whole[slice(*about["files"]["weights"])])
+    halves = zlib.decompress(whole[-about["files"]["weights"] :])
     high, low = np.frombuffer(halves, np.uint8).reshape(2, -1).astype(np.uint32)
     numbers = torch.tensor(((high << 24) | (low << 16)).view(np.float32))
     expected = load_model(paths.run_dir(inpage.NAME)).state_dict()
     assert set(about["tensors"]) == set(expected)
     for name, (start, end) in about["tensors"].items():
         assert torch.equal(numbers[start // 2 : end // 2], expected[name].flatten()), name
+
+
+def test_a_data_folder_without_the_run_leaves_the_scripts(data_copy, tmp_path):
+    inpage.write_static(tmp_path / "out")
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {*inpage.SCRIPTS, "player.css"}
 
 
 def test_the_runtime_comes_with_its_licence():

@@ -11,9 +11,9 @@ function bytes(text) {
   return out;
 }
 
-// The bytes of a file of the package, which were deflated.
-async function unpacked(whole, [start, end]) {
-  const stream = new Blob([whole.subarray(start, end)]).stream().pipeThrough(new DecompressionStream("deflate"));
+// The bytes of a file that was deflated.
+async function unpacked(file) {
+  const stream = new Blob([file]).stream().pipeThrough(new DecompressionStream("deflate"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
@@ -52,7 +52,8 @@ const ACTS = {
     let at = 0;
     for (const piece of pieces.splice(0)) { whole.set(piece, at); at += piece.length; }
     if (whole.length !== about.bytes) throw new Error(`${whole.length} bytes came, expected ${about.bytes}`);
-    const [code, wasm, graph, halves] = await Promise.all(["runtime", "wasm", "graph", "weights"].map((name) => unpacked(whole, about.files[name])));
+    at = 0;
+    const [code, wasm, graph, halves] = await Promise.all(["runtime", "wasm", "graph", "weights"].map((name) => unpacked(whole.subarray(at, (at += about.files[name])))));
     const address = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
     runtime = await import(address);
     URL.revokeObjectURL(address);
