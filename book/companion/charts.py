@@ -13,6 +13,7 @@ import io
 import re
 from collections.abc import Iterator
 from html import escape
+from typing import Any
 
 import altair as alt
 import numpy as np
@@ -117,26 +118,6 @@ def rows(df: pd.DataFrame, late: np.ndarray) -> pd.DataFrame:
     """What a scatter draws, a row a puzzle: idx, late drift, lambda_1, outcome."""
     measured = {"idx": df.idx, "late": np.round(late, 4), "lambda_1": df.lambda_1.round(5)}
     return pd.DataFrame(measured | {"outcome": outcomes(df.correct)})
-
-
-def drift_lambda_scatter(table: pd.DataFrame, band: Band, title: str) -> alt.Chart:
-    """F1: late drift against the largest exponent, a mark a puzzle; `table` from :func:`rows`."""
-    shapes = alt.Scale(domain=["correct", "wrong"], range=["circle", DIAGONAL])
-    wide = alt.Scale(zero=False, nice=False)
-    points = (
-        alt.Chart(table)
-        .mark_point(size=22, opacity=0.6, strokeWidth=1)
-        .encode(
-            x=alt.X("late:Q", title=LATE, scale=wide, axis=alt.Axis(tickCount=6)),
-            y=alt.Y("lambda_1:Q", title=LAMBDA, scale=alt.Scale(zero=False)),
-            color=alt.Color("outcome:N", **OUTCOME, legend=BOTTOM),
-            shape=alt.Shape("outcome:N", scale=shapes, title=OUTCOME["title"]),
-            tooltip=["idx:Q", *rounded("late", "lambda_1"), "outcome:N"],
-        )
-    )
-    chart = alt.layer(points, *threshold(band)).properties(width=WIDTH, height=HEIGHT)
-    said = "One mark a puzzle: circles are solved, crosses wrong. Dashed: Otsu's threshold."
-    return titled(chart, title, "measured here", said)
 
 
 def settled(table: pd.DataFrame, model: str) -> alt.Chart:
@@ -325,6 +306,7 @@ def halting(table: pd.DataFrame, title: str) -> alt.Chart:
 # --- drawing them in a page ----------------------------------------------------------------------
 
 SCALE = 1.5  # pixels of a still picture a pixel of the chart
+LETTERS = {"axis": {"labelFontSize": 11, "titleFontSize": 12}, "title": {"subtitleFontSize": 11}}
 
 
 def picture(spec: dict) -> bytes:
@@ -333,9 +315,20 @@ def picture(spec: dict) -> bytes:
     from PIL import Image
 
     small = io.BytesIO()
-    drawn = Image.open(io.BytesIO(vl_convert.vegalite_to_png(spec, scale=SCALE)))
+    drawn = Image.open(io.BytesIO(vl_convert.vegalite_to_png(spec, scale=SCALE, config=LETTERS)))
     drawn.convert("RGB").quantize(64).save(small, "PNG", optimize=True)
     return small.getvalue()
+
+
+def stacked(part: Any) -> Any:
+    """A specification as ``stacked`` in ``charts.js`` has it: for a narrow place, in one column."""
+    if not isinstance(part, dict) or "values" in part:
+        return [*map(stacked, part)] if isinstance(part, list) else part
+    columns = {"columns": 1} if "concat" in part else {}
+    columns |= {"columns": 2} if part.get("orient") == "bottom" else {}
+    kept = {k: v for k, v in part.items() if (k, v) != ("labels", False)}
+    name = {"hconcat": "vconcat"}
+    return {name.get(k, k): v if k == "datasets" else stacked(v) for k, v in kept.items()} | columns
 
 
 def told(part: object) -> Iterator[tuple[str, list[str]]]:
@@ -355,8 +348,9 @@ def figure(spec: dict) -> str:
 
     Below it stands what its marks mean, said once for all panels.
     """
-    png, panels = picture(spec), list(told(spec))
+    png, panels, narrow = picture(spec), list(told(spec)), picture(stacked(spec))
     width, height = (int.from_bytes(png[at : at + 4]) / SCALE for at in (16, 20))
+    tall = int.from_bytes(narrow[20:24]) / SCALE
     text = " ".join(description for description, _ in panels)
     said = " ".join(dict.fromkeys(sentence for _, sentences in panels for sentence in sentences))
     still = (
@@ -364,8 +358,9 @@ def figure(spec: dict) -> str:
         f'src="data:image/png;base64,{base64.b64encode(png).decode()}">'
     )
     return (
-        f'{once("charts.css", "vega.js", "charts.js")}<figure class="rrm-chart" tabindex="0">'
-        f'<div class="rrm-view" style="min-height: {height:.0f}px">{still}</div>'
+        f'{once("charts.css", "vega.js", "charts.js")}<figure class="rrm-chart" tabindex="0" '
+        f'style="--wide: {height / 16:.1f}rem; --narrow: {tall / 16:.1f}rem">'
+        f'<div class="rrm-view">{still}</div>'
         f"<figcaption>{escape(said)}</figcaption>"
         f'<script type="application/json">{as_json({"description": text} | spec)}</script>'
         "</figure><script>window.rrm && rrm.drawAll()</script>"

@@ -40,8 +40,8 @@ def component(kind: str, models: dict[str, Run], still: Callable, **more: object
         **more,
     }
     return HTML(
-        f'{travelling(models)}<div class="rrm-{kind}"><script type="application/json">'
-        f"{embed.as_json(options)}</script>{still(models)}</div>"
+        f'{travelling(models)}<div data-only="{more.get("only", "")}" class="rrm-{kind}">'
+        f'<script type="application/json">{embed.as_json(options)}</script>{still(models)}</div>'
         f"<script>window.rrm && rrm.{kind}s && rrm.{kind}s()</script>"
     )
 

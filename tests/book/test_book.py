@@ -29,6 +29,7 @@ LIVE = """[...document.querySelectorAll(
 
 def visit(page, book, name):
     page.goto((book / f"{name}.html").as_uri())
+    page.evaluate("rrm.drawEvery()")  # also those far from the screen
     page.wait_for_function(LIVE, timeout=30_000)
 
 

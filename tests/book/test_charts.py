@@ -54,7 +54,9 @@ def test_a_figure_keeps_its_place_before_it_is_drawn(run):
     html = charts.figure(every_chart(run)["switch"].to_dict())
     width, height = map(int, re.search(r'width="(\d+)" height="(\d+)"', html).groups())
     assert 250 < width < 800 and 190 < height < 500
-    assert f"min-height: {height}px" in html
+    assert f"--wide: {height / 16:.1f}rem" in html
+    narrow = float(re.search(r"--narrow: ([\d.]+)rem", html)[1])
+    assert height / 16 <= narrow < 2.2 * height / 16
 
 
 def test_a_figure_tells_its_panels_and_says_each_mark_once(run):

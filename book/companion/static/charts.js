@@ -29,16 +29,35 @@
     return false;
   };
 
+  // How large the page's letters are, of 16 pixels: those in plots grow with them, to twice their size.
+  rrm.unit = () => Math.min(2, Math.max(1, parseFloat(getComputedStyle(document.documentElement).fontSize) / 16));
+
+  // Colours of the theme, sizes of the letters (at 16 pixels those of LETTERS in charts.py). Where the reader has set colours, a chart stays as the picture is.
   function config(node) {
-    const text = rrm.dark() ? "#e6e6e6" : "#222222", grid = rrm.dark() ? "#3a3a3a" : "#e2e2e2";
+    const forced = matchMedia("(forced-colors: active)").matches, dark = rrm.dark() && !forced, text = dark ? "#e6e6e6" : "#222222", grid = dark ? "#3a3a3a" : "#e2e2e2", u = rrm.unit();
     return {
-      background: ground(node),
+      background: forced ? "#ffffff" : ground(node),
       view: { stroke: grid },
-      axis: { labelColor: text, titleColor: text, gridColor: grid, domainColor: grid, tickColor: grid, labelFontSize: 11, titleFontSize: 12, titleFontWeight: "normal" },
-      legend: { labelColor: text, titleColor: text, labelFontSize: 11, titleFontSize: 11, titleFontWeight: "normal" },
-      title: { color: text, subtitleColor: text, fontSize: 13, subtitleFontSize: 11 },
+      axis: { labelColor: text, titleColor: text, gridColor: grid, domainColor: grid, tickColor: grid, labelFontSize: 11 * u, titleFontSize: 12 * u, titleFontWeight: "normal" },
+      legend: { labelColor: text, titleColor: text, labelFontSize: 11 * u, titleFontSize: 11 * u, labelLimit: 160 * u, titleFontWeight: "normal" },
+      title: { color: text, subtitleColor: text, fontSize: 13 * u, subtitleFontSize: 11 * u },
       boxplot: { median: { color: text }, rule: { color: text } },
     };
+  }
+
+  // A specification for a narrow place: panels in one column with their own labels, legends in two (or as many as given), nothing wider than `most`; as `stacked` in charts.py.
+  const MOST = 245, NARROW = 600; // pixels; two panels stand beside each other from here
+  function stacked(part, most, columns = 2) {
+    if (Array.isArray(part)) return part.map((child) => stacked(child, most, columns));
+    if (part === null || typeof part !== "object" || "values" in part) return part;
+    const whole = {};
+    for (const [key, value] of Object.entries(part)) {
+      if (key === "labels" && value === false) continue; // the panel that had them stood at the left
+      whole[key === "hconcat" ? "vconcat" : key] = key === "datasets" ? value : key === "width" && value > most ? most : stacked(value, most, columns);
+    }
+    if (part.concat) whole.columns = 1;
+    if (part.orient === "bottom") whole.columns = columns;
+    return whole;
   }
 
   // What a saved picture is called: the title and subtitle of its chart, or of the first one in a grid.
@@ -60,39 +79,85 @@
   rrm.draw = async function (container, spec) {
     if (!window.vegaEmbed) await rrm.load("vega.js");
     if (drawn.has(container)) drawn.get(container).view.finalize();
-    const result = await window.vegaEmbed(container, spec, { actions: { export: true, source: false, compiled: false, editor: false }, scaleFactor: 2, downloadFileName: name(spec), renderer: "canvas", config: config(container), tooltip: { theme: rrm.dark() ? "dark" : "light" } });
+    const room = container.closest(".rrm-chart")?.clientWidth || Infinity, narrow = room < NARROW;
+    const options = { actions: { export: true, source: false, compiled: false, editor: false }, scaleFactor: 2, downloadFileName: name(spec), renderer: "canvas", config: config(container), tooltip: { theme: rrm.dark() ? "dark" : "light" } };
+    const embed = async (...how) => (await window.vegaEmbed(container, narrow ? stacked(spec, ...how) : spec, options)).view;
+    let view = await embed(MOST);
+    const over = container.querySelector("canvas").clientWidth - room;
+    if (narrow && over > 0) { view.finalize(); view = await embed(MOST - over, 1); } // what stands beside the plot, or under it, needs more
     container.querySelector("summary").setAttribute("aria-label", "save this chart as a picture");
-    drawn.set(container, { spec, view: result.view });
-    await result.view.runAsync();
-    return result.view;
+    drawn.set(container, { spec, view, narrow });
+    await view.runAsync();
+    return view;
   };
 
-  let running = false, again = false;
-  rrm.drawAll = async function () {
-    if (running) { again = true; return; }
-    running = true;
-    for (const figure of document.querySelectorAll("figure.rrm-chart:not([data-live])")) {
-      figure.dataset.live = "no";
+  const waiting = [], known = (rrm.charts = rrm.charts || new WeakSet()); // a notebook may carry this file twice
+  let drawing = false;
+  async function drawWaiting() {
+    if (drawing) return;
+    drawing = true;
+    for (let figure; (figure = waiting.shift()); ) {
+      const view = figure.querySelector(".rrm-view"), place = view.querySelector(".rrm-live") || view.appendChild(document.createElement("div"));
+      place.classList.add("rrm-live");
       try {
-        await rrm.draw(figure.querySelector(".rrm-view"), JSON.parse(figure.querySelector("script").textContent));
+        await rrm.draw(place, JSON.parse(figure.querySelector("script").textContent));
         figure.dataset.live = "yes";
       } catch (error) {
         console.error("rrm: a chart could not be drawn; its still picture stays", error);
       }
+      await new Promise((done) => setTimeout(done)); // a hand on a slider goes first
     }
-    running = false;
-    if (again) { again = false; rrm.drawAll(); }
+    drawing = false;
+  }
+
+  // A chart is drawn when it comes near the screen; where it gets another width, in one column or in two.
+  const near = new IntersectionObserver((entries) => {
+    for (const { isIntersecting, target } of entries) if (isIntersecting) { near.unobserve(target); waiting.push(target); }
+    drawWaiting();
+  }, { rootMargin: "800px" });
+  const width = new ResizeObserver((entries) => {
+    for (const { target } of entries) {
+      const place = target.querySelector(".rrm-live"), chart = drawn.get(place);
+      if (chart && target.clientWidth > 0 && target.clientWidth < NARROW !== chart.narrow) rrm.draw(place, chart.spec);
+    }
+  });
+  function watch(begin) {
+    for (const figure of document.querySelectorAll("figure.rrm-chart")) {
+      if (known.has(figure)) continue;
+      known.add(figure); // not by its data-live: in a saved page that is there already
+      figure.dataset.live = "no";
+      begin(figure);
+    }
+  }
+  rrm.drawAll = () => watch((figure) => { near.observe(figure); width.observe(figure); });
+
+  // Draw every chart of the page now, near or not.
+  rrm.drawEvery = function () {
+    rrm.drawAll();
+    for (const figure of document.querySelectorAll("figure.rrm-chart[data-live='no']")) { near.unobserve(figure); waiting.push(figure); }
+    drawWaiting();
   };
 
-  let dark = null;
+  // The picture hides under its live chart by a sheet of the script's, which a saved page does not keep.
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync("@media screen { figure.rrm-chart[data-live='yes'] .rrm-view > img { display: none; } }");
+  document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
+
+  let dark = null, printing = false;
   const theme = new MutationObserver(async () => { // the book's, or JupyterLab's
-    if (rrm.dark() === dark) return;
+    if (printing || rrm.dark() === dark) return;
     dark = rrm.dark();
     for (const [container, chart] of [...drawn]) if (container.isConnected) await rrm.draw(container, chart.spec);
   });
   theme.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
   if (document.body) theme.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
 
-  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", rrm.drawAll);
-  else rrm.drawAll();
+  // Paper is light.
+  const shown = document.documentElement.dataset;
+  addEventListener("beforeprint", () => { if (shown.theme === "dark") { printing = true; shown.theme = "light"; } });
+  addEventListener("afterprint", () => { if (printing) { shown.theme = "dark"; setTimeout(() => { printing = false; }); } });
+
+  // Widgets start first: their rows hold up the page's load event, and charts wait for it.
+  if (document.readyState === "complete") rrm.drawAll();
+  else addEventListener("load", rrm.drawAll);
 })();

@@ -42,7 +42,18 @@
       }
       body.append(row);
     }
-    return el("figure", {}, el("figcaption", {}, caption), el("table", { class: "rrm-board rrm-side-" + side, "aria-label": caption }, body));
+    return el("figure", {}, el("figcaption", {}, caption), el("table", { class: "rrm-board rrm-side-" + side, "aria-label": caption, translate: "no" }, body));
+  };
+
+  // A line for those who listen: says what was said to it last, once nothing has followed for a moment, while `host` is being worked at.
+  rrm.teller = function (host) {
+    const node = rrm.el("p", { class: "rrm-told", "aria-live": "polite" });
+    let timer = 0;
+    node.say = (text) => {
+      clearTimeout(timer);
+      timer = setTimeout(() => { if (host.contains(document.activeElement) && node.textContent !== text) node.textContent = text; }, 700);
+    };
+    return node;
   };
 
   // Give the reader `text` as a file of that name.
@@ -84,15 +95,18 @@
   };
 
   // Start every component of a class in the page with `build(node, options)`, once the rows of its first run are there.
+  const started = (rrm.started = rrm.started || new WeakSet()); // not by data-live: in a saved page that is there already
   rrm.start = async function (name, build) {
-    for (const node of document.querySelectorAll(`.rrm-${name}:not([data-live])`)) {
+    for (const node of document.querySelectorAll(`.rrm-${name}`)) {
       const script = node.querySelector("script[type='application/json']");
-      if (!script) continue; // the kernel's: it starts its own
+      if (!script || started.has(node)) continue; // without one it is the kernel's, which starts its own
+      started.add(node);
       node.dataset.live = "no";
       const options = JSON.parse(script.textContent);
       try {
         await rrm.rowsFor(options.runs[0]);
         node[name] = build(node, options);
+        node.append(script); // what a saved page starts from
         node.dataset.live = "yes";
       } catch (error) {
         console.error(`rrm: the ${name} could not start; what the page shows without scripts stays`, error);
@@ -104,4 +118,39 @@
     if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
     else start();
   };
+
+  // --- habits of a page, set once ---
+
+  if (typeof document === "undefined" || rrm.habits) return;
+  rrm.habits = true;
+
+  // A finger that scrolls moves no slider: when the browser takes a touch for a scroll, the slider goes back to where it was, and stays.
+  let held = null; // {slider, value, lost}
+  document.addEventListener("pointerdown", (event) => {
+    const slider = event.target.closest?.("input[type=range]");
+    held = slider && event.pointerType === "touch" ? { slider, value: slider.value, lost: false } : null;
+  }, true);
+  document.addEventListener("pointercancel", () => {
+    if (!held) return;
+    const moved = held.slider.value !== held.value;
+    held.slider.value = held.value;
+    if (moved) held.slider.dispatchEvent(new Event("input", { bubbles: true }));
+    held.lost = true;
+  }, true);
+  for (const kind of ["input", "change"]) document.addEventListener(kind, (event) => {
+    if (!held?.lost || event.target !== held.slider) return;
+    held.slider.value = held.value;
+    event.stopImmediatePropagation();
+  }, true);
+
+  // A copied table has hyphens where the page shows minus signs, so that a spreadsheet reads numbers.
+  document.addEventListener("copy", (event) => {
+    const chosen = getSelection(), plain = (text) => text.replace(/\u2212(?=[\d.])/g, "-"), text = chosen.toString();
+    if (plain(text) === text || chosen.isCollapsed) return;
+    const box = document.createElement("div"), part = chosen.getRangeAt(0).cloneContents();
+    box.append(...(part.querySelector("td, th") && !part.querySelector("table") ? [rrm.el("table", {}, part)] : [part]));
+    event.clipboardData.setData("text/plain", plain(text));
+    event.clipboardData.setData("text/html", plain(box.innerHTML));
+    event.preventDefault();
+  });
 })();

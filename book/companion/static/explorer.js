@@ -177,13 +177,13 @@
   // address: whether the page's address may name a view | absent, only: "threshold" for histogram, threshold and cells alone | absent}.
   rrm.explorer = function (container, options) {
     const brief = options.only === "threshold"; // histogram, threshold and cells alone
-    let run = options.runs[0], state = "h", tau = 0, all = false, brush = null, sort = BY_DRIFT, drawnRows = "", opened = 0;
+    let run = options.runs[0], state = "h", tau = 0, all = false, brush = null, sort = BY_DRIFT, drawnRows = "", opened = 0, begun = false;
     const rows = () => rrm.rows[run], part = () => rows().states[state];
 
     const runPick = rrm.runPicker(options, (name) => { run = name; more.replaceChildren(); look(rrm.rows[run].states[state] ? state : "h"); });
     const statePick = el("select", { "aria-label": "drift of", onchange: () => look(statePick.value) }, ...Object.entries(STATES).map(([key, name]) => el("option", { value: key }, name)));
     const horizon = el("input", { type: "range", min: 0, max: HORIZONS.length - 1, "aria-label": "segments run", oninput: () => look(horizon.value > 0 ? "h" + HORIZONS[horizon.value] : "h", true) }), segment = el("b");
-    const further = el("label", { class: "rrm-further" }, el("span", {}, "after segment ", segment), horizon);
+    const further = el("label", { class: "rrm-further" }, el("span", {}, el("span", {}, "after segment "), segment), horizon);
     const arithmetic = el("select", { "aria-label": "arithmetic", onchange: () => look(arithmetic.value, true) }, el("option", { value: "h" }, "float32"), el("option", { value: "bfloat16" }, "bfloat16"));
     const precise = el("label", {}, "arithmetic", arithmetic);
     const strip = el("div", { class: "rrm-boards rrm-strip" });
@@ -192,9 +192,9 @@
     const exact = el("input", { type: "number", step: "any", "aria-label": "threshold, typed", oninput: () => exact.value !== "" && move(Number(exact.value), true) });
     const otsu = el("button", { type: "button", onclick: () => move(part().otsu) });
     const strict = el("button", { type: "button", onclick: () => move(part().strict) });
-    const status = el("p", { class: "rrm-status", "aria-live": "polite" }), separation = el("p", { class: "rrm-auc" });
-    const cellText = Object.fromEntries(CELLS.map((c) => [c, [el("b"), document.createTextNode("")]]));
-    const cellNode = (c) => el("td", { class: "rrm-" + c, "data-cell": c }, `${c} `, ...cellText[c]);
+    const status = el("p", { class: "rrm-status" }), separation = el("p", { class: "rrm-auc" }), told = rrm.teller(container);
+    const cellText = Object.fromEntries(CELLS.map((c) => [c, [el("b"), el("span")]])); // elements: a translated page leaves them
+    const cellNode = (c) => el("td", { class: "rrm-" + c, "data-cell": c, translate: "no" }, `${c} `, ...cellText[c]);
     const cells = el("table", { class: "rrm-cells" },
       el("caption", {}, "Puzzles by settled and correct"),
       el("thead", {}, el("tr", {}, el("td", {}), el("th", { scope: "col" }, "correct"), el("th", { scope: "col" }, "wrong"))),
@@ -215,7 +215,7 @@
     const caption = el("caption"), body = el("tbody"), showAll = el("button", { type: "button", onclick: () => { all = true; examplesTable(); body.rows[SHOWN].querySelector("button").focus(); } });
     const heads = COLUMNS.map((column, k) => el("th", { scope: "col" }, el("button", { type: "button", class: "rrm-sort", onclick: () => { sort = { column: k, down: sort.column === k && !sort.down }; examplesTable(); } }, column.head)));
     const table = el("div", { class: "rrm-scroll", tabindex: "0", role: "region", "aria-label": "table of examples" }, el("table", { class: "rrm-examples" }, caption, el("thead", {}, el("tr", {}, ...heads)), body));
-    const more = el("div", { class: "rrm-detail", "aria-live": "polite" });
+    const more = el("div", { class: "rrm-detail" });
     const save = el("button", { type: "button", onclick: () => rrm.save(`${run}-cells.csv`, asCsv(run, rows(), state, tau, taken())) });
     const link = el("a", { href: "?" }, "link to this view"), astray = el("p", { role: "alert" });
 
@@ -289,6 +289,7 @@
       plots.sweep.move(sweepAt(rows(), state, tau));
       show();
       link.href = asLink({ run, state, tau });
+      if (begun && options.address && !brief) remember();
       if (options.onChange) options.onChange({ run, state, tau });
       document.dispatchEvent(new CustomEvent("rrm:moved", { detail: { run, state, tau } })); // a viewer on the same page follows
     }
@@ -299,7 +300,7 @@
       otsu.setAttribute("aria-pressed", String(tau === p.otsu));
       strict.setAttribute("aria-pressed", String(tau === p.strict));
       slider.setAttribute("aria-valuetext", `log10 late drift ${number(tau, 2)}`);
-      for (const c of CELLS) { cellText[c][0].textContent = n[c]; cellText[c][1].data = " " + percent(n[c] / all); }
+      for (const c of CELLS) { cellText[c][0].textContent = n[c]; cellText[c][1].textContent = " " + percent(n[c] / all); }
       const share = wrong === 0 ? "No puzzle failed." : n.B === 0
         ? `No failure is settled: 0 of ${wrong}, one-sided exact 95 % upper bound ${percent(p.zero_bound)}.`
         : `${n.B} of ${wrong} failures are settled: ${percent(n.B / wrong)} (exact 95 % interval ${percent(p.bound.low[n.B])} to ${percent(p.bound.high[n.B])}).`;
@@ -309,10 +310,20 @@
       separation.textContent = a.value === null
         ? `AUC of −λ1 among the unsettled: cannot be measured, ${a.C} correct and ${a.D} wrong.`
         : `AUC of −λ1 among the unsettled (${a.C} C against ${a.D} D): ${number(a.value, 3)}${interval}.`;
+      told.say(status.textContent + " " + separation.textContent);
       examplesTable();
     }
 
     // --- a view to take away ---
+
+    // The page's address names the view, once the slider rests: going back or reloading finds it again. From disk some browsers refuse.
+    let resting = 0;
+    function remember() {
+      clearTimeout(resting);
+      resting = setTimeout(() => {
+        try { history.replaceState(history.state, "", asLink({ run, state, tau }) + location.hash); } catch { /* the link below is left */ }
+      }, 400);
+    }
 
     // The puzzles that a saved table holds: those brushed, else all, by their number.
     const taken = () => (brush ? brushed(rows(), state, brush) : [...sorted(rows(), state).order]).sort((a, b) => rows().idx[a] - rows().idx[b]);
@@ -325,7 +336,7 @@
       astray.textContent = !options.runs.includes(wanted.run) ? `The link asks for the run “${wanted.run}”; there are ${options.runs.join(", ")}.`
         : !Object.hasOwn(VIEWS, wanted.state) ? `The link asks for the drift of “${wanted.state}”; there are ${Object.keys(VIEWS).join(", ")}.`
         : wanted.below !== null && !Number.isFinite(value) ? `The link asks for the threshold “${wanted.below}”; expected a number, the log10 of late drift.` : "";
-      container.scrollIntoView();
+      if (performance.getEntriesByType("navigation")[0]?.type === "navigate" && !location.hash) container.scrollIntoView(); // else the reader is where he was
       if (astray.textContent) return;
       if (wanted.run !== run || wanted.state !== state) {
         state = wanted.state;
@@ -409,6 +420,7 @@
           el("p", { class: "rrm-note" }, "Dashed: this puzzle. Bands: 10-90 % and median of cells A and D at Otsu's threshold. Growth: the largest exponent of the segments so far, per update; its last value is λ1."));
         for (const [host, what, title] of [[hosts[0], "drift", "log10 drift of z_H"], [hosts[1], "growth", "cumulative growth, per update"]])
           rrm.profile(host, one[what], r.bands[what], title, `${title} of puzzle ${r.idx[i]} by segment: ${one[what].join(", ")}`);
+        told.say(more.firstChild.textContent);
         more.scrollIntoView({ block: "nearest" }); // below a long table it would open unseen
       } catch (error) {
         if (mine === opened) more.replaceChildren(el("p", { role: "alert" }, error.message));
@@ -422,7 +434,7 @@
       hosts.histogram,
       el("label", { class: "rrm-slide" }, slider, el("span", {}, "settled below this log10 late drift")),
       key,
-      el("div", { class: "rrm-pair" }, cells, el("div", {}, status, ...(brief ? [] : [separation]))));
+      el("div", { class: "rrm-pair" }, cells, el("div", {}, status, ...(brief ? [] : [separation]))), told);
     if (!brief) container.append(
       strip,
       el("div", { class: "rrm-pair" }, el("div", {}, hosts.scatter, hover, el("div", { class: "rrm-row" }, brushBox, clear)), el("div", {}, hosts.sweep)),
@@ -432,6 +444,7 @@
       more);
     restart();
     if (options.address && !brief) follow();
+    begun = true;
     return { move, open, setBrush, count: () => count(rows(), state, tau), auc: () => auc(rows(), state, tau), get tau() { return tau; }, get run() { return run; }, get state() { return state; } };
   };
 

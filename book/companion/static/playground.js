@@ -165,14 +165,14 @@
 
   // A panel with axes, as wide as its place: {root, x, y, inside} with x and y from data to pixels; `inside` clips to the frame.
   function panel(width, height, xs, ys, titles, whole) {
-    const left = 50, right = 8, top = 8, bottom = 34, id = `rrm-clip-${counter++}`;
+    const u = unit(), left = 50 * u, right = 8 * u, top = 8, bottom = 34 * u, id = `rrm-clip-${counter++}`;
     const x = (v) => left + ((v - xs[0]) / (xs[1] - xs[0])) * (width - left - right), y = (v) => height - bottom - ((v - ys[0]) / (ys[1] - ys[0])) * (height - top - bottom);
     const root = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, "aria-hidden": "true", focusable: "false" });
     root.append(svg("defs", {}, svg("clipPath", { id }, svg("rect", { x: left, y: top - 2, width: width - left - right, height: height - top - bottom + 4 }))));
-    for (const v of ticks(ys[0], ys[1], 4)) root.append(svg("line", { class: "rrm-grid", x1: left, x2: width - right, y1: y(v), y2: y(v) }), svg("text", { x: left - 5, y: y(v) + 3.5, "text-anchor": "end" }, String(v).replace("-", "−")));
-    for (const v of ticks(xs[0], xs[1], Math.max(2, Math.min(6, width / 75)))) if (!whole || Number.isInteger(v)) root.append(svg("line", { class: "rrm-grid", x1: x(v), x2: x(v), y1: top, y2: height - bottom }), svg("text", { x: x(v), y: height - bottom + 14, "text-anchor": "middle" }, String(v).replace("-", "−")));
+    for (const v of ticks(ys[0], ys[1], 4)) root.append(svg("line", { class: "rrm-grid", x1: left, x2: width - right, y1: y(v), y2: y(v) }), svg("text", { x: left - 5, y: y(v) + 3.5 * u, "text-anchor": "end" }, String(v).replace("-", "−")));
+    for (const v of ticks(xs[0], xs[1], Math.max(2, Math.min(6, width / 75 / u)))) if (!whole || Number.isInteger(v)) root.append(svg("line", { class: "rrm-grid", x1: x(v), x2: x(v), y1: top, y2: height - bottom }), svg("text", { x: x(v), y: height - bottom + 14 * u, "text-anchor": "middle" }, String(v).replace("-", "−")));
     root.append(svg("text", { class: "rrm-axis", x: (left + width - right) / 2, y: height - 4, "text-anchor": "middle" }, titles[0]));
-    root.append(svg("text", { class: "rrm-axis", x: 10, y: (top + height - bottom) / 2, "text-anchor": "middle", transform: `rotate(-90 10 ${(top + height - bottom) / 2})` }, titles[1]));
+    root.append(svg("text", { class: "rrm-axis", x: 10 * u, y: (top + height - bottom) / 2, "text-anchor": "middle", transform: `rotate(-90 ${10 * u} ${(top + height - bottom) / 2})` }, titles[1]));
     const inside = svg("g", { "clip-path": `url(#${id})` });
     root.append(inside);
     return { root, x, y, inside, left, right: width - right, top, bottom: height - bottom };
@@ -183,20 +183,22 @@
 
   // --- the three pictures ---
 
+  // As large as the page's letters, to twice their size.
+  const unit = () => Math.min(2, Math.max(1, parseFloat(getComputedStyle(document.documentElement).fontSize) / 16));
   const HEIGHT = 230;
 
   // The orbit: against time (one-dimensional), in the plane (Hénon), or the direction of the tangent (linear).
   function drawOrbit(name, s, one, width) {
     const p = s.values, T = s.steps;
     if (maps[name].size === 1) {
-      const f = panel(width, HEIGHT, [-0.02 * T, 1.02 * T], [-0.03, 1.03], ["step", "x"], true);
+      const f = panel(width, HEIGHT * unit(), [-0.02 * T, 1.02 * T], [-0.03, 1.03], ["step", "x"], true);
       if (name === "toy") f.inside.append(svg("rect", { class: "rrm-target", x: f.left, width: f.right - f.left, y: f.y(p.s + p.eps), height: Math.max(1, f.y(p.s - p.eps) - f.y(p.s + p.eps)) }));
       const dots = one.orbit.map((z, t) => [f.x(t), f.y(z[0])]);
       f.inside.append(svg("path", { class: "rrm-thin", d: path(dots) }), ...dots.map(([a, b], t) => svg("circle", { class: one.captured !== null && t >= one.captured ? "rrm-dot rrm-held" : "rrm-dot", cx: a, cy: b, r: T > 60 ? 1.8 : 2.6 })));
       return [f.root, name === "toy" ? (one.captured === null ? "The orbit searches; it has not met the target (band) yet." : `The orbit searches for ${one.captured} steps, then the target (band) holds it.`) : "The orbit of the chosen start."];
     }
     if (name === "henon") {
-      const f = panel(width, HEIGHT, [-1.6, 1.6], [-0.5, 0.5], ["x", "y"]);
+      const f = panel(width, HEIGHT * unit(), [-1.6, 1.6], [-0.5, 0.5], ["x", "y"]);
       const cloud = [];
       for (let i = 0; i < 12; i++) {
         const m = member(name, p, s.angle, i);
@@ -207,7 +209,7 @@
       f.inside.append(...one.orbit.filter((z) => Math.abs(z[0]) < 5).map((z) => svg("circle", { class: "rrm-dot", cx: f.x(z[0]), cy: f.y(z[1]), r: 2.6 })));
       return [f.root, one.away ? "This start runs away." : "The orbit of the chosen start, over orbits of other starts (grey)."];
     }
-    const reach = 1.15 * Math.max(1, (width - 58) / (HEIGHT - 42)), f = panel(width, HEIGHT, [-reach, reach], [-1.15, 1.15], ["first coordinate", "second"]);
+    const reach = 1.15 * Math.max(1, (width - 58 * unit()) / (HEIGHT * unit() - 42 * unit())), f = panel(width, HEIGHT * unit(), [-reach, reach], [-1.15, 1.15], ["first coordinate", "second"]);
     const steps = one.directions.slice(0, 33);
     f.inside.append(svg("circle", { class: "rrm-ring", cx: f.x(0), cy: f.y(0), r: f.x(1) - f.x(0) }));
     steps.forEach((v, t) => f.inside.append(svg("line", { class: t === 0 ? "rrm-first" : "rrm-ray", style: t ? `opacity:${(0.25 + 0.75 * (t / steps.length)).toFixed(2)}` : null, x1: f.x(0), y1: f.y(0), x2: f.x(v[0]), y2: f.y(v[1]) })));
@@ -227,7 +229,7 @@
     const from = Math.min(2, T - 1);
     const seen = [...first.slice(from), ...second.slice(from), ...band.filter(([t]) => t > from).flatMap((b) => b.slice(1)), ...ref.values].filter(Number.isFinite);
     const low = Math.min(...seen, 0), high = Math.max(...seen, 0), pad = 0.06 * (high - low || 1);
-    const f = panel(width, HEIGHT, [1, Math.max(2, T)], [low - pad, high + pad], ["steps T", "growth / T, nats"], true);
+    const f = panel(width, HEIGHT * unit(), [1, Math.max(2, T)], [low - pad, high + pad], ["steps T", "growth / T, nats"], true);
     const ok = band.filter((b) => Number.isFinite(b[1]));
     if (ok.length) {
       f.inside.append(svg("path", { class: "rrm-band", d: path([...ok.map((b) => [f.x(b[0]), f.y(b[3])]), ...ok.slice().reverse().map((b) => [f.x(b[0]), f.y(b[1])])]) + "Z" }));
@@ -251,7 +253,7 @@
     low -= pad;
     high += pad;
     many.last.forEach((v, i) => counts[Math.max(0, Math.min(bars - 1, Math.floor(((v - low) / (high - low)) * bars)))][name === "toy" && many.captured[i] === null ? 1 : 0]++);
-    const f = panel(width, HEIGHT, [low, high], [0, Math.max(1, ...counts.map(([a, b]) => a + b)) * 1.08], [`growth / T at T = ${s.steps}, nats`, name === "linear" ? "start directions" : "starts"]);
+    const f = panel(width, HEIGHT * unit(), [low, high], [0, Math.max(1, ...counts.map(([a, b]) => a + b)) * 1.08], [`growth / T at T = ${s.steps}, nats`, name === "linear" ? "start directions" : "starts"]);
     counts.forEach(([held, free], i) => {
       const a = f.x(low + ((high - low) * i) / bars), w = f.x(low + ((high - low) * (i + 1)) / bars) - a;
       if (held) f.inside.append(svg("rect", { class: "rrm-bar", x: a, width: Math.max(0.5, w - 0.6), y: f.y(held), height: f.y(0) - f.y(held) }));
@@ -285,11 +287,11 @@
   // Build the playground in `container`. options: {systems: {...} from rrm_companion.playground, first: name, onChange(state) | null}.
   rrm.playground = function (container, options) {
     const systems = options.systems, state = { system: options.first || Object.keys(systems)[0], values: {}, start: [], angle: 0, steps: 16, members: 400 };
-    let request = 0, result = null, linked = false;
+    let request = 0, result = null, linked = false, resting = 0;
 
     const pick = el("select", { "aria-label": "map", onchange: () => choose(pick.value) }, ...Object.entries(systems).map(([key, s]) => el("option", { value: key }, s.label)));
     const controls = el("div", { class: "rrm-sliders" }), presets = el("div", { class: "rrm-presets", role: "group", "aria-label": "worth a look" });
-    const about = el("p", { class: "rrm-about" }), status = el("p", { class: "rrm-status", "aria-live": "polite" });
+    const about = el("p", { class: "rrm-about" }), status = el("p", { class: "rrm-status" }), told = el("p", { class: "rrm-told", "aria-live": "polite" });
     const figures = Object.fromEntries(["growth", "orbit", "spread"].map((key) => [key, el("figure", { class: `rrm-${key}` }, el("div"), el("figcaption"))]));
     const inputs = {};
 
@@ -338,6 +340,8 @@
       const many = ensemble(name, state.values, state.angle, state.members, state.steps), ref = reference(name, state.values, state.angle);
       result = { one, many, ref };
       status.textContent = say(name, state, one, many, ref);
+      clearTimeout(resting); // those who listen hear a result once, when the slider rests
+      resting = setTimeout(() => { if (container.contains(document.activeElement)) told.textContent = status.textContent; }, 700);
       draw();
       if (options.onChange) options.onChange(structuredClone(state));
     }
@@ -353,7 +357,7 @@
     }
 
     container.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves the keys to us
-    container.replaceChildren(el("fieldset", {}, el("label", { class: "rrm-pick" }, el("span", {}, "map"), pick), about, controls, presets), status, figures.growth, el("div", { class: "rrm-pair" }, figures.orbit, figures.spread),
+    container.replaceChildren(el("fieldset", {}, el("label", { class: "rrm-pick" }, el("span", {}, "map"), pick), about, controls, presets), status, told, figures.growth, el("div", { class: "rrm-pair" }, figures.orbit, figures.spread),
       ...(options.note ? [el("p", { class: "rrm-note" }, options.note)] : []));
     choose(state.system);
     new ResizeObserver(() => { if (linked) draw(); linked = true; }).observe(container);
@@ -362,10 +366,13 @@
 
   // Start every playground of the page.
   rrm.playgrounds = function () {
-    for (const place of document.querySelectorAll(".rrm-playground:not([data-live])")) {
+    for (const place of document.querySelectorAll(".rrm-playground")) {
+      const script = place.querySelector("script");
+      if (place.playground || !script) continue;
       place.dataset.live = "no";
       try {
-        place.playground = rrm.playground(place, JSON.parse(place.querySelector("script").textContent));
+        place.playground = rrm.playground(place, JSON.parse(script.textContent));
+        place.append(script); // what a saved page starts from
         place.dataset.live = "yes";
       } catch (error) {
         console.error("rrm: the playground could not start; the table of the page stays", error);

@@ -4,6 +4,7 @@
   "use strict";
   const rrm = (globalThis.rrm = globalThis.rrm || {});
   const { el, svg, number } = rrm;
+  let drawings = 0; // for names of patterns
   const SEGMENT_TICKS = [1, 4, 8, 12, 16];
 
   // About n round ticks from low to high.
@@ -32,19 +33,19 @@
 
   // Axes in an SVG of the host's width. box: {height, left, right, top, bottom}; x, y: [low, high]. Returns {node, x, y, ...} with scales.
   function axes(width, box, x, y, { xTitle, yTitle, yFormat, xTicks = 6, xValues, yTicks = 4, label, inside } = {}) {
-    const { height, left, right, top, bottom } = box, W = width - left - right, H = height - top - bottom;
+    const u = rrm.unit(), [height, left, right, top, bottom] = ["height", "left", "right", "top", "bottom"].map((side) => Math.round(u * box[side])), W = width - left - right, H = height - top - bottom;
     const fx = (v) => left + (W * (v - x[0])) / (x[1] - x[0]), fy = (v) => top + (H * (y[1] - v)) / (y[1] - y[0]);
     const node = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label || "" });
-    const tx = xValues ? { values: xValues, digits: 0 } : ticks(x[0], x[1], Math.min(xTicks, Math.max(2, W / 60))), ty = ticks(y[0], y[1], yTicks);
+    const tx = xValues ? { values: xValues, digits: 0 } : ticks(x[0], x[1], Math.min(xTicks, Math.max(2, W / 60 / u))), ty = ticks(y[0], y[1], yTicks);
     for (const v of ty.values) {
       node.append(svg("line", { class: "rrm-grid", x1: left, x2: left + W, y1: fy(v), y2: fy(v) }));
       const text = yFormat ? yFormat(v) : number(v, ty.digits);
-      node.append(inside ? svg("text", { x: left + 2, y: fy(v) - 3 }, v === y[0] ? "" : text) : svg("text", { x: left - 5, y: fy(v) + 3.5, "text-anchor": "end" }, text));
+      node.append(inside ? svg("text", { x: left + 2, y: fy(v) - 3 * u }, v === y[0] ? "" : text) : svg("text", { x: left - 5, y: fy(v) + 3.5 * u, "text-anchor": "end" }, text));
     }
-    for (const v of tx.values) node.append(svg("line", { class: "rrm-grid", x1: fx(v), x2: fx(v), y1: top + H, y2: top + H + 4 }), svg("text", { x: fx(v), y: top + H + 15, "text-anchor": "middle" }, number(v, tx.digits)));
-    if (xTitle) node.append(svg("text", { class: "rrm-axis", x: left + W / 2, y: height - 3, "text-anchor": "middle" }, xTitle));
-    if (yTitle) node.append(svg("text", { class: "rrm-axis", x: left, y: 11 }, yTitle));
-    return { node, x: fx, y: fy, toX: (p) => x[0] + ((p - left) * (x[1] - x[0])) / W, toY: (p) => y[1] - ((p - top) * (y[1] - y[0])) / H, left, top, W, H };
+    for (const v of tx.values) node.append(svg("line", { class: "rrm-grid", x1: fx(v), x2: fx(v), y1: top + H, y2: top + H + 4 }), svg("text", { x: fx(v), y: top + H + 15 * u, "text-anchor": "middle" }, number(v, tx.digits)));
+    if (xTitle) node.append(svg("text", { class: "rrm-axis", x: left + W / 2, y: height - 3 * u, "text-anchor": "middle" }, xTitle));
+    if (yTitle) node.append(svg("text", { class: "rrm-axis", x: left, y: 11 * u }, yTitle));
+    return { node, x: fx, y: fy, toX: (p) => x[0] + ((p - left) * (x[1] - x[0])) / W, toY: (p) => y[1] - ((p - top) * (y[1] - y[0])) / H, left, top, W, H, height, u };
   }
 
   // A moving threshold over a plot: a line and the shade of the settled side.
@@ -72,20 +73,22 @@
       const { part, domain } = data, stacks = new Map();
       for (const bar of part.bins) stacks.set(bar.start, (stacks.get(bar.start) || 0) + bar.n);
       frame = axes(width, box, domain, [0, 1.03 * Math.sqrt(Math.max(...stacks.values()))], { yTitle: "puzzles, on a square-root scale", yFormat: (v) => String(Math.round(v * v)), inside: true, yTicks: 3, label: "Histogram of log10 late drift by outcome; " + data.label });
+      const hatch = `rrm-hatch-${drawings++}`; // failures are hatched: told from successes without their colour
+      frame.node.prepend(svg("defs", {}, svg("pattern", { id: hatch, width: 4, height: 4, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" }, svg("rect", { class: "rrm-fill-wrong", width: 4, height: 4 }), svg("rect", { class: "rrm-gap", width: 1.5, height: 4 }))));
       const under = new Map(), level = (n) => frame.y(Math.sqrt(n)); // a spike of hundreds beside bars of ten
       for (const bar of [...part.bins].sort((a, b) => (a.outcome < b.outcome ? -1 : 1))) {
         const base = under.get(bar.start) || 0, left = frame.x(bar.start) + 0.5;
         under.set(bar.start, base + bar.n);
-        frame.node.append(svg("rect", { class: "rrm-fill-" + bar.outcome, x: left, width: Math.max(0.5, frame.x(bar.end) - left - 0.5), y: level(base + bar.n), height: level(base) - level(base + bar.n) },
+        frame.node.append(svg("rect", { class: "rrm-fill-" + bar.outcome, style: bar.outcome === "wrong" ? `fill: url(#${hatch})` : "", x: left, width: Math.max(0.5, frame.x(bar.end) - left - 0.5), y: level(base + bar.n), height: level(base) - level(base + bar.n) },
           svg("title", {}, `${number(bar.start, 2)} to ${number(bar.end, 2)}: ${bar.n} ${bar.outcome}`)));
       }
       frame.node.append(...fixed(frame, part), ...frame.node.querySelectorAll("text")); // the axis stands inside: its numbers over the bars
       const names = [["Otsu", part.otsu], ["strict", part.strict]].filter(([, v]) => v !== null).sort((a, b) => a[1] - b[1]);
-      let free = 180; // right of the axis title; the lower threshold is named on its left where there is room, the upper on its right
+      let free = 180 * frame.u; // right of the axis title; the lower threshold is named on its left where there is room, the upper on its right
       names.forEach(([name, v], k) => {
-        const left = !k && frame.x(v) > free + 40, x = left ? frame.x(v) - 3 : Math.max(frame.x(v) + 3, free);
-        frame.node.append(svg("text", { x, y: 13, "text-anchor": left ? "end" : "start" }, name));
-        free = left ? frame.x(v) : x + 40;
+        const left = !k && frame.x(v) > free + 40 * frame.u, x = left ? frame.x(v) - 3 : Math.max(frame.x(v) + 3, free);
+        frame.node.append(svg("text", { x, y: 13 * frame.u, "text-anchor": left ? "end" : "start" }, name));
+        free = left ? frame.x(v) : x + 40 * frame.u;
       });
       host.replaceChildren(frame.node);
       mark(frame, tau, domain);
@@ -127,7 +130,7 @@
 
   // onBrush({x: [a, b], y: [a, b]} | null), onHover(row | null), onPick(row).
   rrm.scatter = function (host, { onBrush, onHover, onPick }) {
-    let data = null, frame = null, tau = 0, brush = null, start = null;
+    let data = null, frame = null, tau = 0, brush = null, start = null, before = null;
     const canvas = el("canvas", { "aria-hidden": "true" }), pane = el("div", { class: "rrm-pane" }), area = el("div", { class: "rrm-brush", hidden: "" }), mark = threshold(host);
     const box = { height: 215, left: 46, right: 8, top: 22, bottom: 34 };
 
@@ -165,8 +168,8 @@
       frame.node.append(...fixed(frame, data.part));
       const scale = window.devicePixelRatio || 1;
       canvas.width = width * scale;
-      canvas.height = box.height * scale;
-      canvas.style.cssText = `width:${width}px;height:${box.height}px`;
+      canvas.height = frame.height * scale;
+      canvas.style.cssText = `width:${width}px;height:${frame.height}px`;
       pane.style.cssText = `left:${frame.left}px;top:${frame.top}px;width:${frame.W}px;height:${frame.H}px`;
       host.replaceChildren(frame.node, canvas, area, pane);
       points();
@@ -188,7 +191,7 @@
     }
     let waiting = 0;
     const later = () => { waiting = waiting || requestAnimationFrame(() => { waiting = 0; points(); outline(); onBrush(brush); }); };
-    pane.addEventListener("pointerdown", (event) => { if (event.button === 0) { start = at(event); pane.setPointerCapture(event.pointerId); } });
+    pane.addEventListener("pointerdown", (event) => { if (event.button === 0) { start = at(event); before = brush; pane.setPointerCapture(event.pointerId); } });
     pane.addEventListener("pointermove", (event) => {
       const here = at(event);
       if (!start) return onHover(nearest(here));
@@ -205,7 +208,10 @@
       if (found !== null) onPick(found);
       else if (brush) { brush = null; later(); }
     });
-    pane.addEventListener("pointercancel", () => { start = null; });
+    pane.addEventListener("pointercancel", () => { // a finger that scrolls leaves no brush
+      start = null;
+      if (brush !== before) { brush = before; later(); }
+    });
     pane.addEventListener("pointerleave", () => onHover(null));
 
     return {
@@ -227,7 +233,7 @@
       for (const [cell, band] of Object.entries(bands)) {
         const along = (k) => band.map((q, t) => [frame.x(t + 1), frame.y(q[k])]);
         frame.node.append(svg("path", { class: "rrm-band rrm-cell-" + cell, d: line([...along(2), ...along(0).reverse()]) + "Z" }), svg("path", { class: "rrm-middle rrm-cell-" + cell, d: line(along(1)) }),
-          svg("text", { class: "rrm-name-" + cell, x: width - 16, y: frame.y(band.at(-1)[1]) + 4 }, cell));
+          svg("text", { class: "rrm-name-" + cell, x: width - 16, y: frame.y(band.at(-1)[1]) + 4 * frame.u }, cell));
       }
       frame.node.append(svg("path", { class: "rrm-own", d: line(values.map((v, t) => [frame.x(t + 1), frame.y(v)])) }));
       host.replaceChildren(frame.node);
@@ -240,7 +246,7 @@
     const cursor = svg("line", { class: "rrm-cursor" }), dot = svg("circle", { class: "rrm-here", r: 3.2 }), value = svg("text", { class: "rrm-value", "text-anchor": "end" });
     function place() {
       const x = frame.x(t), y = frame.y(values[t - 1]);
-      for (const [node, attributes] of [[cursor, { x1: x, x2: x, y1: frame.top, y2: frame.top + frame.H }], [dot, { cx: x, cy: y }], [value, { x: frame.left + frame.W, y: 11 }]])
+      for (const [node, attributes] of [[cursor, { x1: x, x2: x, y1: frame.top, y2: frame.top + frame.H }], [dot, { cx: x, cy: y }], [value, { x: frame.left + frame.W, y: 11 * frame.u }]])
         for (const [key, v] of Object.entries(attributes)) node.setAttribute(key, v);
       value.textContent = number(values[t - 1], digits);
     }

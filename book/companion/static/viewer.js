@@ -23,7 +23,7 @@
     const otsu = el("button", { type: "button", onclick: () => move(part().otsu) }), strict = el("button", { type: "button", onclick: () => move(part().strict) });
     const slider = el("input", { type: "range", min: 1, max: SEGMENTS, step: 1, value: 1, "aria-label": "segment", oninput: () => { pause(); at(Number(slider.value)); } });
     const play = el("button", { type: "button", class: "rrm-play", onclick: () => (timer ? pause() : start()) }, "play");
-    const count = el("output", { class: "rrm-count" });
+    const count = el("span", { class: "rrm-count" }), agree = el("p", { class: "rrm-note rrm-agree" }); // no output: played, it would speak at every segment
     const panels = Object.fromEntries(CELLS.map((cell) => [cell, panel(cell)]));
 
     function panel(cell) {
@@ -73,6 +73,7 @@
         own.typed.value = "";
       }
       load();
+      agreement();
       if (options.onChange) options.onChange({ run, state, tau });
     }
 
@@ -151,16 +152,24 @@
 
     // --- other components of the page ---
 
-    let waiting = 0;
+    let waiting = 0, theirs = null; // the explorer's {run, state, tau}
     function follow(event) {
       if (!container.isConnected) return document.removeEventListener("rrm:moved", follow);
-      if (!options.runs.includes(event.detail.run)) return;
       clearTimeout(waiting); // a slider in motion is left alone until it rests
       waiting = setTimeout(() => {
-        ({ run, state } = event.detail);
+        theirs = event.detail;
+        if (!options.runs.includes(theirs.run)) return agreement();
+        ({ run, state } = theirs);
         runPick.value = run;
-        move(event.detail.tau);
+        move(theirs.tau);
       }, 200);
+    }
+
+    // What is shown, and whether the explorer shows the same.
+    function agreement() {
+      const said = (v) => `${(options.labels || {})[v.run] || (rrm.rows[v.run] || {}).label || v.run}, drift of ${rrm.VIEWS[v.state]}, settled below ${number(v.tau, 2)}`;
+      const same = theirs && theirs.run === run && theirs.state === state && theirs.tau === tau;
+      agree.textContent = !theirs ? "" : same ? `As in the explorer: ${said(theirs)}.` : `Shown here: ${said({ run, state, tau })}. The explorer shows another view: ${said(theirs)}.`;
     }
     document.addEventListener("rrm:moved", follow);
     function watch(event) {
@@ -179,11 +188,14 @@
     container.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves the keys to us
     container.replaceChildren(
       el("fieldset", { class: "rrm-controls" }, el("label", {}, "model", runPick), el("label", {}, "settled below", exact), otsu, strict),
+      agree,
       el("div", { class: "rrm-transport" }, play, slider, count),
       el("div", { class: "rrm-panels" }, ...CELLS.map((cell) => panels[cell].node)),
       el("p", { class: "rrm-note" }, "Typical: the puzzle with the median late drift of its cell; others by their late drift, or by number. Vertical axes are the same in all four panels. Halting margin: the model would stop where it is above 0 (q_halt; HRM: q_halt − q_continue). Growth: the largest exponent of the segments so far, per update."));
     at(1);
     restart();
+    const explorer = document.querySelector(".rrm-explorer[data-live='yes']")?.explorer; // it may have moved before this one listened
+    if (explorer) follow({ detail: { run: explorer.run, state: explorer.state, tau: explorer.tau } });
     return { move, at, start, pause, get segment() { return segment; }, get tau() { return tau; }, panels };
   };
 
