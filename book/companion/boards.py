@@ -1,7 +1,5 @@
 """Boards to look at: HTML tables with givens bold and wrong cells marked."""
 
-from __future__ import annotations
-
 import math
 from html import escape
 

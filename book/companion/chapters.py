@@ -1,7 +1,5 @@
 """Re-execute a chapter with papermill, refusing parameters that it does not have or cannot read."""
 
-from __future__ import annotations
-
 import ast
 from pathlib import Path
 

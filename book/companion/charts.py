@@ -6,8 +6,6 @@ shape or text as well. What moves with a slider is drawn by the components of
 :mod:`rrm_companion.widgets`: redrawing Vega takes longer than a frame.
 """
 
-from __future__ import annotations
-
 import base64
 import io
 import re

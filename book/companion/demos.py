@@ -3,8 +3,6 @@
 Each function returns a table, boards or a chart; nothing is written to disk.
 """
 
-from __future__ import annotations
-
 import tempfile
 
 import numpy as np

@@ -3,8 +3,6 @@
 While the book is built, scripts and styles stand in its ``_static/rrm`` and travel with no output.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import sys

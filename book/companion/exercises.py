@@ -3,8 +3,6 @@
 The check is ``static/exercises.js``; it needs no kernel. Without scripts the answer unfolds still.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from html import escape

@@ -5,8 +5,6 @@ Runtime Web and ``runtime/segment.onnx``, the graph of one segment (benchmarks/e
 page from disk may not fetch, so all travels as base64 in scripts, which a reader's click loads.
 """
 
-from __future__ import annotations
-
 import base64
 import json
 import zlib

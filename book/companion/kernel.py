@@ -3,8 +3,6 @@
 While the book is built there is no kernel for the reader, and a sentence stands there.
 """
 
-from __future__ import annotations
-
 from functools import cache
 from typing import Any
 

@@ -4,8 +4,6 @@ What it plays is the study ``recorded``. It stands in the page itself, so that t
 once and a saved page keeps it. Twin: ``static/motion.js``.
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -4,8 +4,6 @@ Rows are what every threshold needs; an example is one puzzle's boards and profi
 segments, B = puzzles. Readers: ``static/explorer.js`` and ``static/viewer.js``.
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

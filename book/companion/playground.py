@@ -7,8 +7,6 @@ K = N tangents. Sources: May 1976 and Ulam & von Neumann 1947 (logistic map, ln 
 1976, values as given by Sprott 2003; the toy of transient chaos is the paper's own.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from html import escape

@@ -4,8 +4,6 @@ A chapter has two slots, ``hrm`` and ``trm``; either may be empty. The text of a
 "TRM"; which runs these are is said once, where a chapter opens.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from functools import partial
 from html import escape

@@ -1,7 +1,5 @@
 """Charts of long rollouts, and of one claim over every run; like :mod:`rrm_companion.charts`."""
 
-from __future__ import annotations
-
 import altair as alt
 import pandas as pd
 from rrm_companion.charts import (

@@ -5,8 +5,6 @@
 of :mod:`rrm_core.analysis.cells`, AUC that of :mod:`rrm_core.analysis.stats`, in both.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 
