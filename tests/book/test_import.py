@@ -1,4 +1,4 @@
-"""What a chapter pays before its first line: charts without the grammar of URIs that Jupyter brings."""
+"""What a chapter pays before its first line: no grammar of URIs, which Jupyter brings along."""
 
 import subprocess
 import sys
