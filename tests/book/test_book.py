@@ -224,10 +224,10 @@ def test_slider_buttons_and_typing_move_everything(explorer, runs):
         expected = cells.count(cells.assign(values, run.table.correct, threshold))
         assert shown(explorer) == expected
         status = explorer.locator(".rrm-status").inner_text()
-        assert (f"{expected['B']} of {failures} failures settle" in status) or (
+        assert (f"{expected['B']} of {failures} failures are settled" in status) or (
             expected["B"] == 0 and f"0 of {failures}" in status
         )
-    slider = explorer.locator(".rrm-explorer input[type=range]")
+    slider = explorer.locator(".rrm-slide input[type=range]")
     slider.focus()
     for key in ("ArrowLeft", "ArrowRight", "ArrowRight", "Home", "End"):
         slider.press(key)
