@@ -38,7 +38,7 @@ def test_a_page_is_whole_without_a_network(book, page, name):
     visit(page, book, name)
     assert page.complaints == []
     assert page.evaluate(
-        "[...document.querySelectorAll('.rrm-view')]"
+        "[...document.querySelectorAll('.rrm-chart .rrm-view')]"
         ".every(v => v.querySelector('canvas') && v.querySelector('canvas').width > 50)"
     )
     assert page.evaluate("[...document.images].every(i => !i.complete || i.naturalWidth > 0)")
