@@ -12,7 +12,7 @@ def test_a_chapter_turns_its_figures_by_keys_and_gives_them_back(book, page):
     seen = []
     for k in range(total):
         assert page.locator(".rrm-slides nav span").inner_text() == f"{k + 1} of {total}"
-        stage = page.locator(".rrm-stage > *")
+        stage = page.locator(".rrm-screen > *")
         assert stage.count() == 1 and stage.bounding_box()["height"] > 100
         seen.append(page.locator(".rrm-slides h2").inner_text())
         page.locator(".rrm-slides").focus()

@@ -15,7 +15,7 @@
     const { el } = rrm, article = document.querySelector(".bd-article"), figures = article ? [...article.querySelectorAll(FIGURES)].filter((f) => !f.closest("details")) : [];
     if (!figures.length || document.querySelector(".rrm-slides")) return;
     let at = -1, place = null; // place: where the figure on the stage belongs
-    const title = el("h2"), stage = el("div", { class: "rrm-stage" }), count = el("span", { "aria-live": "polite" });
+    const title = el("h2"), stage = el("div", { class: "rrm-screen" }), count = el("span", { "aria-live": "polite" });
     const step = (by) => show(Math.min(Math.max(at + by, 0), figures.length - 1));
     const back = el("button", { type: "button", onclick: () => step(-1) }, "back"), next = el("button", { type: "button", onclick: () => step(1) }, "next");
     const leave = el("a", { href: location.pathname }, "leave the slides");
