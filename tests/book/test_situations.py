@@ -113,6 +113,13 @@ def test_nothing_moves_under_the_reader(open_at, width):
     assert abs(page.evaluate("document.getElementById('end').getBoundingClientRect().top")) <= 20
 
 
+def at_rest(page):
+    """Wait until the page scrolls no more."""
+    seen = None
+    while seen != (seen := page.evaluate("scrollY")):
+        page.wait_for_timeout(600)
+
+
 @pytest.mark.parametrize("width", [390, 1280])
 def test_a_link_to_the_last_heading_of_a_chapter_lands_there(book, open_at, width):
     path = book / "notebooks/3_1_decomposition.html"
@@ -120,10 +127,10 @@ def test_a_link_to_the_last_heading_of_a_chapter_lands_there(book, open_at, widt
     more = {"is_mobile": width < 700, "has_touch": width < 700}
     page = open_at(width, path, wait=False, query=f"#{last}", **more)
     draw(page)
-    page.wait_for_timeout(300)
+    at_rest(page)
     before = page.evaluate(f"document.getElementById('{last}').getBoundingClientRect().top")
     page.evaluate(f"location.hash = ''; location.hash = '{last}'")
-    page.wait_for_timeout(300)
+    at_rest(page)
     after = page.evaluate(f"document.getElementById('{last}').getBoundingClientRect().top")
     assert abs(after - before) <= 20
 
