@@ -117,7 +117,7 @@
       return [kind, { node, head, board, path, kept, cells: [] }];
     }));
     const play = el("button", { type: "button", class: "rrm-main", onclick: toggle }), time = el("span"), count = el("span", { class: "rrm-count" }, el("span", { class: "rrm-word" }, "segment "), time);
-    const slider = el("input", { type: "range", min: 1, step: 1, "aria-label": "segment", oninput: () => { pause(); go(Number(slider.value) - 1); } });
+    const slider = el("input", { type: "range", min: 1, step: 1, "aria-label": "segment", oninput: () => { started = true; pause(); go(Number(slider.value) - 1); } });
     const words = el("p", { class: "rrm-say" }), on = el("button", { type: "button", class: "rrm-main rrm-on", onclick: goOn }), said = el("p", { class: "rrm-heard", role: "status" });
     const back = el("button", { type: "button", onclick: () => step(card - 1) }, "Back"), next = el("button", { type: "button", onclick: () => step(card + 1) }), leave = el("button", { type: "button", onclick: () => step(-1) }, "Close"), tour = el("button", { type: "button", onclick: () => step(0) }, "Explain it");
     const plots = { drift: el("div", { class: "rrm-race" }), growth: el("div", { class: "rrm-race" }) };
