@@ -88,7 +88,7 @@ def puzzles_import(file: Path, name: str, limit: int | None, replace: bool) -> N
     """Read puzzles of others from FILE: nearly any table, text or array of boards."""
     from rrm_core.sudoku import foreign
 
-    paths.safe_name(name)
+    paths.safe_name(name, "puzzle set")
     table, problems = foreign.read(file, limit)
     for line in problems[:20]:
         print(line)
@@ -168,7 +168,7 @@ def measure(checkpoint: Path, run: str, shard: str, replace: bool, device: str, 
     i, _, n = shard.partition("/")
     if not (i.isdigit() and n.isdigit() and int(i) < int(n)):
         raise ValueError(f"--shard {shard!r}: expected i/n with 0 <= i < n, for example 0/2")
-    out, asked = paths.data_dir() / "runs" / paths.safe_name(run), folder.Settings(**settings)
+    out, asked = paths.data_dir() / "runs" / paths.new_name(run), folder.Settings(**settings)
     share, command = (int(i), int(n)), command_line()
     done = folder.make(checkpoint, out, asked, share, replace, device, command)
     if done:
@@ -267,3 +267,14 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+def mended() -> str:
+    """This command with every ``-p NAME=VALUE`` as ``-p NAME VALUE``; empty where there is none."""
+    words, right = sys.argv[1:], list[str]()
+    for word in words:
+        joined = right[-1:] == ["-p"] and "=" in word
+        right += word.split("=", 1) if joined else [word]
+    return shlex.join(["rrm", *right]) if right != words else ""
+
+
+        if right := mended():
+            text += f"; -p takes two words: {right}"

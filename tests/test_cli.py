@@ -125,3 +125,28 @@ def test_help_needs_no_torch():
         "import sys, rrm_core, rrm_core.cli, rrm_companion.show; sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["2024", "1e5", "true", "null"])
+def test_a_run_that_papermill_would_misread_is_refused_when_it_is_made(name, rrm, tmp_path):
+    import_ = ("import", "--checkpoint", tmp_path / "x", "--name", name)
+    for command in (("measure", tmp_path, "--run", name), import_):
+        status, _, err = rrm(*command)
+        assert status == 2 and err.count("\n") == 1
+        assert f"run name '{name}': papermill reads it as a number" in err
+
+
+def test_a_parameter_in_another_form_is_answered_with_the_line_that_works(rrm, tmp_path):
+    out = tmp_path / "a folder"
+    for given, right in (
+        (("chapter", "3_1", "-p", "trm=mine"), "rrm chapter 3_1 -p trm mine"),
+        (("chapter", "-p", "trm=", "3_1"), "rrm chapter -p trm '' 3_1"),
+        (
+            ("train", "smoke", "--out", out, "-p", "lr=1e-3", "-p", "batch", "8"),
+            f"rrm train smoke --out '{out}' -p lr 1e-3 -p batch 8",
+        ),
+    ):
+        status, _, err = rrm(*given)
+        assert status == 2 and err.count("\n") == 1
+        assert err.endswith(f"; -p takes two words: {right}\n")
+    assert "takes two words" not in rrm("chapter", "3_1", "-p", "trm")[2]

@@ -27,7 +27,8 @@ def models(hrm: str = HRM, trm: str = TRM) -> dict[str, Run]:
     found = {}
     for slot, name in (("HRM", hrm), ("TRM", trm)):
         if not isinstance(name, str):
-            raise TypeError(f"{slot.lower()}={name!r}: expected the name of one run, or ''")
+            mend = f"papermill: give it as -r {slot.lower()} {name}"
+            raise TypeError(f"{slot.lower()}={name!r}: expected the name of one run, or ''; {mend}")
         if name:
             found[slot] = tables.load_run(name)
             if (kind := found[slot].meta["model"].upper()) != slot:

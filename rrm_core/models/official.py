@@ -134,7 +134,7 @@ def import_checkpoint(
     path: Path | str, name: str, config: Path | str | None = None
 ) -> tuple[Path, list[str]]:
     """(``data/runs/<name>``, ready for ``rrm measure``; settings taken as published)."""
-    folder = paths.data_dir() / "runs" / paths.safe_name(name)
+    folder = paths.data_dir() / "runs" / paths.new_name(name)
     if any((folder / note).exists() for note in ("run.json", "import.json")):
         raise ModelError(f"{folder} exists already; choose another name or remove it")
     model, assumed = read_checkpoint(path, config)

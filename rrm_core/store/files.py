@@ -33,7 +33,8 @@ def write_bytes(data: bytes, path: Path | str) -> None:
             os.fsync(file.fileno())
         os.replace(new, path)
     except OSError as error:
-        new.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # no file, or no folder that could hold one
+            new.unlink()
         kept = "the earlier file is kept" if path.exists() else "nothing was written"
         what = f"could not write {path} ({error.strerror}); {kept}"
         raise OSError(error.errno, f"{what}. Free space or choose another folder") from error

@@ -59,6 +59,12 @@ def save(trainer: Trainer) -> None:
     buffer = io.BytesIO()
     torch.save(asked | state(trainer), buffer)
     write_bytes(buffer.getvalue(), trainer.folder / STATE_FILE)
+    note(trainer)
+
+
+def note(trainer: Trainer) -> None:
+    """Write ``progress.json``: how far `trainer` is, and with what config and recipe."""
+    asked = {"config": asdict(trainer.config), "recipe": asdict(trainer.recipe)}
     progress = {"step": trainer.step, "elapsed_s": trainer.elapsed, **asked}
     write_json(progress, trainer.folder / PROGRESS_FILE)
 

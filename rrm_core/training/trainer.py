@@ -22,7 +22,7 @@ from rrm_core.models.config import SEGMENTS, Config
 from rrm_core.models.recursive import RecursiveModel, State, on_device, tokens
 from rrm_core.models.weights import weights_bytes
 from rrm_core.sudoku import sets, symmetry
-from rrm_core.sudoku.board import add_givens
+from rrm_core.sudoku.board import SudokuError, add_givens
 from rrm_core.training import precision, saving
 from rrm_core.training.losses import answer_loss, halting_loss
 from rrm_core.training.optim import OPTIMISERS
@@ -60,6 +60,8 @@ class Trainer:
         given = {"lr": recipe.lr, "betas": recipe.betas, "weight_decay": recipe.weight_decay}
         self.optimiser = OPTIMISERS[recipe.optimiser](self.model.parameters(), **given)
         self.base = sets.read(f"{recipe.puzzles}-train", config.side)
+        self.held_out = self.validation() if recipe.eval_every else None
+        self.check()
         n = recipe.batch * recipe.branches
         self.tokens = torch.zeros(n, config.cells, dtype=torch.long, device=self.device)
         self.labels = torch.zeros_like(self.tokens)
@@ -69,6 +71,22 @@ class Trainer:
         self.step, self.elapsed = 0, 0.0
         self.rows: list[dict] = []  # of log.csv
         self.totals: dict[str, float] = {}  # of the steps since the last row
+
+    def validation(self) -> tuple[np.ndarray, np.ndarray]:
+        """(puzzles, solutions) of the set to evaluate on, which there must be before step 0."""
+        try:
+            return sets.read(f"{self.recipe.puzzles}-validation", self.config.side)
+        except SudokuError as error:
+            raise TrainingError(f"{error}; or train without it: -p eval_every 0") from None
+
+    def check(self) -> None:
+        """Refuse a recipe that this model or these puzzles cannot follow."""
+        most = int((self.base[0] == 0).sum(1).max())
+        if (extra := self.recipe.extra_givens) > most:
+            blanks = f"the puzzles of {self.recipe.puzzles}-train have {most} blanks at most"
+            raise TrainingError(f"extra_givens={extra}: {blanks}; ask for fewer")
+        if self.config.model == "trm" and (share := self.recipe.continue_share) != 1:
+            raise TrainingError(f"continue_share={share}: a TRM has no q_continue; leave it at 1")
 
     def start_from(self, model: RecursiveModel) -> None:
         """Begin with the weights of `model`, which the recipe records, and a fresh optimiser."""
@@ -104,6 +122,9 @@ class Trainer:
             "halted": self.done & (self.used < SEGMENTS),
         }
         step = {"steps": 1, "loss": float(loss.detach())}
+        if not math.isfinite(step["loss"]):
+            kept = "the last save is kept; train with a smaller lr"
+            raise TrainingError(f"the loss is {step['loss']} at step {self.step}: {kept}")
         step |= {name: float(rows.sum()) for name, rows in finished.items()}
         self.totals = {name: self.totals.get(name, 0) + value for name, value in step.items()}
 
@@ -163,7 +184,7 @@ class Trainer:
         the puzzle embedding out.
         """
         r = self.recipe
-        rate = r.lr * min(1.0, (self.step + 1) / r.warmup)
+        rate = r.lr * min(1.0, (self.step + 1) / max(r.warmup, 1))
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.optimiser.step()
@@ -203,7 +224,7 @@ class Trainer:
 
     def evaluate(self) -> dict:
         """Exact and token accuracy of the averaged weights on validation puzzles, no halting."""
-        held_out = sets.read(f"{self.recipe.puzzles}-validation", self.config.side)
+        held_out = self.held_out or self.validation()
         boards, solutions = (tokens(b[: self.recipe.eval_puzzles]) for b in held_out)
         with self.autocast():
             answer = unroll(self.average, boards.to(self.device), k=0).answer[:, -1]
@@ -213,6 +234,8 @@ class Trainer:
 
     def run(self, minutes: float = math.inf, progress: bool = True) -> None:
         """Train to ``recipe.steps`` (or for about `minutes`), logging, evaluating and saving."""
+        if not minutes >= 0:
+            raise TrainingError(f"minutes={minutes}: expected 0 or more")
         r, tick = self.recipe, time.monotonic()
         end = tick + 60 * minutes
         if progress:
@@ -221,13 +244,13 @@ class Trainer:
         while self.step < r.steps and time.monotonic() < end:
             self.attempt()
             bar.update()
-            evaluating = self.step % r.eval_every == 0
-            if evaluating or self.step % r.log_every == 0:
+            evaluating = self.due(r.eval_every)
+            if evaluating or self.due(r.log_every):
                 row = self.summary(time.monotonic() - tick)
                 self.rows.append(row | (self.evaluate() if evaluating else {}))
                 bar.set_postfix(loss=row["loss"], exact=row["exact"])
                 tick = time.monotonic()
-            if self.step % r.checkpoint_every == 0:
+            if self.due(r.checkpoint_every):
                 saving.checkpoint(self)
                 saving.save(self)
         bar.close()
@@ -236,6 +259,10 @@ class Trainer:
         saving.save(self)
 
     def attempt(self) -> None:
+    def due(self, every: int) -> bool:
+        """Whether what is done at every so many steps, 0 for never, is done at this one."""
+        return every > 0 and self.step % every == 0
+
         """:meth:`advance`, timed; without a compiler or memory, what to do is said."""
         before = time.monotonic()
         try:
@@ -244,7 +271,9 @@ class Trainer:
             reason = f"torch.compile cannot build the model ({str(error).splitlines()[0]})"
             mend = "install a C++ compiler, or train without --compile"
             raise TrainingError(f"{reason}; {mend}") from None
-        except torch.OutOfMemoryError:
+        except RuntimeError as error:  # of a GPU, or of the processor, which has no class for it
+            if not isinstance(error, torch.OutOfMemoryError) and "allocate" not in str(error):
+                raise
             reason = f"{self.device} has not enough memory for batches of {self.recipe.batch}"
             mend = "train with a smaller one (-p batch N) or on another device"
             raise TrainingError(f"{reason}; {mend}") from None

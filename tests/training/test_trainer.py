@@ -184,3 +184,68 @@ def test_without_a_compiler_the_command_says_what_to_do(tmp_path):
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert "install a C++ compiler, or train without --compile" in done.stderr.splitlines()[-1]
+
+
+def test_what_a_model_or_its_puzzles_cannot_follow_is_refused_before_the_first_step(
+    smoke, tmp_path, data_copy
+):
+    for changes, said in (
+        ({"extra_givens": 13}, "extra_givens=13: the puzzles of 4x4-train have 12 blanks at most"),
+        ({"continue_share": 0.5}, "continue_share=0.5: a TRM has no q_continue; leave it at 1"),
+        ({"puzzles": "nope"}, "unknown puzzle set 'nope-train'; known: 4x4-test"),
+        ({"puzzles": "6x6"}, "set '6x6-train' has 36 cells a board, the model wants 4x4"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            smoke(tmp_path / "training", **changes)
+    (data_copy / "puzzles" / "4x4-validation.csv.gz").unlink()
+    with pytest.raises(TrainingError, match=r"'4x4-validation'.* or train without it: -p eval_e"):
+        smoke(tmp_path / "training")
+    assert not (tmp_path / "training").exists()
+    smoke(tmp_path / "training", steps=1, eval_every=0).run(progress=False)
+
+
+def test_never_is_a_choice(smoke, tmp_path):
+    never = {"eval_every": 0, "log_every": 0, "checkpoint_every": 0, "warmup": 0}
+    smoke(tmp_path, steps=3, **never).run(progress=False)
+    assert list(checkpoints(tmp_path)) == [3] and not (tmp_path / "log.csv").exists()
+
+
+@pytest.mark.parametrize("minutes", [-1, float("nan")])
+def test_a_time_that_is_none_is_refused(smoke, tmp_path, minutes):
+    with pytest.raises(TrainingError, match=f"minutes={minutes}: expected 0 or more"):
+        smoke(tmp_path).run(minutes, progress=False)
+
+
+def test_a_training_that_diverges_stops_and_keeps_its_last_save(smoke, tmp_path):
+    trainer = smoke(tmp_path, steps=6, eval_every=0, checkpoint_every=2)
+    advance = trainer.advance
+
+    def spoiled():
+        if trainer.step == 3:
+            trainer.model.inner.lm_head.weight.data.fill_(torch.inf)
+        advance()
+
+    trainer.advance = spoiled
+    with pytest.raises(TrainingError, match="the loss is nan at step 4: the last save is kept"):
+        trainer.run(progress=False)
+    assert list(checkpoints(tmp_path)) == [2]
+    assert torch.load(tmp_path / "state.pt", weights_only=True)["carried"]["step"] == 2
+
+
+def test_a_folder_that_cannot_be_written_is_known_before_the_first_step(smoke, tmp_path):
+    (tmp_path / "file").write_text("")
+    trainer = smoke(tmp_path / "file" / "training")
+    with pytest.raises(OSError, match=r"could not write .* Not a directory"):
+        trainer.run(progress=False)
+    assert trainer.step == 0
+
+
+def test_a_processor_without_memory_is_told_like_a_gpu(smoke, tmp_path, monkeypatch):
+    trainer = smoke(tmp_path)
+
+    def full():
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9")
+
+    monkeypatch.setattr(trainer, "advance", full)
+    with pytest.raises(TrainingError, match="cpu has not enough memory for batches of 16"):
+        trainer.attempt()
