@@ -79,7 +79,7 @@ def case(model, batch, boards, dtype):
     model = model.to(dtype).eval()
     with torch.no_grad():
         x = model.embed(models.tokens(boards[:batch]))
-        state = model.segment(tuple(z.contiguous() for z in model.initial_state(batch)), x)
+        state = model.segment(tuple(z.contiguous() for z in model.initial_state(x)), x)
         wide = tuple(z.repeat(1 + K, 1, 1) for z in state)
         x_wide = x.repeat(1 + K, 1, 1)
     frame, updates = ftle.start_frame(state, K), model.updates(x)

@@ -68,7 +68,7 @@ def exported(folder: Path) -> onnx.ModelProto:
     """The graph of the model in `folder`."""
     model, places = load_model(folder).requires_grad_(False), offsets(folder)
     weights = {name: t.float() for name, t in read_weights(folder).items()}
-    state = tuple(z.clone() for z in model.initial_state(1))
+    state = tuple(z.clone() for z in model.initial_state(torch.zeros(1)))
     tokens = torch.ones(1, model.config.cells, dtype=torch.int32)
     program = torch.onnx.export(
         WeightsApart(model).eval(),

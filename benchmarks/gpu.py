@@ -154,7 +154,7 @@ def case(card, preset, n, dtype):
     model = models.RecursiveModel(recipes.preset(preset)[0]).to(card.device, dtype).eval()
     boards, _ = puzzles.boards(puzzles.table(PUZZLES).head(n))
     x = model.embed(models.tokens(boards).to(card.device))
-    state = model.segment(tuple(z.contiguous() for z in model.initial_state(n)), x)
+    state = model.segment(tuple(z.contiguous() for z in model.initial_state(x)), x)
     frame = ftle.start_frame(state, 8)
     return model, x, state, frame
 

@@ -58,7 +58,7 @@ def segment_of(trainer):
 
     @torch.no_grad()
     def segment():
-        x, state = model.embed(tokens), model.initial_state(len(tokens))
+        x, state = model.embed(tokens), model.initial_state(tokens)
         model.readout(model.segment(state, x))
 
     return segment

@@ -89,12 +89,8 @@ def puzzles_import(file: Path, name: str, limit: int | None, replace: bool) -> N
     from rrm_core.sudoku import foreign
 
     paths.safe_name(name, "puzzle set")
-    table, problems = foreign.read(file, limit)
-    for line in problems[:20]:
-        print(line)
-    if "rating" in table and table.rating.isna().any():
-        print(f"{table.rating.isna().sum()} puzzles have no rating")
-    print(f"{len(table)} puzzles kept, {len(problems)} rows refused")
+    table, notes = foreign.read(file, limit)
+    print(*notes, sep="\n")
     write_sets({name: table}, replace)
 
 
@@ -146,23 +142,48 @@ def import_(checkpoint: Path, config: Path | None, name: str) -> None:
     print(f"{folder}\nnext: rrm measure {folder} --run {name} --puzzles SET")
 
 
+MODEL = "package.module:function that makes the model, of CHECKPOINT if given"
+
+
 @app.command()
-@click.argument("checkpoint", type=FOLDER)
+@click.argument("checkpoint", type=FOLDER, required=False)
+@click.option("--model", required=True, help=MODEL)
+@click.option("--puzzles", default="6x6-test", help="a set whose first boards are looked at")
+def check(checkpoint: Path | None, model: str, puzzles: str) -> None:
+    """Check that a model of your own keeps the contract, before it is measured."""
+    from rrm_core.dynamics import check
+    from rrm_core.models import factory
+    from rrm_core.sudoku import sets
+
+    boards, _ = sets.boards(sets.table(puzzles).head(check.ENOUGH))
+    found = check.check(factory.made(model, checkpoint), boards)
+    for line in found.notes + found.faults:
+        print(line)
+    print(f"{len(found.faults)} faults, {len(found.notes)} notes")
+    sys.exit(1 if found.faults else 0)
+
+
+@app.command()
+@click.argument("checkpoint", type=FOLDER, required=False)
 @RUN
+@click.option("--model", help=MODEL)
 @click.option("--puzzles", default="6x6-test", help="a held-out puzzle set")
 @click.option("--n", default=2_048, help="number of puzzles")
 @click.option("--k", default=8, help="tangents")
 @click.option("--seed", default=0, help="seed of the start frame")
 @click.option("--extra-givens", default=0, help="solution digits put into every puzzle first")
 @click.option("--dtype", default="float32", help="arithmetic: float32, bfloat16 or float64")
+@click.option("--segments", default=16, help="segments of the rollout")
 @click.option("--shard", default="0/1", help="i/n: measure this share of the parts")
 @click.option("--replace", is_flag=True, help="replace a run measured with other settings")
 @DEVICE
-def measure(checkpoint: Path, run: str, shard: str, replace: bool, device: str, **settings) -> None:
+def measure(checkpoint, run, model, shard, replace, device, **settings) -> None:
     """Measure CHECKPOINT, a step_NNNNNN folder or an import, into data/runs/RUN.
 
-    Killed, it goes on where it stopped when called again; finished, it does nothing.
+    With --model, the model that your own code makes. Killed, it goes on where it stopped when
+    called again; finished, it does nothing.
     """
+    from rrm_core.models import factory
     from rrm_core.runs import folder
 
     i, _, n = shard.partition("/")
@@ -170,8 +191,13 @@ def measure(checkpoint: Path, run: str, shard: str, replace: bool, device: str, 
         raise ValueError(f"--shard {shard!r}: expected i/n with 0 <= i < n, for example 0/2")
     out, asked = paths.data_dir() / "runs" / paths.new_name(run), folder.Settings(**settings)
     share, command = (int(i), int(n)), command_line()
+    if model:
+        checkpoint = factory.store(out / "parts" / "model", model, checkpoint)
+    elif not checkpoint:
+        raise ValueError("CHECKPOINT is missing: expected a folder with weights, or --model")
     done = folder.make(checkpoint, out, asked, share, replace, device, command)
     if done:
+        folder.discard(done / "parts" / "model")
         manifest.record(folder.run_files(done), command)
     print(done or "this shard is measured; the run is written when the others are there too")
 
@@ -241,13 +267,27 @@ def verify(recompute: int, seed: int) -> None:
     wrong, root = manifest.verify(), paths.data_dir()
     print("\n".join(wrong) or f"{len(manifest.entries(root))} files in {root}: all as shipped")
     for run in paths.run_names() if recompute else []:
+        from rrm_core.models.config import ModelError
         from rrm_core.runs import folder
 
-        table = folder.recompute(run, recompute, seed)
+        try:
+            table = folder.recompute(run, recompute, seed)
+        except ModelError as error:  # of a package that is not installed here
+            print(f"\n{run}: not measured again ({error})")
+            continue
         print(f"\n{run}\n{table.to_string(index=False)}")
         if not table.agrees.all():
             wrong.append(f"{run}: rows {list(table.idx[~table.agrees])} differ")
     sys.exit(1 if wrong else 0)
+
+
+def mended() -> str:
+    """This command with every ``-p NAME=VALUE`` as ``-p NAME VALUE``; empty where there is none."""
+    words, right = sys.argv[1:], list[str]()
+    for word in words:
+        joined = right[-1:] == ["-p"] and "=" in word
+        right += word.split("=", 1) if joined else [word]
+    return shlex.join(["rrm", *right]) if right != words else ""
 
 
 def main() -> None:
@@ -261,20 +301,11 @@ def main() -> None:
         sys.exit(130)
     except (click.ClickException, ValueError, OSError) as error:
         text = error.format_message() if isinstance(error, click.ClickException) else str(error)
+        if right := mended():
+            text += f"; -p takes two words: {right}"
         print(f"rrm: {' '.join(text.split())}", file=sys.stderr)
         sys.exit(2)
 
 
 if __name__ == "__main__":
     main()
-def mended() -> str:
-    """This command with every ``-p NAME=VALUE`` as ``-p NAME VALUE``; empty where there is none."""
-    words, right = sys.argv[1:], list[str]()
-    for word in words:
-        joined = right[-1:] == ["-p"] and "=" in word
-        right += word.split("=", 1) if joined else [word]
-    return shlex.join(["rrm", *right]) if right != words else ""
-
-
-        if right := mended():
-            text += f"; -p takes two words: {right}"

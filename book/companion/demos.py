@@ -111,7 +111,7 @@ def pair(run: Run, puzzle: int) -> list[int]:
 def roll(run: Run, model: RecursiveModel, idx: list[int]) -> rollout.Rollout:
     """The rollout of the puzzles `idx`, with eight tangents from the start frame of the run."""
     texts = run.table.set_index("idx").puzzle[idx]
-    return rollout.unroll(model, tokens(parsed(texts)), k=8, seed=run.meta["seed"])
+    return rollout.unroll(model, model.encode(parsed(texts)), k=8, seed=run.meta["seed"])
 
 
 def parsed(texts: pd.Series) -> np.ndarray:
@@ -151,15 +151,15 @@ def restarted(run: Run, model: RecursiveModel, idx: int, size: float, kicks: int
     """
     within("kicks", kicks, 2, 64)
     within("sizes", size, 0, 10)
-    draw = torch.Generator().manual_seed(0)
+    row = run.table.set_index("idx").loc[idx]
+    puzzle, solution = (parsed([text] * kicks) for text in (row.puzzle, row.solution))
+    board, draw = model.encode(puzzle), torch.Generator().manual_seed(0)
     start = tuple(
         z + size * z.float().pow(2).mean().sqrt() * torch.randn(z.shape, generator=draw)
-        for z in model.initial_state(kicks)
+        for z in model.initial_state(model.embed(board))
     )
-    row = run.table.set_index("idx").loc[idx]
-    board, solution = (tokens(parsed([text] * kicks)) for text in (row.puzzle, row.solution))
     out = rollout.unroll(model, board, k=0, state=start)
-    solved = (out.answer[:, -1] == solution).all(-1).numpy()
+    solved = (model.decode(out.answer[:, -1]) == solution).all(-1)
     drift = pd.DataFrame(log_drift(out.drift_h.numpy()), columns=range(1, SEGMENTS + 1))
     drift = drift.assign(size=size, restart=range(kicks), outcome=cells.outcomes(solved))
     return drift.melt(["size", "restart", "outcome"], var_name="segment", value_name="drift")
@@ -172,7 +172,8 @@ def frames(run: Run, model: RecursiveModel, n: int, seeds: int) -> pd.DataFrame:
     """λ1 of the first `n` puzzles from `seeds` other start frames: idx, frame, lambda_1."""
     within("n", n, 2, 32)
     within("seeds", seeds, 2, 16)
-    board, updates = tokens(parsed(run.table.puzzle.head(n))), SEGMENTS * run.updates_per_segment
+    board = model.encode(parsed(run.table.puzzle.head(n)))
+    updates = SEGMENTS * run.updates_per_segment
     parts = []
     for seed in range(seeds):
         growth = rollout.unroll(model, board, k=run.meta["k"], seed=seed).growth.sum(1)

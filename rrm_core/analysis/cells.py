@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from rrm_core.runs.tables import SEGMENTS, Run, columns, late
+from rrm_core.runs.tables import Run, late, numbered
 
 BINS = 256  # of the histogram that Otsu's threshold is found on
 BARS = 60  # of the histogram that is drawn
@@ -37,11 +37,11 @@ def drift(df: pd.DataFrame, state: str = "h") -> np.ndarray:
         raise CellError(f"state={state!r}: expected one of {', '.join(STATES)}")
     if state == "both":
         return np.hypot(drift(df, "h"), drift(df, "l"))
-    return df[columns(f"drift_{state}")].to_numpy("float64")
+    return df[numbered(df, f"drift_{state}")].to_numpy("float64")
 
 
 def late_drift(df: pd.DataFrame, state: str = "h") -> np.ndarray:
-    """(B,) float64: log10 of the mean drift over segments 13-16, clipped at 1e-12."""
+    """(B,) float64: log10 of the mean drift over the last four segments, clipped at 1e-12."""
     return late(drift(df, state))
 
 
@@ -171,7 +171,7 @@ def drift_by_segment(df: pd.DataFrame) -> pd.DataFrame:
     parts = []
     for outcome, part in df.groupby(outcomes(df.correct)):
         low, middle, high = np.quantile(drift(part), [0.25, 0.5, 0.75], axis=0)
-        curve = {"segment": range(1, SEGMENTS + 1), "low": low, "drift": middle, "high": high}
+        curve = {"segment": range(1, len(middle) + 1), "low": low, "drift": middle, "high": high}
         parts.append(pd.DataFrame({"outcome": outcome, **curve, "n": len(part)}))
     return pd.concat(parts, ignore_index=True)
 
@@ -181,7 +181,7 @@ def settled_failures(df: pd.DataFrame, threshold: float) -> pd.DataFrame:
 
     When B is empty, the five failures nearest to the band instead, marked as cell D.
     """
-    shown = ["idx", "token_acc", "blank_acc", "lambda_1", f"q_halt_{SEGMENTS}", "halted_at"]
+    shown = ["idx", "token_acc", "blank_acc", "lambda_1", "halted_at"]
     values = late_drift(df)
     frame = df[[*shown, "givens", "naked_backtracks"]].assign(
         late_drift=values, cell=assign(values, df.correct, threshold)

@@ -14,6 +14,7 @@ from scipy.stats import rankdata
 
 from rrm_core.analysis import cells, stats
 from rrm_core.analysis.stats import TAILS, Estimate, counted, few, influence, units, unmeasured
+from rrm_core.runs.tables import last_q_halt
 
 CALIPER = 0.05  # decades of late drift within which two puzzles count as alike
 MINIMUM = 5  # of each outcome, for a bin to count
@@ -166,5 +167,5 @@ def added(
 
 def beyond(df: pd.DataFrame) -> Estimate:
     """AUC that lambda_1 adds to late drift and the final q_halt, where these leave room."""
-    rest = np.column_stack([cells.late_drift(df), df.q_halt_16.to_numpy("float64")])
+    rest = np.column_stack([cells.late_drift(df), last_q_halt(df)])
     return added(df, df[["lambda_1"]].to_numpy("float64"), rest, CEILING)

@@ -12,7 +12,7 @@ import pandas as pd
 from rrm_core.analysis import cells, phases, stats
 from rrm_core.analysis.stats import Estimate, few, unmeasured
 from rrm_core.runs import tables
-from rrm_core.runs.tables import SEGMENTS, Run, columns, log_drift
+from rrm_core.runs.tables import LATE, SEGMENTS, Run, columns, log_drift, segments
 from rrm_core.store import paths
 
 FATES = ("solved later", "settled in a wrong place", "still moving")
@@ -106,6 +106,11 @@ def would_halt(run: Run) -> Estimate:
     return refused or stats.share(rest.halted_at > 0, rest.unit)
 
 
+def slope(values: np.ndarray) -> np.ndarray:
+    """(B,) slopes of the lines through values (B, T), per step."""
+    return np.polyfit(np.arange(values.shape[1]), values.T, 1)[0]
+
+
 def predict(run: Run) -> pd.DataFrame:
     """One row a predictor of "settles in a wrong place by the end": predictor, auc.
 
@@ -117,11 +122,12 @@ def predict(run: Run) -> pd.DataFrame:
     if isinstance(failed, Estimate):
         return pd.DataFrame({"predictor": ["slope of log drift"], "auc": [failed]})
     df = run.table.set_index("idx").loc[failed.idx]
-    logs, growth = log_drift(cells.drift(df))[:, 7:], phases.growth_by_segment(df)
+    end, logs, growth = segments(df), log_drift(cells.drift(df)), phases.growth_by_segment(df)
+    half, last = end // 2, end - LATE + 1
     signals = {
-        "slope of log drift, segments 8-16": np.polyfit(np.arange(8, SEGMENTS + 1), logs.T, 1)[0],
-        "growth, segments 8-16": growth[:, 7:].mean(1),
-        "growth, segments 13-16": growth[:, 12:].mean(1),
+        f"slope of log drift, segments {half}-{end}": slope(logs[:, half - 1 :]),
+        f"growth, segments {half}-{end}": growth[:, half - 1 :].mean(1),
+        f"growth, segments {last}-{end}": growth[:, last - 1 :].mean(1),
     }
     aucs = [stats.auc(-x, failed.fate == FATES[1], failed.unit) for x in signals.values()]
     return pd.DataFrame({"predictor": list(signals), "auc": aucs})

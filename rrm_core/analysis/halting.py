@@ -5,20 +5,20 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from rrm_core.runs.tables import columns
+from rrm_core.runs.tables import numbered
 
 
 def halting_curve(df: pd.DataFrame, rule: str, thresholds: int = 41) -> pd.DataFrame:
     """One row a threshold, so many quantiles of the signal: rule, threshold, segments, accuracy.
 
-    Every puzzle stops at its first segment past the threshold, else at 16. ``rule`` is "q_halt"
-    (stop when q_halt is at least the threshold) or "drift_h" (stop when drift is at most it).
+    Every puzzle stops at its first segment past the threshold, else at the last. ``rule`` is
+    "q_halt" (stop when q_halt is at least the threshold) or "drift_h" (when drift is at most it).
     """
     if rule not in ("q_halt", "drift_h"):
         raise ValueError(f"rule={rule!r}: expected q_halt or drift_h")
     sign = 1 if rule == "q_halt" else -1
-    signal = sign * df[columns(rule)].to_numpy("float64")
-    right, puzzle, rows = df[columns("correct")].to_numpy(), np.arange(len(df)), []
+    signal = sign * df[numbered(df, rule)].to_numpy("float64")
+    right, puzzle, rows = df[numbered(df, "correct")].to_numpy(), np.arange(len(df)), []
     for cut in np.quantile(signal, np.linspace(0, 1, thresholds)):
         fires = signal >= cut
         fires[:, -1] = True

@@ -18,7 +18,7 @@ import pandas as pd
 from rrm_core.analysis import cells, controls, evolution, fates, motion, phases, selection, stats
 from rrm_core.analysis.stats import Estimate, few, unmeasured
 from rrm_core.runs import tables
-from rrm_core.runs.tables import K, Run
+from rrm_core.runs.tables import K, Run, last_q_halt
 from rrm_core.store.cache import cached
 
 CODE = (Path(__file__).parent, Path(tables.__file__))  # what a kept measure depends on
@@ -93,7 +93,7 @@ MEASURES: dict[str, Callable[[Run], Estimate]] = {
     "auc_weakest_exponent": lambda run: weakest(*[auc(run, -x) for x in exponents(run)]),
     "auc_spectral_mean": lambda run: auc(run, -np.mean(exponents(run), axis=0)),
     "auc_late_drift": lambda run: auc(run, -late(run)),
-    "auc_q_halt": lambda run: auc(run, run.table.q_halt_16),
+    "auc_q_halt": lambda run: auc(run, last_q_halt(run.table)),
     "median_growth_correct": partial(growth, correct=True),
     "median_growth_wrong": partial(growth, correct=False),
     "stopwatch": lambda run: phases.stopwatch(run.table),

@@ -12,20 +12,24 @@ import numpy as np
 import pandas as pd
 
 from rrm_core.analysis.stats import TAILS, Estimate, counted, few, resampled, units
-from rrm_core.runs.tables import SEGMENTS, columns
+from rrm_core.runs.tables import numbered
 
 START = 3  # the first segment after the transient
-TIME = np.arange(1, SEGMENTS + 1)  # (T,) segments
+
+
+def time(df: pd.DataFrame) -> np.ndarray:
+    """(T,) the segments, counted from 1."""
+    return np.arange(1, len(numbered(df, "correct")) + 1)
 
 
 def last_wrong(df: pd.DataFrame) -> np.ndarray:
-    """(B,) int: the last segment whose answer is wrong; 0 where none is, 16 in failures."""
-    return np.where(df[columns("correct")].to_numpy(), 0, TIME).max(1)
+    """(B,) int: the last segment whose answer is wrong; 0 where none is, T in failures."""
+    return np.where(df[numbered(df, "correct")].to_numpy(), 0, time(df)).max(1)
 
 
 def growth_by_segment(df: pd.DataFrame) -> np.ndarray:
     """(B, T) float64: growth of the first tangent in each segment, nats."""
-    return df[columns("growth_1")].to_numpy("float64")
+    return df[numbered(df, "growth_1")].to_numpy("float64")
 
 
 def before_after(df: pd.DataFrame) -> pd.DataFrame:
@@ -34,16 +38,17 @@ def before_after(df: pd.DataFrame) -> pd.DataFrame:
     Phases: "before" the switch (segments 3 to the last wrong one of solved puzzles), "after" it
     (all but the first right one), and "failures" (segments 3 on).
     """
-    growth, last, late = growth_by_segment(df), last_wrong(df)[:, None], TIME >= START
+    growth, last, at = growth_by_segment(df), last_wrong(df)[:, None], time(df)
+    late = at >= START
     solved = df.correct.to_numpy()[:, None]
     phases = {
-        "before": solved & late & (last >= TIME),
-        "after": solved & (last + 1 < TIME),
+        "before": solved & late & (last >= at),
+        "after": solved & (last + 1 < at),
         "failures": ~solved & late,
     }
     rows = [
-        (name, np.median(growth[at]) if at.any() else np.nan, at.sum(), at.any(1).sum())
-        for name, at in phases.items()
+        (name, np.median(growth[of]) if of.any() else np.nan, of.sum(), of.any(1).sum())
+        for name, of in phases.items()
     ]
     return pd.DataFrame(rows, columns=["phase", "growth", "n", "puzzles"])
 
@@ -75,9 +80,9 @@ def by_solving_time(df: pd.DataFrame, groups: tuple[int, ...] = (2, 4, 8)) -> pd
     "failures".
     """
     growth, last, parts = growth_by_segment(df), last_wrong(df), []
-    names = {k: f"solved after {k} segments" for k in groups} | {SEGMENTS: "failures"}
+    names = {k: f"solved after {k} segments" for k in groups} | {len(time(df)): "failures"}
     for k, name in names.items():
         if (at := last == k).any():
-            curve = {"segment": TIME, "growth": np.median(growth[at], 0), "n": at.sum()}
+            curve = {"segment": time(df), "growth": np.median(growth[at], 0), "n": at.sum()}
             parts.append(pd.DataFrame({"group": name, **curve}))
     return pd.concat(parts, ignore_index=True)

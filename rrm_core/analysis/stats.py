@@ -62,9 +62,13 @@ def few(smallest: int, method: str, where: str = "", n: int | None = None) -> Es
 
 
 def units(df: pd.DataFrame, idx: np.ndarray | None = None) -> np.ndarray:
-    """(B,) int: the code of each puzzle's solution grid; given `idx`, of these puzzles of `df`."""
-    grids = df.solution if idx is None else df.set_index("idx").solution.loc[np.asarray(idx)]
-    return pd.factorize(grids)[0]
+    """(B,) int: the code of each puzzle's solution grid; given `idx`, of these puzzles of `df`.
+
+    Imported puzzles go by their essentially different grids, the column ``grid``: a generator may
+    turn one grid into thousands of puzzles.
+    """
+    grids = df["grid" if "grid" in df else "solution"]
+    return pd.factorize(grids if idx is None else grids.set_axis(df.idx).loc[np.asarray(idx)])[0]
 
 
 def repeated(unit: np.ndarray | None) -> TypeGuard[np.ndarray]:

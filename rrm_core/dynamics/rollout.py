@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from rrm_core.dynamics.contract import Reasoner
 from rrm_core.dynamics.exponents import State, grow, start_frame
 from rrm_core.models.config import SEGMENTS
 from rrm_core.models.ops import at_least_float32
@@ -17,11 +18,15 @@ class Rollout:
     answer: Tensor  # (B, T, cells) decoded token ids
     q: Tensor  # (B, T, 2): q_halt, q_continue
     halts: Tensor  # (B, T) bool: would halt at this segment
-    drift_h: Tensor  # (B, T) float64: :func:`distance` of z_H(t) and z_H(t-1)
-    drift_l: Tensor  # (B, T) the same for z_L
+    drift: Tensor  # (B, T, M) float64: :func:`distance` of part m of the state at t and t - 1
     growth: Tensor  # (B, T, K) float64: summed log |R_ii| of the segment, QR order; K may be 0
     state: State  # (z_H, z_L) after the last segment
     recent: Tensor  # (B, S, P, D) z_H after each of the last S segments, S = `keep`
+
+    @property
+    def drift_h(self) -> Tensor:
+        """(B, T) drift of the part that is read out."""
+        return self.drift[..., 0]
 
 
 def distance(new: Tensor, old: Tensor) -> Tensor:
@@ -31,7 +36,7 @@ def distance(new: Tensor, old: Tensor) -> Tensor:
 
 @torch.no_grad()
 def unroll(
-    model,
+    model: Reasoner,
     tokens: Tensor,
     segments: int = SEGMENTS,
     k: int = 8,
@@ -42,16 +47,15 @@ def unroll(
 ) -> Rollout:
     """The :class:`Rollout` of token ids (B, cells) from `state`, or from the model's start state.
 
-    A model is anything with the ``embed``, ``initial_state``, ``updates``, ``readout`` and
-    ``would_halt`` of a ``RecursiveModel``; where it has ``pushes``, they replace forward mode. `k`
-    tangents (0: none) start from the frame of `seed`, `every` updates lie between two QRs, and the
-    states of the last `keep` segments are kept.
+    `k` tangents (0: none) start from the frame of `seed`, `every` updates lie between two QRs, and
+    the states of the last `keep` segments are kept.
     """
     x = model.embed(tokens)
-    state = model.initial_state(len(tokens)) if state is None else state
+    state = model.initial_state(x) if state is None else state
     frame = start_frame(state, k, seed) if k else ()
     updates = model.updates(x)
-    pushes = model.pushes(x) if k and hasattr(model, "pushes") else None
+    faster = getattr(model, "pushes", None)
+    pushes = faster(x) if k and faster else None
     growth = torch.zeros(len(tokens), 0, dtype=torch.float64)
     records, recent = [], [state[0].cpu()[:, None][:, :0]]
     for t in range(segments):
@@ -63,9 +67,10 @@ def unroll(
                 state = update(state)
         logits, q = model.readout(state)
         drift = [distance(new, old) for new, old in zip(state, before, strict=True)]
-        records.append([logits.argmax(-1), q, model.would_halt(q), *drift, growth])
+        moved = torch.stack(drift, -1)
+        records.append([logits.argmax(-1), q, model.would_halt(q), moved, growth])
         if t >= segments - keep:
             recent.append(state[0].cpu()[:, None])
     columns = (torch.stack(column, 1).cpu() for column in zip(*records, strict=True))
-    answer, qs, halts, drift_h, drift_l, growths = columns
-    return Rollout(answer, qs, halts, drift_h, drift_l, growths, state, torch.cat(recent, 1))
+    answer, qs, halts, drifts, growths = columns
+    return Rollout(answer, qs, halts, drifts, growths, state, torch.cat(recent, 1))

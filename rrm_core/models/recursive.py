@@ -9,6 +9,7 @@ their official code; parameter names follow the official checkpoints.
 """
 
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 
 import numpy as np
@@ -148,14 +149,27 @@ class Inner(nn.Module):
 class RecursiveModel(nn.Module):
     """Two states, updated by one network (TRM) or two (HRM), read out after each segment."""
 
+    parts = ("z_H", "z_L")
+
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config, self.schedule = config, config.schedule
+        self.name, self.description = config.model, asdict(config)
+        self.scores = ("q_halt", "q_continue") if config.model == "hrm" else ("q_halt",)
+        self.updates_per_segment = len(config.schedule)
         self.inner = Inner(config)
 
-    def initial_state(self, batch: int) -> State:
-        """(z_H, z_L), each (B, P, D): the stored start vectors, repeated over all positions."""
-        shape = (batch, self.config.positions, self.config.width)
+    def encode(self, boards: np.ndarray) -> Tensor:
+        """Token ids (B, cells), on the model's device, of boards (B, cells)."""
+        return tokens(boards).to(self.inner.H_init.device)
+
+    def decode(self, answer: Tensor) -> np.ndarray:
+        """Boards (..., cells) uint8 of token ids."""
+        return digits(answer)
+
+    def initial_state(self, x: Tensor) -> State:
+        """(z_H, z_L), each (B, P, D): the stored start vectors, for each of the B rows of `x`."""
+        shape = (len(x), self.config.positions, self.config.width)
         return self.inner.H_init.expand(shape), self.inner.L_init.expand(shape)
 
     def embed(self, tokens: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ import contextlib
 import datetime
 import hashlib
 import json
+import math
 import platform
 import re
 import shutil
@@ -21,15 +22,18 @@ import torch
 from tqdm.auto import tqdm
 
 import rrm_core
+from rrm_core.dynamics import check
+from rrm_core.dynamics.contract import Reasoner, parameters_of
+from rrm_core.models import factory
 from rrm_core.models.config import SEGMENTS
-from rrm_core.models.recursive import RecursiveModel, on_device
+from rrm_core.models.recursive import on_device
 from rrm_core.models.weights import has_weights, load_model, save_model, stored_digest, stored_dtype
 from rrm_core.runs import measure, tables
 from rrm_core.runs.measure import CHUNK, MeasureError
-from rrm_core.runs.schema import columns, validate
+from rrm_core.runs.schema import drift_name, numbered, validate
 from rrm_core.store import paths
 from rrm_core.store.files import locked, passing, read_json, sha256, write_bytes, write_json
-from rrm_core.sudoku import board
+from rrm_core.sudoku import board, sets
 from rrm_core.training.saving import checkpoints
 
 Shard = tuple[int, int]  # i, n
@@ -47,6 +51,7 @@ class Settings:
     seed: int = 0  # of the start frame
     extra_givens: int = 0  # solution digits put into every puzzle first
     dtype: str = "float32"  # of weights, activations and state
+    segments: int = SEGMENTS
     chunk: int = field(default=CHUNK, init=False)
 
     def __post_init__(self) -> None:
@@ -55,20 +60,27 @@ class Settings:
             raise MeasureError(f"k={self.k} tangents: ask for 1 or more, or for none with 0")
         if self.dtype not in TOLERANCE:
             raise MeasureError(f"dtype {self.dtype!r}: expected one of {', '.join(TOLERANCE)}")
+        if not tables.LATE <= self.segments < 100:
+            bounds = f"{tables.LATE}, the window of late drift, to 99"
+            raise MeasureError(f"segments={self.segments}: expected {bounds}")
 
 
-def load(folder: Path, dtype: str, device: str = "cpu") -> RecursiveModel:
+def load(folder: Path, dtype: str, device: str = "cpu") -> Reasoner:
     """The model stored in `folder`, in the arithmetic `dtype`, on `device`."""
-    return on_device(load_model(folder, getattr(torch, dtype)), device)
+    read = factory.load if factory.stored(folder) else load_model
+    model = read(folder, getattr(torch, dtype))
+    return on_device(model, device) if isinstance(model, torch.nn.Module) else model
 
 
 def measured_key(out: Path) -> dict | None:
     """Weights and :class:`Settings` of the finished run in `out`; None where a file is missing."""
-    if not (all((out / name).exists() for name in ("run.json", *TABLES)) and has_weights(out)):
+    there = has_weights(out) or factory.stored(out)
+    if not (all((out / name).exists() for name in ("run.json", *TABLES)) and there):
         return None
     meta = read_json(out / "run.json")
     names = Settings.__dataclass_fields__
-    return {"weights": tables.weights_digest(meta)} | {name: meta.get(name, 0) for name in names}
+    found = {name: meta.get(name, of.default) for name, of in names.items()}
+    return {"weights": tables.weights_digest(meta)} | found
 
 
 def scratch(out: Path, name: str, key: dict) -> Path:
@@ -85,7 +97,7 @@ def discard(work: Path) -> None:
 
 
 def measure_parts(
-    model: RecursiveModel, frame: pd.DataFrame, folder: Path, settings: Settings, shard: Shard
+    model: Reasoner, frame: pd.DataFrame, folder: Path, settings: Settings, shard: Shard
 ) -> list[Path] | None:
     """The parts of all chunks, both tables in one, in order; None while some are missing.
 
@@ -95,7 +107,9 @@ def measure_parts(
     mine = [path for path in list(chunks)[shard[0] :: shard[1]] if not path.exists()]
     for path in tqdm(mine, unit="part", desc="measuring", disable=not mine):
         chunk = frame.iloc[chunks[path] : chunks[path] + CHUNK]
-        table, texts = measure.rows(model, chunk, settings.k, settings.seed)
+        table, texts = measure.rows(
+            model, chunk, settings.k, settings.seed, segments=settings.segments
+        )
         tables.write(table.merge(texts, on="idx", validate="one_to_one"), path)
     return list(chunks) if all(path.exists() for path in chunks) else None
 
@@ -116,7 +130,11 @@ def make(
     """
     started, model = time.monotonic(), load(checkpoint, settings.dtype, device)
     frame = measure.subset(settings.puzzles, settings.n, settings.extra_givens)
-    key = {"weights": stored_digest(checkpoint)} | asdict(settings)
+    foreign = factory.stored(checkpoint)
+    if foreign:
+        check.insist(model, sets.boards(frame.head(check.ENOUGH))[0], settings.k > 0)
+    key = {"weights": (factory.digest if foreign else stored_digest)(checkpoint)}
+    key |= asdict(settings)
     found = measured_key(out)
     if found not in (None, key) and not replace:
         differs = {name: (found[name], key[name]) for name in key if found[name] != key[name]}
@@ -137,16 +155,15 @@ def make(
     return out
 
 
-def assemble(
-    model: RecursiveModel, checkpoint: Path, out: Path, both: pd.DataFrame, meta: dict
-) -> None:
+def assemble(model: Reasoner, checkpoint: Path, out: Path, both: pd.DataFrame, meta: dict) -> None:
     """Write the run in `out`: `both` tables, weights, training log and last run.json.
 
     What belonged to other weights is removed.
     """
-    texts = both[["idx", *columns("answer")]]
-    table = both.drop(columns=columns("answer"))
-    validate(table, str(out), len(model.schedule), meta["k"])
+    answers = numbered(both, "answer")
+    texts, table = both[["idx", *answers]], both.drop(columns=answers)
+    shape = meta["segments"], len(model.parts), model.scores
+    validate(table, str(out), model.updates_per_segment, meta["k"], *shape)
     before = measured_key(out)
     (out / "run.json").unlink(missing_ok=True)
     if before and before["weights"] != meta["weights"]:
@@ -154,19 +171,23 @@ def assemble(
             shutil.rmtree(out / other, ignore_errors=True)
     tables.write(table, out / "measurements.parquet")
     tables.write(texts, out / "trajectories.parquet")
-    save_model(load_model(checkpoint), out, stored_dtype(checkpoint))
+    if factory.stored(checkpoint):
+        factory.copied(checkpoint, out)
+    else:
+        save_model(load_model(checkpoint), out, stored_dtype(checkpoint))
     log = checkpoint.parent.parent / "log.csv"
     if log.exists():
         write_bytes(log.read_bytes(), out / log.name)
     step = re.fullmatch(r"step_(\d+)", checkpoint.name)
     facts = {
         "name": out.name,
-        "model": model.config.model,
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "architecture": asdict(model.config),
-        "side": model.config.side,
-        "updates_per_segment": len(model.schedule),
-        "segments": SEGMENTS,
+        "model": model.name,
+        "parameters": sum(weight.numel() for weight in parameters_of(model)),
+        "architecture": model.description,
+        "side": math.isqrt(len(table.puzzle.iloc[0])),
+        "updates_per_segment": model.updates_per_segment,
+        "parts": list(model.parts),
+        "scores": list(model.scores),
         "step": int(step[1]) if step else None,
         **origin(checkpoint.parent.parent),
         "accuracy": float(table["correct"].mean()),
@@ -253,8 +274,8 @@ def recompute(name: str, n: int, seed: int = 0, segments: int = 2) -> pd.DataFra
     dtype, k = run.meta.get("dtype", "float32"), run.meta["k"]
     model, frame = load(paths.run_dir(name), dtype), old[["idx", *board.COLUMNS]]
     new, _ = measure.rows(model, frame, k, run.meta["seed"], segments=segments, chunk=n)
-    prefixes = ["drift_h", "drift_l"] + ["growth_1"] * (k > 0)
-    early = [column for prefix in prefixes for column in columns(prefix, segments)]
+    prefixes = [*map(drift_name, range(len(model.parts))), *["growth_1"] * (k > 0)]
+    early = [column for prefix in prefixes for column in numbered(new, prefix)]
     gaps = (new[early] - old[early]).abs() / old[early].abs().clip(lower=0.1)
     off = gaps.max(axis=1, skipna=False)
     agrees = off <= TOLERANCE[dtype]

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import torch
 
+from rrm_core.dynamics.contract import Reasoner, device_of
 from rrm_core.dynamics.rollout import Rollout, unroll
-from rrm_core.models.recursive import RecursiveModel, digits, tokens
-from rrm_core.runs.schema import columns
+from rrm_core.runs.schema import columns, drift_name
 from rrm_core.sudoku import board, sets
 
 CHUNK = 32  # puzzles pushed together; part of a run's definition, as wandering amplifies round-off
@@ -23,31 +23,32 @@ class MeasureError(ValueError):
     """A measurement that cannot be made; the message says why and how to mend it."""
 
 
-def roll(model: RecursiveModel, boards: np.ndarray, chunk: int = CHUNK, **options: Any) -> Rollout:
+def roll(model: Reasoner, boards: np.ndarray, chunk: int = CHUNK, **options: Any) -> Rollout:
     """The :func:`unroll` of up to `chunk` boards, padded to `chunk` by repeating the last one."""
     rows = np.minimum(np.arange(chunk), len(boards) - 1)
-    device = next(model.parameters()).device
     try:
-        return unroll(model, tokens(boards[rows]).to(device), **options)
+        return unroll(model, model.encode(boards[rows]), **options)
     except torch.OutOfMemoryError:
         wanted = f"{chunk} puzzles and k={options.get('k', 8)} tangents"
         mend = "measure with fewer (--k) or on the CPU"
-        raise MeasureError(f"{device} has not enough memory for {wanted}; {mend}") from None
+        raise MeasureError(
+            f"{device_of(model)} has not enough memory for {wanted}; {mend}"
+        ) from None
 
 
 def rolled(
-    model: RecursiveModel, boards: np.ndarray, chunk: int = CHUNK, **options: Any
+    model: Reasoner, boards: np.ndarray, chunk: int = CHUNK, **options: Any
 ) -> dict[str, np.ndarray]:
-    """{name: (B, T, ...)} of all `boards`: digits, q, halts, drift_h, drift_l, growth.
+    """{name: (B, T, ...)} of all `boards`: digits, q, halts, drift of every part, drift_h, growth.
 
     Chunk by chunk; a start `state` must be that of one chunk.
     """
-    names = ("answer", "q", "halts", "drift_h", "drift_l", "growth")
+    names = ("answer", "q", "halts", "drift", "drift_h", "growth")
     starts = range(0, len(boards), chunk)
     out = [roll(model, boards[i : i + chunk], chunk, **options) for i in starts]
     joined = {name: torch.cat([getattr(r, name) for r in out])[: len(boards)] for name in names}
     answer = joined.pop("answer")
-    return {"digits": digits(answer)} | {name: x.numpy() for name, x in joined.items()}
+    return {"digits": model.decode(answer)} | {name: x.numpy() for name, x in joined.items()}
 
 
 def named(prefix: str, values: np.ndarray, dtype: str = "float32") -> dict[str, np.ndarray]:
@@ -66,7 +67,7 @@ def spectra(growth: np.ndarray, updates: int) -> np.ndarray:
 
 
 def rows(
-    model: RecursiveModel, frame: pd.DataFrame, k: int = 8, seed: int = 0, **options: Any
+    model: Reasoner, frame: pd.DataFrame, k: int = 8, seed: int = 0, **options: Any
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """(measurements, decoded boards) of the puzzles in `frame`, as :func:`subset` makes one.
 
@@ -80,15 +81,15 @@ def rows(
         "token_acc": right[:, -1].mean(-1).astype("float32"),
         "blank_acc": ((right[:, -1] & blank).sum(-1) / blank.sum(-1)).astype("float32"),
         "halted_at": first(out["halts"][:, :-1]).astype("int8"),
-        **named("q_halt", out["q"][..., 0]),
-        **(named("q_continue", out["q"][..., 1]) if model.config.model == "hrm" else {}),
-        **named("drift_h", out["drift_h"]),
-        **named("drift_l", out["drift_l"]),
         **named("correct", right.all(-1), "bool"),
     }
+    for i, name in enumerate(model.scores):
+        data |= named(name, out["q"][..., i])
+    for i in range(len(model.parts)):
+        data |= named(drift_name(i), out["drift"][..., i])
     for i in range(out["growth"].shape[-1]):
         data |= named(f"growth_{i + 1}", out["growth"][..., i])
-    exponents = spectra(out["growth"], len(model.schedule)).T.astype("float32")
+    exponents = spectra(out["growth"], model.updates_per_segment).T.astype("float32")
     data |= {f"lambda_{i}": values for i, values in enumerate(exponents, 1)}
     table = pd.concat([frame.reset_index(drop=True), pd.DataFrame(data)], axis=1)
     texts = {"idx": table["idx"]}
@@ -108,10 +109,11 @@ def subset(puzzle_set: str, n: int, extra_givens: int = 0) -> pd.DataFrame:
         raise MeasureError(
             f"n={n}: {puzzle_set!r} has {len(frame)} puzzles; ask for 1..{len(frame)}"
         )
-    frame = frame[[c for c in (*board.COLUMNS, "rating") if c in frame]].head(n)
+    frame = frame[[c for c in (*board.COLUMNS, "grid", "rating") if c in frame]].head(n)
     if extra_givens:
         boards, solutions = sets.boards(frame)
         counts = np.full(n, extra_givens)
         boards = board.add_givens(boards, solutions, counts, np.random.default_rng(0))
-        frame = board.described(boards, solutions)
+        grid = frame[[c for c in frame if c == "grid"]]  # stays; a rating was of the puzzle before
+        frame = board.described(boards, solutions).join(grid)
     return frame.assign(givens=frame.givens.astype("int16")).rename_axis("idx").reset_index()

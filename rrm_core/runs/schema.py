@@ -1,9 +1,10 @@
-"""What must hold of a run's tables, column by column: one row a puzzle, T = 16 segments."""
+"""What must hold of a run's tables, column by column: one row a puzzle, T segments, mostly 16."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +22,9 @@ FINITE = "column {column} is NaN or infinite at {rows}; measure these again"
 DISTANCE = "column {column} is negative at {rows}; a drift is a distance"
 RULES: dict[str, Callable] = {
     "duplicated {rows}; expected one row a puzzle": lambda df: ~df.idx.duplicated(),
-    "correct differs from correct_16 at {rows}": lambda df: df.correct == df.correct_16,
+    "correct differs from that of the last segment at {rows}": (
+        lambda df: df.correct == df[numbered(df, "correct")[-1]]
+    ),
     "puzzle and solution differ in length at {rows}": (
         lambda df: df.puzzle.str.len() == df.solution.str.len()
     ),
@@ -35,6 +38,17 @@ class TableError(ValueError):
 def columns(prefix: str, segments: int = SEGMENTS) -> list[str]:
     """["prefix_01", ..., "prefix_16"]."""
     return [f"{prefix}_{t:02d}" for t in range(1, segments + 1)]
+
+
+def numbered(df: pd.DataFrame, prefix: str) -> list[str]:
+    """The columns prefix_01, ..., one for each segment that `df` has of it, or of ``correct``."""
+    there = [t for t in range(1, 100) if any(f"{p}_{t:02d}" in df for p in (prefix, "correct"))]
+    return columns(prefix, max(there, default=1))
+
+
+def drift_name(part: int) -> str:
+    """drift_h for the part of the state that is read out (0), drift_l, then drift_3, ..."""
+    return ("drift_h", "drift_l")[part] if part < 2 else f"drift_{part + 1}"
 
 
 def exponents(df: pd.DataFrame) -> int:
@@ -52,7 +66,7 @@ def is_board(texts: pd.Series) -> pd.Series:
 def adds_up(df: pd.DataFrame, k: int, updates: int) -> pd.Series:
     """Whether lambda_1..k are the sorted sums of the growths over `updates` updates, to 1e-5."""
     tangents = range(1, k + 1)
-    sums = np.stack([df[columns(f"growth_{i}")].sum(axis=1) for i in tangents], 1) / updates
+    sums = np.stack([df[numbered(df, f"growth_{i}")].sum(axis=1) for i in tangents], 1) / updates
     values = df[[f"lambda_{i}" for i in tangents]].to_numpy()
     return pd.Series((np.abs(-np.sort(-sums, axis=1) - values) <= 1e-5).all(1), df.index)
 
@@ -96,21 +110,27 @@ def check(df: pd.DataFrame, where: str, kinds: dict[str, str], rules: dict) -> p
         raise TableError(f"{where}: {told(error, df)}") from None
 
 
-def validate(df: pd.DataFrame, where: str, updates_per_segment: int, k: int) -> pd.DataFrame:
-    """A measurement table of `k` exponents, checked, with q_continue if it has any of that."""
+def validate(
+    df: pd.DataFrame,
+    where: str,
+    updates_per_segment: int,
+    k: int,
+    segments: int = SEGMENTS,
+    drifts: int = 2,
+    scores: Sequence[str] = ("q_halt",),
+) -> pd.DataFrame:
+    """A measurement table, checked: `k` exponents, `drifts` of parts of the state, `scores`."""
+    wanted = partial(columns, segments=segments)
     kinds = INTEGERS | dict.fromkeys(["puzzle", "solution"], "board")
-    kinds |= dict.fromkeys(["correct", *columns("correct")], "bool")
-    kinds |= dict.fromkeys(columns("drift_h") + columns("drift_l"), "drift")
-    hrm = any(name in df for name in columns("q_continue"))
-    numbers = [
-        "token_acc",
-        "blank_acc",
-        *columns("q_halt"),
-        *(columns("q_continue") if hrm else []),
-    ]
+    kinds |= dict.fromkeys(["correct", *wanted("correct")], "bool")
+    for part in range(drifts):
+        kinds |= dict.fromkeys(wanted(drift_name(part)), "drift")
+    if any(name in df for name in wanted("q_continue")):
+        scores = ("q_halt", "q_continue")
+    numbers = ["token_acc", "blank_acc", *chain(*map(wanted, scores))]
     for i in range(1, k + 1):
-        numbers += [f"lambda_{i}", *columns(f"growth_{i}")]
-    updates, rules = updates_per_segment * SEGMENTS, RULES
+        numbers += [f"lambda_{i}", *wanted(f"growth_{i}")]
+    updates, rules = updates_per_segment * segments, RULES
     if k:
         text = f"lambda is not the sum of growths / {updates} updates at {{rows}}"
         rules = RULES | {text: partial(adds_up, k=k, updates=updates)}
@@ -118,5 +138,6 @@ def validate(df: pd.DataFrame, where: str, updates_per_segment: int, k: int) -> 
 
 
 def validate_boards(df: pd.DataFrame, where: str) -> pd.DataFrame:
-    """A table of decoded boards, ``answer_01`` to ``answer_16``, checked."""
-    return check(df, where, {"idx": "int64"} | dict.fromkeys(columns("answer"), "board"), {})
+    """A table of decoded boards, ``answer_01``, ``answer_02``, ..., checked."""
+    answers = dict.fromkeys(numbered(df, "answer"), "board")
+    return check(df, where, {"idx": "int64"} | answers, {})

@@ -9,13 +9,20 @@ import numpy as np
 import pandas as pd
 
 from rrm_core.models.config import SEGMENTS
-from rrm_core.runs.schema import TableError, columns, exponents, validate, validate_boards
+from rrm_core.runs.schema import (
+    TableError,
+    columns,
+    exponents,
+    numbered,
+    validate,
+    validate_boards,
+)
 from rrm_core.store import paths
 from rrm_core.store.files import read_json, write_bytes
 from rrm_core.training.recipes import essentials
 
 K = 8  # tangents of a shipped run
-LATE = 4  # segments of late drift: 13 to 16
+LATE = 4  # segments of late drift: the last four, 13 to 16
 FLOOR = 1e-12  # a drift below this counts as this
 META = {"model": str, "side": int, "parameters": int, "updates_per_segment": int, "k": int}
 META |= {"seed": int, "files": dict}  # what run.json must hold
@@ -81,7 +88,10 @@ def weights_digest(meta: dict) -> str | None:
 def load_run(name: str) -> Run:
     """The run `name`; an unknown one is refused with the list of those there."""
     meta, file = read_meta(name), paths.run_dir(name) / "measurements.parquet"
-    return Run(name, meta, validate(read(file), str(file), meta["updates_per_segment"], meta["k"]))
+    parts, scores = meta.get("parts", ["z_H", "z_L"]), meta.get("scores", ["q_halt"])
+    shape = meta.get("segments", SEGMENTS), len(parts), scores
+    df = validate(read(file), str(file), meta["updates_per_segment"], meta["k"], *shape)
+    return Run(name, meta, df)
 
 
 def load_runs(names: list[str] | None = None) -> dict[str, Run]:
@@ -147,6 +157,16 @@ def printed(model: str, quantity: str) -> float:
     return float(published("runs").query("model == @model and quantity == @quantity").value.iloc[0])
 
 
+def segments(df: pd.DataFrame) -> int:
+    """T, the segments of a measurement table."""
+    return len(numbered(df, "correct"))
+
+
+def last_q_halt(df: pd.DataFrame) -> np.ndarray:
+    """(B,) q_halt of the last segment."""
+    return df[f"q_halt_{segments(df):02d}"].to_numpy("float64")
+
+
 def log_drift(drift: np.ndarray) -> np.ndarray:
     """log10 of drift, clipped at :data:`FLOOR`; any shape."""
     return np.log10(np.maximum(drift, FLOOR))
@@ -159,14 +179,14 @@ def late(drift: np.ndarray) -> np.ndarray:
 
 def halting_margin(df: pd.DataFrame) -> np.ndarray:
     """(B, T) what halting compares with 0: q_halt of a TRM, q_halt - q_continue of an HRM."""
-    halt = df[columns("q_halt")].to_numpy("float64")
-    return halt - df[columns("q_continue")].to_numpy("float64") if "q_continue_01" in df else halt
+    halt = df[numbered(df, "q_halt")].to_numpy("float64")
+    return halt - df[numbered(df, "q_continue")].to_numpy() if "q_continue_01" in df else halt
 
 
 def lambda_at(df: pd.DataFrame, h: int, updates_per_segment: int) -> np.ndarray:
     """(B,) the largest growth of a tangent over segments 1..h, in nats per update, float64."""
-    if not 1 <= h <= SEGMENTS:
-        raise TableError(f"horizon h={h}: expected 1..{SEGMENTS}")
+    if not 1 <= h <= (most := segments(df)):
+        raise TableError(f"horizon h={h}: expected 1..{most}")
     tangents = [columns(f"growth_{i}", h) for i in range(1, exponents(df) + 1)]
     sums = [df[names].to_numpy("float64").sum(1) for names in tangents]
     return np.max(sums, axis=0) / (h * updates_per_segment)
@@ -176,5 +196,6 @@ def signals_at(df: pd.DataFrame, h: int, updates_per_segment: int) -> dict[str, 
     """{signal: score (B,)} at horizon h; each as the paper has it: higher, likelier solved."""
     scores = {"lambda1": -lambda_at(df, h, updates_per_segment)}
     for name in ("drift_h", "drift_l", "q_halt"):
-        scores[name] = df[f"{name}_{h:02d}"].to_numpy("float64")
+        if (column := f"{name}_{h:02d}") in df:
+            scores[name] = df[column].to_numpy("float64")
     return scores

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from rrm_core.models.recursive import RecursiveModel
+from rrm_core.dynamics.contract import Reasoner, device_of
 from rrm_core.runs import folder, measure, tables
 from rrm_core.store import paths
 from rrm_core.store.files import read_json, write_json
@@ -52,8 +52,13 @@ class Subject:
     folder: Path
     meta: dict  # run.json
     table: pd.DataFrame  # the measurement table
-    model: RecursiveModel  # the weights that were measured
+    model: Reasoner  # the weights that were measured
     scratch: Path  # where a unit may keep what it needs to go on after a kill
+
+    @property
+    def device(self) -> str:
+        """Where the weights lie."""
+        return device_of(self.model)
 
     @property
     def inputs(self) -> pd.DataFrame:
@@ -72,7 +77,7 @@ class Subject:
 
 
 def observed(
-    model: RecursiveModel, boards: np.ndarray, solutions: np.ndarray, **options: Any
+    model: Reasoner, boards: np.ndarray, solutions: np.ndarray, **options: Any
 ) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
     """(one row a puzzle, the :func:`measure.rolled` it is read from, with ``right`` (B, T)).
 

@@ -81,7 +81,7 @@ def measured(subject: Subject, name: str, frame: pd.DataFrame) -> pd.DataFrame:
 
 def units(subject: Subject) -> Units:
     """A unit for every 32 puzzles of a collection; none for a model of another board."""
-    if subject.model.config.side != 9:
+    if subject.meta["side"] != 9:
         raise StudyError(f"{subject.folder.name} solves no 9x9 boards; the collections are 9x9")
     extra, found = subject.meta.get("extra_givens", 0), Units()
     for number, name in enumerate(COLLECTIONS, 1):

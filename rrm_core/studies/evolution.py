@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from rrm_core.dynamics.contract import Reasoner
 from rrm_core.models.recursive import RecursiveModel
 from rrm_core.models.weights import load_model
 from rrm_core.runs import measure
@@ -18,7 +19,7 @@ SETTINGS = {"puzzles": PUZZLES, "k": K}
 KEPT = ["idx", "correct", "token_acc", "halted_at", "q_halt_16"]
 KEPT += [*columns("drift_h"), *columns("growth_1"), "lambda_1"]
 
-Loader = Callable[[], RecursiveModel]
+Loader = Callable[[], Reasoner]
 
 
 def measured(load: Loader, frame: pd.DataFrame, seed: int, **labels: object) -> pd.DataFrame:
@@ -28,7 +29,7 @@ def measured(load: Loader, frame: pd.DataFrame, seed: int, **labels: object) -> 
 
 def models(subject: Subject) -> dict[int, Loader]:
     """{step: what loads its model}, ascending: the kept checkpoints and the measured weights."""
-    name, device = subject.folder.name, next(subject.model.parameters()).device
+    name, device = subject.folder.name, subject.device
 
     def loaded(path: Path) -> RecursiveModel:
         return load_model(path).to(device)

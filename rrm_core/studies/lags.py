@@ -26,7 +26,7 @@ def by_lag(subject: Subject, frame: pd.DataFrame, dtype: str) -> pd.DataFrame:
 
     And log10 of the distance of z_H at lags 1..32, a mean over the last four segments.
     """
-    model = folder.load(subject.folder, dtype, str(next(subject.model.parameters()).device))
+    model = folder.load(subject.folder, dtype, subject.device)
     boards, _ = sets.boards(frame)
     out = measure.roll(model, boards, k=0, segments=HORIZON, keep=LONGEST + LATE)
     recent = out.recent[: len(boards)].float()

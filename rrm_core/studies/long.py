@@ -8,7 +8,7 @@ from functools import partial
 
 import pandas as pd
 
-from rrm_core.models.recursive import RecursiveModel
+from rrm_core.dynamics.contract import Reasoner
 from rrm_core.runs.measure import CHUNK
 from rrm_core.runs.tables import late
 from rrm_core.studies import Subject, Units, batches, observed
@@ -18,7 +18,7 @@ HORIZON, SUCCESSES, STRIDE = 256, 128, 4
 SETTINGS = {"segments": HORIZON, "successes": SUCCESSES, "stride": STRIDE}
 
 
-def extended(model: RecursiveModel, frame: pd.DataFrame) -> pd.DataFrame:
+def extended(model: Reasoner, frame: pd.DataFrame) -> pd.DataFrame:
     """One row a puzzle of `frame`: late drift and correctness every four segments."""
     seen, out = observed(model, *sets.boards(frame), segments=HORIZON, k=0)
     marks = range(STRIDE, HORIZON + 1, STRIDE)

@@ -20,7 +20,7 @@ def variant(subject: Subject, name: str, seed: int = 0, every: int = 1) -> pd.Da
     frame, model = subject.chosen(PUZZLES // 2, PUZZLES // 2), subject.model
     options = {"k": K, "seed": subject.meta["seed"] + seed, "every": every}
     seen, out = observed(model, *sets.boards(frame), **options)
-    exponents = spectra(out["growth"], len(model.schedule)).astype("float32")
+    exponents = spectra(out["growth"], model.updates_per_segment).astype("float32")
     data = {"variant": name, "idx": frame.idx, "correct": seen.correct, "late": seen.late}
     data |= named("drift_h", out["drift_h"]) | named("growth_1", out["growth"][..., 0])
     return pd.DataFrame(data | {f"lambda_{i + 1}": exponents[:, i] for i in range(K)})
@@ -30,6 +30,6 @@ def units(subject: Subject) -> Units:
     """One unit a variant; "float32" is the run itself."""
     variants: dict[str, dict] = {"float32": {}}
     variants |= {f"seed {s}": {"seed": s} for s in range(1, FRAMES)}
-    variants |= {f"QR every {e}": {"every": e} for e in (2, len(subject.model.schedule))}
+    variants |= {f"QR every {e}": {"every": e} for e in (2, subject.model.updates_per_segment)}
     work = partial(variant, subject)
     return {name.replace(" ", "_"): partial(work, name, **o) for name, o in variants.items()}

@@ -27,7 +27,7 @@ SETTINGS = {"variants": {name: list(how) for name, how in VARIANTS.items()}}
 def variant(subject: Subject, name: str, frame: pd.DataFrame) -> pd.DataFrame:
     """One row a puzzle of `frame`: outcome, halting, late drift, z_H drift of every segment."""
     dtype, chunk, _ = VARIANTS[name]
-    model = folder.load(subject.folder, dtype, str(next(subject.model.parameters()).device))
+    model = folder.load(subject.folder, dtype, subject.device)
     seen, out = observed(model, *sets.boards(frame), k=0, chunk=chunk)
     kept = seen[["correct", "token_acc", "halted_at", "halts", "late"]]
     drift = pd.DataFrame(named("drift_h", out["drift_h"]))

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from rrm_core.analysis import phases
-from rrm_core.models.recursive import digits
 from rrm_core.runs import measure
 from rrm_core.runs.tables import SEGMENTS, log_drift
 from rrm_core.studies import Subject, Units
@@ -44,7 +43,7 @@ def watched(subject: Subject, frame: pd.DataFrame) -> pd.DataFrame:
     for _ in late:
         parts.append(roll(segments=STRIDE, k=0, state=parts[-1].state, keep=1))
     shown = [(p.answer, p.drift_h, p.recent.shape[1]) for p in parts]
-    answer = digits(torch.cat([answers[:, -n:] for answers, _, n in shown], 1))
+    answer = subject.model.decode(torch.cat([answers[:, -n:] for answers, _, n in shown], 1))
     drift = log_drift(torch.cat([drifts[:, -n:] for _, drifts, n in shown], 1).numpy())
     growth, states = parts[0].growth[..., 0], torch.cat([p.recent for p in parts], 1)
     right, tables = (answer == solutions[:, None]).all(-1), []

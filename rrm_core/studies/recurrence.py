@@ -14,8 +14,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from rrm_core.dynamics.rollout import Rollout, distance
-from rrm_core.models.recursive import RecursiveModel, digits
+from rrm_core.dynamics.contract import Reasoner
+from rrm_core.dynamics.rollout import distance
 from rrm_core.runs import measure
 from rrm_core.runs.tables import LATE, SEGMENTS, log_drift
 from rrm_core.studies import Subject, Units, batches
@@ -43,18 +43,17 @@ def return_distances(recent: Tensor, longest: int) -> np.ndarray:
     return log_drift(torch.stack([gap.mean(1) for gap in gaps], 1).numpy())
 
 
-def returns(out: Rollout, solutions: np.ndarray, t: int) -> dict[str, np.ndarray]:
-    """Columns after `t` segments: right, late drift, and the returns at lags of two or more.
+def returns(recent: Tensor, right: np.ndarray, t: int) -> dict[str, np.ndarray]:
+    """Columns after `t` segments, of the last states: who is right, late drift, and the returns.
 
-    ``return`` is the nearest, ``lag`` the smallest that comes within a factor of two of it,
-    ``spread`` their median: how far the motion reaches.
+    Of lags of two or more ``return`` is the nearest, ``lag`` the smallest that comes within a
+    factor of two of it, ``spread`` their median: how far the motion reaches.
     """
-    n = len(solutions)
-    gaps = return_distances(out.recent, LAGS[t])[:n]
+    gaps = return_distances(recent[: len(right)], LAGS[t])
     back = gaps[:, 1:]
     nearest = back.min(1)
     return {
-        f"correct_{t:03d}": (digits(out.answer[:n, -1]) == solutions).all(-1),
+        f"correct_{t:03d}": right,
         f"late_{t:03d}": gaps[:, 0].astype("float32"),
         f"return_{t:03d}": nearest.astype("float32"),
         f"lag_{t:03d}": (back <= nearest[:, None] + np.log10(2)).argmax(1) + 2,
@@ -62,7 +61,7 @@ def returns(out: Rollout, solutions: np.ndarray, t: int) -> dict[str, np.ndarray
     }
 
 
-def returned(model: RecursiveModel, seed: int, frame: pd.DataFrame) -> pd.DataFrame:
+def returned(model: Reasoner, seed: int, frame: pd.DataFrame) -> pd.DataFrame:
     """One row a puzzle, at most one chunk: :func:`returns` after 16 and 256 segments, growth."""
     boards, solutions = sets.boards(frame)
     roll = partial(measure.roll, model, boards)
@@ -72,7 +71,9 @@ def returned(model: RecursiveModel, seed: int, frame: pd.DataFrame) -> pd.DataFr
     end = roll(segments=ALIGNED + COUNTED, k=1, seed=seed, state=middle.state, keep=keep)
     growth = end.growth[: len(boards), ALIGNED:, 0].mean(1).numpy().astype("float32")
     data = {"idx": frame.idx, "correct_in_table": frame.correct}
-    data |= returns(early, solutions, SEGMENTS) | returns(end, solutions, HORIZON)
+    for t, out in ((SEGMENTS, early), (HORIZON, end)):
+        right = (model.decode(out.answer[: len(boards), -1]) == solutions).all(-1)
+        data |= returns(out.recent, right, t)
     return pd.DataFrame(data | {f"growth_{HORIZON:03d}": growth})
 
 

@@ -27,12 +27,14 @@ def restarted(subject: Subject, restart: int) -> pd.DataFrame:
 
     Restart 0 is the stored start. The others are drawn on the CPU, whatever the device.
     """
-    frame, state = subject.chosen(PUZZLES // 2, PUZZLES // 2), subject.model.initial_state(CHUNK)
+    frame = subject.chosen(PUZZLES // 2, PUZZLES // 2)
+    boards, solutions = sets.boards(frame)
+    model = subject.model
+    state = model.initial_state(model.embed(model.encode(boards[:1].repeat(CHUNK, 0))))
     if restart:
         seeded = torch.Generator().manual_seed(restart)
-        draw = torch.randn(2, *state[0].shape[1:], generator=seeded).to(state[0])
-        state = state[0] + SIGMA * draw[0], state[1] + SIGMA * draw[1]
-    boards, solutions = sets.boards(frame)
+        draws = [torch.randn(z.shape[1:], generator=seeded).to(z) for z in state]
+        state = tuple(z + SIGMA * draw for z, draw in zip(state, draws, strict=True))
     exponent, found = np.full(len(frame), np.nan, "float32"), []
     for rows, k in ((slice(0, WITH_EXPONENT), 1), (slice(WITH_EXPONENT, None), 0)):
         if len(boards[rows]):
@@ -40,7 +42,7 @@ def restarted(subject: Subject, restart: int) -> pd.DataFrame:
             seen, out = observed(subject.model, boards[rows], solutions[rows], **options)
             found.append(seen[KEPT])
             if k:
-                exponent[rows] = spectra(out["growth"], len(subject.model.schedule))[:, 0]
+                exponent[rows] = spectra(out["growth"], subject.model.updates_per_segment)[:, 0]
     table = pd.concat(found, ignore_index=True)
     sigma = SIGMA if restart else 0.0
     return table.assign(sigma=sigma, restart=restart, idx=frame.idx, lambda_1=exponent)

@@ -65,7 +65,7 @@ class Trainer:
         n = recipe.batch * recipe.branches
         self.tokens = torch.zeros(n, config.cells, dtype=torch.long, device=self.device)
         self.labels = torch.zeros_like(self.tokens)
-        self.state: State = tuple(z.clone() for z in self.model.initial_state(n))
+        self.state: State = tuple(z.clone() for z in self.model.initial_state(self.tokens))
         self.used = torch.zeros_like(self.tokens[:, 0])  # (B,) segments spent on the row's puzzle
         self.done = torch.ones_like(self.used, dtype=torch.bool)  # to be replaced at the next step
         self.step, self.elapsed = 0, 0.0
@@ -148,7 +148,7 @@ class Trainer:
         self.labels[rows] = tokens(solutions).repeat(r.branches, 1).to(self.device)
         self.used[rows] = 0
         state = []
-        for z, start in zip(self.state, self.model.initial_state(len(rows)), strict=True):
+        for z, start in zip(self.state, self.model.initial_state(rows), strict=True):
             if r.sigma:
                 noise = self.rng.standard_normal(tuple(start.shape), dtype=np.float32)
                 noise[:n] = 0
@@ -238,6 +238,7 @@ class Trainer:
             raise TrainingError(f"minutes={minutes}: expected 0 or more")
         r, tick = self.recipe, time.monotonic()
         end = tick + 60 * minutes
+        saving.note(self)  # a folder that cannot be written is known before the first step
         if progress:
             tqdm.write(f"precision: {'bfloat16' if r.bf16 else 'float32'} ({self.why})")
         bar = tqdm(total=r.steps, initial=self.step, unit="step", disable=not progress)
@@ -258,11 +259,11 @@ class Trainer:
             saving.checkpoint(self)  # the end is one, wherever it falls
         saving.save(self)
 
-    def attempt(self) -> None:
     def due(self, every: int) -> bool:
         """Whether what is done at every so many steps, 0 for never, is done at this one."""
         return every > 0 and self.step % every == 0
 
+    def attempt(self) -> None:
         """:meth:`advance`, timed; without a compiler or memory, what to do is said."""
         before = time.monotonic()
         try:

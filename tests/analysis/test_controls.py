@@ -105,7 +105,7 @@ def test_the_change_within_givens_is_paired():
 def test_nested_models_see_what_is_new_and_what_is_not():
     rng, n = np.random.default_rng(0), 1500
     a, b = rng.normal(size=(2, n))
-    halt = {"q_halt_16": rng.normal(size=n)}
+    halt = {"q_halt_16": rng.normal(size=n), "correct_16": True}
     known = frame(a, a, rng.logistic(size=n) < -2 * a).assign(**halt)
     new = frame(a, b, rng.logistic(size=n) < -2 * a - 2 * b).assign(**halt)
 

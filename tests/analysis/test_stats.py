@@ -64,6 +64,13 @@ def test_auc_over_grids_agrees_with_drawing_grids(runs):
     assert alone.value == e.value and "grids" not in alone.method
 
 
+def test_imported_puzzles_go_by_their_essentially_different_grids():
+    df = pd.DataFrame({"idx": [4, 5, 6], "solution": ["12", "21", "12"], "grid": [0, 0, 1]})
+    assert stats.units(df).tolist() == [0, 0, 1]
+    assert stats.units(df, np.array([6, 4])).tolist() == [0, 1]
+    assert stats.units(df.drop(columns="grid")).tolist() == [0, 1, 0]
+
+
 def test_copies_of_puzzles_do_not_narrow_an_interval():
     """Each puzzle four times is no more than once, if the copies share their unit."""
     rng = np.random.default_rng(0)

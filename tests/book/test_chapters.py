@@ -252,9 +252,10 @@ def test_the_listing_of_section_2_gives_our_exponents(root):
         Config("hrm", "attention", 4, 16, 1, 1, H_cycles=2, L_cycles=2, heads=2, prefix=1),
     ):
         model, puzzle = RecursiveModel(config).double(), torch.randint(1, 6, (1, 16))
-        updates = model.updates(model.embed(puzzle))
+        x = model.embed(puzzle)
+        updates = model.updates(x)
         with torch.no_grad():
-            found = names["exponents"](updates, *model.initial_state(1), k=4)
+            found = names["exponents"](updates, *model.initial_state(x), k=4)
         growth = rollout.unroll(model, puzzle, k=4).growth.sum(1)[0]
         ours = growth.sort(descending=True).values / (16 * len(updates))
         assert torch.allclose(found, ours, atol=1e-9, rtol=0), config.model

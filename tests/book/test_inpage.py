@@ -456,7 +456,7 @@ def test_the_first_segment_is_pytorchs_and_then_the_same_boards(model, run):
     for row, segments in ((run.table[~run.table.correct].iloc[0], 1), (quick, 4)):
         set_board(model, row.puzzle)
         token = tokens(boards([row.puzzle]))
-        x, z = torchs.embed(token), torchs.initial_state(1)
+        x, z = torchs.embed(token), torchs.initial_state(token)
         for t in range(1, segments + 1):
             before, z = z, torchs.segment(z, x)
             step(model)

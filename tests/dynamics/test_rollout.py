@@ -30,7 +30,7 @@ def random_tokens(model, batch=3, seed=0):
 def jacobian_growth(model, ids, segments, k):
     """Growths (T, K) of one puzzle from explicit Jacobians of every update."""
     x = model.embed(ids)
-    state = tuple(z.contiguous() for z in model.initial_state(1))
+    state = tuple(z.contiguous() for z in model.initial_state(x))
     flat = torch.cat([z.flatten() for z in state])
     frame = exponents.start_frame(state, k, seed=0)
     q = torch.cat([part.flatten(1) for part in frame], -1).T

@@ -111,7 +111,7 @@ def test_segment_equals_the_published_recursion(small):
     model = small.double()
     ids = random_tokens(model)
     x = model.embed(ids)
-    z_h, z_l = model.initial_state(3)
+    z_h, z_l = model.initial_state(torch.zeros(3))
     with torch.no_grad():
         got = model.segment((z_h, z_l), x)
         for _ in range(model.config.H_cycles):
@@ -132,7 +132,7 @@ def test_embedding_and_readout(small):
     )
     assert torch.allclose(x[0, 0], c.width**0.5 * model.inner.puzzle_emb.weights[0])
     assert not x[:, 1 : c.prefix].any()
-    logits, q = model.readout(model.initial_state(3))
+    logits, q = model.readout(model.initial_state(torch.zeros(3)))
     assert logits.shape == (3, c.cells, c.side + 2) and q.shape == (3, 2)
 
 
@@ -150,8 +150,8 @@ def test_a_model_cast_to_bfloat16_keeps_its_rotary_tables_and_rounds_everything_
         if isinstance(cast, Attention):
             assert torch.equal(cast.cos, kept.cos) and cast.cos.dtype == torch.float32
     with torch.no_grad():
-        state = model.update("L", model.embed(ids), model.initial_state(3))
-        wanted = exact.update("L", exact.embed(ids), exact.initial_state(3))
+        state = model.update("L", model.embed(ids), model.initial_state(ids))
+        wanted = exact.update("L", exact.embed(ids), exact.initial_state(ids))
     assert {z.dtype for z in state} == {torch.bfloat16}
     assert (state[1] - wanted[1]).norm() < 0.05 * wanted[1].norm()
     assert model.readout(state)[1].dtype == torch.float32

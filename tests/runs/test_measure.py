@@ -71,3 +71,11 @@ def test_every_dtype_gives_a_table_that_holds(model, frame, dtype, k, smoke_trai
 def test_more_puzzles_than_there_are_is_refused():
     with pytest.raises(MeasureError, match=r"n=257: '4x4-test' has 256 puzzles; ask for 1..256"):
         measure.subset("4x4-test", 257)
+
+
+@pytest.mark.parametrize("extra_givens", [0, 3])
+def test_the_grid_of_an_imported_puzzle_goes_with_it(extra_givens, data_copy):
+    table = sets.table("4x4-test").head(3).assign(grid=[0, 1, 1], rating=1.5)
+    sets.write({"mine": table})
+    frame = measure.subset("mine", 2, extra_givens)
+    assert frame.grid.tolist() == [0, 1] and ("rating" in frame) == (extra_givens == 0)

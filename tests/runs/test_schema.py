@@ -34,7 +34,10 @@ def test_a_valid_table_passes_unchanged(df):
         (lambda df: broken(df, q_halt_02=np.inf), "q_halt_02 is NaN or infinite at idx 3"),
         (lambda df: broken(df, drift_l_01=-1.0), "drift_l_01 is negative at idx 3; a drift is a"),
         (lambda df: broken(df, idx=2), "duplicated idx 2; expected one row a puzzle"),
-        (lambda df: df.assign(correct=~df.correct), "correct_16 at idx 0, 1, 2, 3, 4 and 15 more"),
+        (
+            lambda df: df.assign(correct=~df.correct),
+            "that of the last segment at idx 0, 1, 2, 3, 4 and 15 more",
+        ),
         (
             lambda df: df.assign(correct=df.correct.astype(int)),
             "correct holds int64, expected bool",

@@ -69,7 +69,7 @@ def test_rows_that_halt_get_a_fresh_puzzle_and_the_start_state(smoke, tmp_path):
     trainer.done[2] = True
     trainer.refill()
     assert (trainer.tokens != before).any(1).nonzero().squeeze(-1).tolist() == [2]
-    assert torch.equal(trainer.state[0][2], trainer.model.initial_state(1)[0][0])
+    assert torch.equal(trainer.state[0][2], trainer.model.initial_state(trainer.tokens)[0][0])
     assert torch.equal(trainer.state[0][3], state[3]) and trainer.used[2] == 0
 
 
@@ -107,7 +107,7 @@ def test_branches_are_perturbed_copies_that_halt_together(smoke, tmp_path):
     assert (tokens == tokens[0]).all()
     kicks = (z - z[0])[1:]
     assert torch.equal(
-        z[0], trainer.model.initial_state(8)[0].flatten(1)
+        z[0], trainer.model.initial_state(trainer.tokens)[0].flatten(1)
     ) and kicks.std().item() == pytest.approx(1e-3, rel=0.1)
     assert (kicks[0] - kicks[1]).abs().max() > 1e-3
     for _ in range(6):

@@ -1,0 +1,189 @@
+"""Does a model keep the contract? Seconds, before hours are spent on measuring something else.
+
+Each finding is a sentence: what was seen, and what it mostly means. A *fault* makes a measurement
+wrong; a *note* does not. What is checked was each seen to fail silently in a real package.
+"""
+
+import copy
+import itertools
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from rrm_core.dynamics.contract import Reasoner
+from rrm_core.dynamics.exponents import FLOOR, State, grow, push, start_frame
+
+ENOUGH = 4  # boards that a check looks at
+STEPS = (1e-3, 1e-4, 1e-5)  # of central differences, in units of a unit tangent
+CLOSE = 1e-4  # relative error of a tangent that is right, in float64
+ALONE = 1e-3  # relative difference of a row alone and in a batch that is round-off
+
+
+class ContractError(ValueError):
+    """A model that does not keep the contract; the message says what was seen."""
+
+
+@dataclass
+class Findings:
+    """What :func:`check` saw, in sentences."""
+
+    faults: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def norm(state: State) -> float:
+    """Euclidean norm of a whole state."""
+    return float(torch.cat([z.flatten().double() for z in state]).norm())
+
+
+def less(a: State, b: State) -> State:
+    """a - b, part by part."""
+    return tuple(x.double() - y.double() for x, y in zip(a, b, strict=True))
+
+
+def stepped(update, state: State, tangent: State, eps: float) -> State:
+    """Central difference of an update along a tangent."""
+    ends = [
+        update(tuple(z + sign * eps * d for z, d in zip(state, tangent, strict=True)))
+        for sign in (1, -1)
+    ]
+    return tuple(z / (2 * eps) for z in less(*ends))
+
+
+def exact(model: Reasoner) -> Reasoner:
+    """A copy of `model` in float64, where it has weights."""
+    return copy.deepcopy(model).double() if isinstance(model, nn.Module) else model
+
+
+def shapes(model: Reasoner, x: Tensor) -> list[str]:
+    """Whether state, updates and their number are those that the model says."""
+    state, updates, found = model.initial_state(x), model.updates(x), []
+    if len(state) != len(model.parts):
+        found.append(f"the state has {len(state)} parts, `parts` names {len(model.parts)}")
+    if len(updates) != model.updates_per_segment:
+        said = f"`updates_per_segment` says {model.updates_per_segment}"
+        found.append(f"updates(x) gives {len(updates)} updates, {said}")
+    if any(len(z) != len(x) for z in state):
+        found.append("a part of the start state has not one row for each puzzle")
+    if isinstance(model, nn.Module) and any(part.training for part in model.modules()):
+        found.append("the model is in training mode (dropout would draw): call eval() on it")
+    return found
+
+
+def repeatable(model: Reasoner, x: Tensor) -> list[str]:
+    """Whether an update gives the same twice, and leaves the state that it was given alone."""
+    state = tuple(z.contiguous() for z in model.initial_state(x))
+    for i, update in enumerate(model.updates(x), 1):
+        before = tuple(z.clone() for z in state)
+        first = tuple(z.clone() for z in update(state))
+        if norm(less(state, before)):
+            return [f"update {i} writes into the state that it is given: drift would read 0"]
+        if norm(less(update(state), first)):
+            return [f"update {i} gives another result the second time: something in it is random"]
+        state = first
+    return []
+
+
+def tangents(model: Reasoner, x: Tensor) -> Findings:
+    """Forward mode, or the model's own tangents, against central differences of three steps."""
+    found, state = Findings(), tuple(z.contiguous() for z in model.initial_state(x))
+    faster, frame = getattr(model, "pushes", None), start_frame(state, 1)
+    updates = model.updates(x)
+    pushes = faster(x) if faster else [partial(push, update) for update in updates]
+    for i, (update, pushed) in enumerate(zip(updates, pushes, strict=True), 1):
+        try:
+            new, moved = pushed(state, frame)
+        except (NotImplementedError, RuntimeError) as error:
+            why = " ".join(str(error).split())[:160]
+            found.faults.append(f"update {i} has no forward rule for its tangents ({why})")
+            return found
+        tangent = tuple(d[0] for d in frame)
+        wanted = [stepped(update, state, tangent, eps) for eps in STEPS]
+        size = max(norm(wanted[0]), FLOOR)
+        got = tuple(d[0] for d in moved)
+        off = [norm(less(got, want)) / size for want in wanted]
+        if norm(got) < CLOSE * size:
+            cut = "a tangent is cut: detach or inference_mode inside an update"
+            found.faults.append(f"update {i} gives tangents of 0 where differences do not: {cut}")
+            return found
+        if min(off) > CLOSE:
+            errors = ", ".join(f"{e:.0e} at {eps:.0e}" for e, eps in zip(off, STEPS, strict=True))
+            if off[0] < off[1] < off[2]:
+                rough = "the forward map is rough, something in it is cast to float32"
+                found.notes.append(f"update {i} differs from differences by {errors}: {rough}")
+            else:
+                found.faults.append(f"tangents of update {i} are wrong by {errors}")
+            return found
+        state, frame = new, moved
+    return found
+
+
+def annihilated(model: Reasoner, x: Tensor) -> list[str]:
+    """Whether a whole segment leaves a tangent, from the start and from a later state."""
+    state = tuple(z.contiguous() for z in model.initial_state(x))
+    frame, faster = start_frame(state, 2), getattr(model, "pushes", None)
+    for _ in range(2):
+        state, frame, growth = grow(model.updates(x), state, frame, faster(x) if faster else None)
+        if bool((growth <= np.log(FLOOR) / 2).any()):
+            what = "a segment annihilates a tangent: exponents would read as strong contraction"
+            return [f"{what} (a state that is set anew, or tangents that are cut)"]
+    return []
+
+
+def alone(model: Reasoner, tokens: Tensor) -> list[str]:
+    """Whether a puzzle's state after a segment is the same alone as in a batch."""
+
+    def after(tokens: Tensor) -> State:
+        x = model.embed(tokens)
+        state = model.initial_state(x)
+        for update in model.updates(x):
+            state = update(state)
+        return tuple(z[:1] for z in state)
+
+    together, single = after(tokens), after(tokens[:1])
+    if norm(less(together, single)) > ALONE * norm(single):
+        return ["a puzzle alone ends elsewhere than in a batch: something mixes the rows"]
+    return []
+
+
+def placed(model: Reasoner, boards: np.ndarray) -> list[str]:
+    """Whether the read-out depends on where a cell is: moving the cells must not just move it."""
+    order = np.random.default_rng(0).permutation(boards.shape[1])
+
+    def logits(boards: np.ndarray) -> Tensor:
+        x = model.embed(model.encode(boards))
+        state = model.initial_state(x)
+        for update in itertools.chain(model.updates(x), model.updates(x)):
+            state = update(state)
+        return model.readout(state)[0]
+
+    here, there = logits(boards)[:, order], logits(boards[:, order])
+    if torch.allclose(here, there, atol=1e-5, rtol=1e-5):
+        return ["the read-out does not depend on where a cell is: the model knows no positions"]
+    return []
+
+
+@torch.no_grad()
+def check(model: Reasoner, boards: np.ndarray, tangent: bool = True) -> Findings:
+    """The :class:`Findings` on `boards` (B, n), a few; `tangent`: exponents are asked for."""
+    found, tokens = Findings(), model.encode(boards)
+    x = model.embed(tokens)
+    found.faults += shapes(model, x)
+    if not found.faults:
+        found.faults += repeatable(model, x) or alone(model, tokens) + placed(model, boards)
+    if tangent and not found.faults:
+        precise = exact(model)
+        x = precise.embed(precise.encode(boards[:2]))
+        seen = tangents(precise, x)
+        found.notes += seen.notes
+        found.faults += seen.faults or annihilated(precise, x)
+    return found
+
+
+def insist(model: Reasoner, boards: np.ndarray, tangent: bool = True) -> None:
+    """Refuse a model with a fault of :func:`check`."""
+    if faults := check(model, boards, tangent).faults:
+        raise ContractError(f"{model.name}: {'; '.join(faults)}")

@@ -1,0 +1,170 @@
+"""Models of others: what keeps the contract is measured, what breaks it is told before."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from rrm_core.dynamics import check
+from rrm_core.dynamics.rollout import unroll
+from rrm_core.models.recursive import digits, tokens
+from rrm_core.runs import measure
+from rrm_core.sudoku import sets
+
+RATES = (0.5, 1.25)  # of the two coordinates: growth is known exactly
+
+
+class Toy:
+    """A map with a known spectrum as a reasoner: each of M parts a (B, 16, 2) that is stretched.
+
+    ln 1.25 and ln 0.5 an update; cell i has a place of its own, so the read-out knows positions.
+    """
+
+    name, description, updates_per_segment = "toy", {}, 2
+    encode, decode = staticmethod(tokens), staticmethod(digits)
+
+    def __init__(self, parts=("y", "z"), scores=("q_halt",)):
+        self.parts, self.scores = parts, scores
+
+    def embed(self, ids):
+        place = torch.linspace(0, 1, ids.shape[1], dtype=torch.float64)
+        return torch.stack([ids.double(), place.expand(ids.shape)], -1) / 10
+
+    def initial_state(self, x):
+        return tuple(x + i for i in range(len(self.parts)))
+
+    def updates(self, x):
+        rates = torch.tensor(RATES, dtype=torch.float64)
+        return [lambda state: tuple(z * rates for z in state)] * 2
+
+    def readout(self, state):
+        seen = state[0].sum(-1, keepdim=True) * torch.arange(6, dtype=torch.float64)
+        return seen.sin(), torch.zeros(len(seen), 1)
+
+    def would_halt(self, q):
+        return q[:, 0] > 0
+
+
+@pytest.fixture(scope="module")
+def boards():
+    return sets.boards(sets.table("4x4-test").head(check.ENOUGH))[0]
+
+
+@pytest.mark.parametrize("parts", [("y",), ("y", "z"), ("low", "middle", "high")])
+@pytest.mark.parametrize("scores", [("q_halt",), ()])
+def test_a_map_with_a_known_spectrum_is_measured_with_any_parts_and_scores(boards, parts, scores):
+    frame = measure.subset("4x4-test", 5)
+    table, _ = measure.rows(Toy(parts, scores), frame, k=2, segments=12)
+    assert np.allclose(table.lambda_1, np.log(1.25), atol=0.02)  # the frame turns to it
+    late = table[[f"growth_1_{t:02d}" for t in range(9, 13)]]
+    assert np.allclose(late, 2 * np.log(1.25), atol=1e-3)
+    drifts = {c.rpartition("_")[0] for c in table if c.startswith("drift_")}
+    assert drifts == {("drift_h", "drift_l", "drift_3")[i] for i in range(len(parts))}
+    assert ("q_halt_12" in table) == bool(scores) and "q_halt_13" not in table
+    assert check.check(Toy(parts, scores), boards) == check.Findings()
+
+
+class Cut(Toy):
+    def updates(self, x):
+        return [lambda s: tuple(z.detach() * 0.5 for z in s)] * 2
+
+
+class Writes(Toy):
+    def updates(self, x):
+        return [lambda s: tuple(z.mul_(0.5) for z in s)] * 2
+
+
+class Random(Toy):
+    def updates(self, x):
+        return [lambda s: tuple(z + torch.rand(()) for z in s)] * 2
+
+
+class Rough(Toy):
+    def updates(self, x):
+        return [lambda s: tuple((z.float().sin() * 0.5).double() for z in s)] * 2
+
+
+class Reset(Toy):
+    def updates(self, x):
+        return [lambda s: (s[0] * 0.5, *s[1:]), lambda s: tuple(x + 0 * z for z in s)]
+
+
+class Mixes(Toy):
+    def updates(self, x):
+        return [lambda s: tuple(z * 0.5 - z.mean(0) * 0.1 for z in s)] * 2
+
+
+class Nowhere(Toy):
+    def embed(self, ids):
+        return torch.stack([ids.double(), ids.double()], -1) / 10
+
+
+class Miscounts(Toy):
+    updates_per_segment = 3
+
+
+class Trains(nn.Module, Toy):
+    def __init__(self):
+        nn.Module.__init__(self)
+        Toy.__init__(self)
+
+
+class NoRule(Toy):
+    def updates(self, x):
+        class Forward(torch.autograd.Function):
+            generate_vmap_rule = True
+
+            @staticmethod
+            def forward(z):
+                return z * 0.5
+
+            @staticmethod
+            def setup_context(ctx, inputs, output):
+                pass
+
+            @staticmethod
+            def backward(ctx, grad):
+                return grad * 0.5
+
+        return [lambda s: tuple(Forward.apply(z) for z in s)] * 2
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        (Cut(), "a tangent is cut"),
+        (Writes(), "writes into the state"),
+        (Random(), "something in it is random"),
+        (Reset(), "tangent"),
+        (Mixes(), "mixes the rows"),
+        (Nowhere(), "knows no positions"),
+        (Miscounts(), "updates_per_segment` says 3"),
+        (Trains(), "training mode"),
+        (NoRule(), "no forward rule"),
+        (Toy(parts=("y",)), ""),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Toy) else None,
+)
+def test_what_breaks_the_contract_is_told_in_a_sentence(boards, model, said):
+    faults = check.check(model, boards).faults
+    assert [said in fault for fault in faults] == ([True] if said else [])
+    if said:
+        with pytest.raises(check.ContractError, match=said):
+            check.insist(model, boards)
+
+
+def test_a_rough_map_is_a_note_and_no_fault(boards):
+    found = check.check(Rough(), boards)
+    assert not found.faults and "cast to float32" in found.notes[0]
+
+
+def test_without_exponents_tangents_are_not_asked_for(boards):
+    assert check.check(Cut(), boards, tangent=False).faults == []
+
+
+def test_a_start_state_may_depend_on_the_puzzle(boards):
+    one, two = (unroll(Toy(), tokens(b[None]), segments=1, k=0) for b in boards[:2])
+    assert any(not torch.equal(a, b) for a, b in zip(one.state, two.state, strict=True))
+    assert len(list(itertools.chain(one.state))) == 2
