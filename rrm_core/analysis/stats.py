@@ -200,9 +200,12 @@ def auc(score: np.ndarray, correct: np.ndarray, unit: np.ndarray | None = None) 
     """P(score of a success > score of a failure), ties half, of `score` and `correct` (B,).
 
     The interval is DeLong's, where units repeat Obuchowski's over units, both by :func:`around`.
+    Scores that are all NaN, as without exponents, cannot be measured; some that are is an error.
     """
     score, correct = np.asarray(score, dtype="float64"), np.asarray(correct, dtype=bool)
     n, bad = len(score), int((~np.isfinite(score)).sum())
+    if n and bad == n and np.isnan(score).all():
+        return unmeasured(n, "DeLong", "no puzzle has a score")
     if bad:
         raise ValueError(f"AUC: {bad} scores are NaN or infinite; measure these rows again")
     if correct.all() or not correct.any():

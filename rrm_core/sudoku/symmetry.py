@@ -8,6 +8,7 @@ from functools import cache
 from itertools import permutations, product
 
 import numpy as np
+import pandas as pd
 from numba import njit
 
 from rrm_core.sudoku.board import box_shape, side_of
@@ -116,3 +117,56 @@ def label(best, row, order, before, after):
             break
         best[c] = image
     return sign
+
+
+def classes(grids: np.ndarray) -> np.ndarray:
+    """(B,) int: the code of the essentially different grid of each full grid (B, cells).
+
+    Codes count from 0 in order of appearance. Equal codes are exactly those of equal
+    :func:`canonical` forms, found in a hundredth of the time: of the column orders and
+    transpositions only those are tried that put invariants of the columns in ascending order.
+    """
+    distinct, where = np.unique(np.atleast_2d(grids), axis=0, return_inverse=True)
+    side = side_of(distinct)
+    height, orders = box_shape(side)[0], column_orders(side)
+    forms = []
+    for grid in distinct.reshape(-1, side, side).astype(np.uint8):
+        views = [grid, grid.T] if height * height == side else [grid]
+        keys = [column_keys(view, box_shape(side)[1]) for view in views]
+        best = min(tuple(sorted(key)) for key in keys)
+        images = []
+        for view, key in zip(views, keys, strict=True):
+            if tuple(sorted(key)) == best:
+                ranked = np.unique(key, return_inverse=True)[1][orders]  # (orders, side)
+                number = ranked @ (side ** np.arange(side)[::-1])
+                chosen = orders[number == number.min()]
+                views_of = np.ascontiguousarray(view)[None, None]
+                images.append(smallest_images(views_of, chosen, height).tobytes())
+        forms.append(min(images))
+    return pd.factorize(np.array(forms, dtype=object)[where.ravel()])[0]
+
+
+@njit(cache=True)
+def column_keys(grid, width):
+    """(n,) int64: invariants of the columns of a full grid, whatever its rows and digits are.
+
+    Two columns pair the digits of each row; the lengths of the cycles of that permutation are the
+    same under every symmetry. A key sums them over the columns of its stack and over the others.
+    """
+    side = len(grid)
+    keys, to = np.zeros(side, np.int64), np.zeros(side + 1, np.int64)
+    for a in range(side):
+        for b in range(side):
+            if a == b:
+                continue
+            for r in range(side):
+                to[grid[r, a]] = grid[r, b]
+            kind = 0
+            for start in range(1, side + 1):
+                length, digit = 1, to[start]
+                while digit != start:
+                    length, digit = length + 1, to[digit]
+                kind += length**3
+            same = a // width == b // width
+            keys[a] += kind * kind % 1_000_003 * (1 if same else 1_009) + kind
+    return keys

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rrm_core.sudoku.board import count_solutions, generate, solve_many
-from rrm_core.sudoku.symmetry import augment, canonical
+from rrm_core.sudoku.symmetry import augment, canonical, classes
 
 
 @pytest.mark.parametrize("side", [4, 6, 9])
@@ -43,3 +43,21 @@ def test_the_canonical_form_is_the_smallest_image_of_all():
                 labels = {digit: i for i, digit in enumerate(labels, 1)} | {0: 0}
                 images.append([labels[digit] for digit in cells])
         assert canonical(board)[0].tolist() == min(images)
+
+
+@pytest.mark.parametrize(("side", "n", "known"), [(4, 100, 2), (6, 2_000, 49), (9, 20, 20)])
+def test_classes_are_those_of_the_canonical_form(side, n, known):
+    """There are 2 essentially different grids of side 4 and 49 of side 6 (Russell and Jarvis)."""
+    solutions = generate(side, n, seed=1)[1]
+    both = np.concatenate([solutions, augment(solutions, solutions, np.random.default_rng(0))[0]])
+    codes = classes(both)
+    assert codes.max() + 1 == known and (codes[:n] == codes[n:]).all()
+    forms = np.unique(canonical(both), axis=0, return_inverse=True)[1].ravel()
+    assert len(set(zip(codes, forms, strict=True))) == len(set(forms)) == known
+
+
+def test_a_grid_with_many_symmetries_has_a_class_too():
+    grid = np.array([(3 * (r % 3) + r // 3 + c) % 9 + 1 for r in range(9) for c in range(9)])
+    grids = np.stack([grid] * 8).astype(np.uint8)
+    turned = augment(grids, grids, np.random.default_rng(1))[0]
+    assert (classes(np.concatenate([grids[:1], turned])) == 0).all()
