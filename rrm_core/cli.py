@@ -8,6 +8,7 @@ import math
 import os
 import shlex
 import sys
+import tempfile
 from pathlib import Path
 
 os.environ.setdefault(
@@ -191,13 +192,12 @@ def measure(checkpoint, run, model, shard, replace, device, **settings) -> None:
         raise ValueError(f"--shard {shard!r}: expected i/n with 0 <= i < n, for example 0/2")
     out, asked = paths.data_dir() / "runs" / paths.new_name(run), folder.Settings(**settings)
     share, command = (int(i), int(n)), command_line()
-    if model:
-        checkpoint = factory.store(out / "parts" / "model", model, checkpoint)
-    elif not checkpoint:
+    if not (model or checkpoint):
         raise ValueError("CHECKPOINT is missing: expected a folder with weights, or --model")
-    done = folder.make(checkpoint, out, asked, share, replace, device, command)
+    with tempfile.TemporaryDirectory() as made:
+        source = factory.store(Path(made), model, checkpoint) if model else checkpoint
+        done = folder.make(source, out, asked, share, replace, device, command)
     if done:
-        folder.discard(done / "parts" / "model")
         manifest.record(folder.run_files(done), command)
     print(done or "this shard is measured; the run is written when the others are there too")
 

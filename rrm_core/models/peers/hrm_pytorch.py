@@ -2,8 +2,9 @@
 
 In that version a network reads the puzzle and the states that come first in the list, whichever
 they are: of two levels the high one reads the puzzle and the low state and never its own, so that
-block of its Jacobian is zero. The highest state is read out, so it comes first here. ``HRM`` has no
-halting; ``hrm_with_act.HRM`` has, and would halt where q_halt > q_continue.
+block of its Jacobian is zero. It starts at zero, where its norms stretch a tangent by 1e12: here
+the start is its state after one step, so segment t is its step t + 1. The highest state is read
+out, so it comes first. ``HRM`` has no halting; ``HRM_ACT`` would halt where q_halt > q_continue.
 """
 
 from collections.abc import Callable
@@ -25,13 +26,14 @@ class HRM(nn.Module):
 
     def __init__(self, model: nn.Module, **description: int) -> None:
         super().__init__()
-        self.model, self.description = model.eval(), description
+        self.model, self.description = model, description
         last = model.num_networks - 1
         self.parts = tuple(f"level {i}" for i in range(last, -1, -1))
         self.scores = ("q_halt", "q_continue") if hasattr(model, "to_q_halt_continue") else ()
         periods, steps = model.evaluate_networks_at, model.lowest_steps_per_reasoning_step
         self.order = [i for t in range(1, steps + 1) for i, p in enumerate(periods) if t % p == 0]
         self.updates_per_segment = len(self.order)
+        self.eval()
 
     def encode(self, boards: np.ndarray) -> Tensor:
         return tokens(boards).to(self.model.to_input_embed.weight.device)
@@ -40,7 +42,10 @@ class HRM(nn.Module):
         return self.model.to_input_embed(ids)
 
     def initial_state(self, x: Tensor) -> State:
-        return tuple(torch.zeros_like(x) for _ in self.parts)
+        state: State = tuple(torch.zeros_like(x) for _ in self.parts)
+        for update in self.updates(x):
+            state = update(state)
+        return state
 
     def step(self, level: int, x: Tensor, state: State) -> State:
         """The new state after the network of `level`; states are kept from high to low."""

@@ -26,9 +26,10 @@ class TinyRecursive(nn.Module):
 
     def __init__(self, model: nn.Module, **description: int) -> None:
         super().__init__()
-        self.model, self.description = model.eval(), description
+        self.model, self.description = model, description
         self.rounds, self.latent = model.num_refinement_blocks, model.num_latent_refinements
         self.updates_per_segment = self.rounds * (self.latent + 1)
+        self.eval()
 
     def encode(self, boards: np.ndarray) -> Tensor:
         return tokens(boards).to(self.model.device)
