@@ -1,0 +1,104 @@
+"""A model of one's own code, from the command line to a run that is verified and re-executed."""
+
+import json
+
+import pytest
+import torch
+
+OWN = '''
+import torch
+from rrm_core.models.recursive import digits, tokens
+
+
+class Damped(torch.nn.Module):
+    """Twelve numbers a cell, mixed over cells and damped: it settles, and now and then is right."""
+
+    name, parts, scores, updates_per_segment = "damped", ("z",), ("q_halt",), 2
+    encode, decode = staticmethod(tokens), staticmethod(digits)
+
+    def __init__(self, seed=0):
+        super().__init__()
+        draw = torch.Generator().manual_seed(seed)
+        self.mix = torch.nn.Parameter(torch.randn(16, 16, generator=draw) / 3)
+        self.head = torch.nn.Parameter(torch.randn(12, 6, generator=draw))
+        self.place = torch.nn.Parameter(torch.randn(16, 12, generator=draw))
+        self.description = {"seed": seed}
+        self.eval()
+
+    def embed(self, ids):
+        return torch.nn.functional.one_hot(ids, 12).to(self.mix.dtype) + self.place
+
+    def initial_state(self, x):
+        return (torch.zeros_like(x),)
+
+    def updates(self, x):
+        return [lambda s: (torch.tanh(self.mix @ s[0] + x) * 0.8,)] * 2
+
+    def readout(self, state):
+        return state[0] @ self.head, state[0].mean((1, 2))[:, None]
+
+    def would_halt(self, q):
+        return q[:, 0] > 0
+
+
+def make(checkpoint=None):
+    model = Damped()
+    if checkpoint:
+        model.load_state_dict(torch.load(checkpoint, weights_only=True))
+    return model
+
+
+def none():
+    return object.nothing
+
+
+def training():
+    return Damped().train()
+'''
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A module ``own_model`` in the working directory, and a checkpoint of it."""
+    (tmp_path / "own_model.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    exec(OWN, names)
+    torch.save(names["Damped"](seed=3).state_dict(), tmp_path / "own.pt")
+    return tmp_path / "own.pt"
+
+
+def test_a_model_of_one_s_own_becomes_a_run_like_any_other(own, data_copy, rrm):
+    asked = ["--puzzles", "4x4-test", "--n", 40, "--k", 2, "--segments", 12, "--run", "mine"]
+    assert rrm("check", own, "--model", "own_model:make", "--puzzles", "4x4-test")[0] == 0
+    status, _, err = rrm("measure", own, "--model", "own_model:make", *asked)
+    assert status == 0, err
+    home = data_copy / "runs" / "mine"
+    meta = json.loads((home / "run.json").read_text())
+    assert (meta["model"], meta["parts"], meta["segments"]) == ("damped", ["z"], 12)
+    assert meta["architecture"] == {"seed": 0} and meta["parameters"] == 16 * 16 + 12 * 22
+    assert meta["files"].keys() >= {"model.json", "checkpoint.pt"} and not (home / "parts").exists()
+    _, out, _ = rrm("verify", "--recompute", 3)
+    assert "True" in out.split("mine")[-1] and "False" not in out.split("mine")[-1]
+    status, _, err = rrm("measure", "--model", "own_model:make", *asked)  # other weights
+    assert status == 2 and "weights" in err
+    status, _, err = rrm("study", "long", "--run", "mine")
+    assert status == 0, err
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("own_model", "expected package.module:function"),
+        ("nowhere_at_all:make", "No module named 'nowhere_at_all'"),
+        ("own_model:absent", "has no attribute 'absent'"),
+        ("own_model:none", "AttributeError"),
+        ("own_model:training", "call eval()"),
+    ],
+)
+def test_what_is_no_model_is_told_in_one_line_and_leaves_nothing(own, data_copy, rrm, model, said):
+    before = sorted((data_copy / "runs").iterdir())
+    asked = ["--puzzles", "4x4-test", "--n", 4, "--run", "mine"]
+    status, _, err = rrm("measure", "--model", model, *asked)
+    assert status == 2 and said in err and len(err.strip().splitlines()) == 1
+    assert sorted((data_copy / "runs").iterdir()) == before
