@@ -68,9 +68,10 @@ def stopwatch(df: pd.DataFrame) -> Estimate:
 
 
 def r_squared(sums: np.ndarray) -> np.ndarray:
-    """(R,) squared correlations from (R, 6) sums of 1, x, y, x^2, y^2, xy."""
+    """(R,) squared correlations from (R, 6) sums of 1, x, y, x^2, y^2, xy; NaN if none varies."""
     _, x, y, xx, yy, xy = (sums / sums[:, :1]).T
-    return (xy - x * y) ** 2 / ((xx - x * x) * (yy - y * y))
+    apart = (xx - x * x) * (yy - y * y)
+    return np.divide((xy - x * y) ** 2, apart, where=apart > 0, out=np.full_like(apart, np.nan))
 
 
 def by_solving_time(df: pd.DataFrame, groups: tuple[int, ...] = (2, 4, 8)) -> pd.DataFrame:
@@ -85,4 +86,6 @@ def by_solving_time(df: pd.DataFrame, groups: tuple[int, ...] = (2, 4, 8)) -> pd
         if (at := last == k).any():
             curve = {"segment": time(df), "growth": np.median(growth[at], 0), "n": at.sum()}
             parts.append(pd.DataFrame({"group": name, **curve}))
-    return pd.concat(parts, ignore_index=True)
+    kinds = {"group": "string", "segment": "int64", "growth": "float64", "n": "int64"}
+    none = pd.DataFrame(columns=list(kinds)).astype(kinds)
+    return pd.concat(parts, ignore_index=True) if parts else none

@@ -184,12 +184,15 @@ def halting_margin(df: pd.DataFrame) -> np.ndarray:
 
 
 def lambda_at(df: pd.DataFrame, h: int, updates_per_segment: int) -> np.ndarray:
-    """(B,) the largest growth of a tangent over segments 1..h, in nats per update, float64."""
+    """(B,) the largest growth of a tangent over segments 1..h, in nats per update, float64.
+
+    NaN in a table without exponents.
+    """
     if not 1 <= h <= (most := segments(df)):
         raise TableError(f"horizon h={h}: expected 1..{most}")
     tangents = [columns(f"growth_{i}", h) for i in range(1, exponents(df) + 1)]
     sums = [df[names].to_numpy("float64").sum(1) for names in tangents]
-    return np.max(sums, axis=0) / (h * updates_per_segment)
+    return np.max(sums or [np.full(len(df), np.nan)], axis=0) / (h * updates_per_segment)
 
 
 def signals_at(df: pd.DataFrame, h: int, updates_per_segment: int) -> dict[str, np.ndarray]:

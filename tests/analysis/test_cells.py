@@ -168,3 +168,42 @@ def test_ties_at_the_floor_of_float32_are_no_second_hump():
     tied = np.round(rng.normal(-4.1, 0.01, 1000), 2)  # one hump of a few distinct values
     found = cells.band(tied)
     assert np.isnan(found.dip_p) and found.separability < cells.UNIFORM and not found.exists
+
+
+@pytest.mark.parametrize(
+    ("steps", "shares"),
+    [
+        ([0, 0.01], [0.97, 0.03]),
+        ([0, 0.01], [0.5, 0.5]),
+        ([1, 2], [0.9, 0.1]),
+        ([1, 2, 3], [0.8, 0.1, 0.1]),
+        ([1, 2, 3, 4], [0.1, 0.5, 0.3, 0.1]),
+        ([1, 2, 3, 4, 5, 6], [0.3, 0.3, 0.2, 0.1, 0.05, 0.05]),
+    ],
+)
+def test_one_hump_of_a_few_values_has_no_band(steps, shares):
+    """At the floor a drift is the root of a few units of rounding: -7, -7 + log10(2) / 2, ..."""
+    levels = -7 + (np.log10(steps) / 2 if steps[0] else np.array(steps))
+    found = cells.band(np.repeat(levels, np.round(1000 * np.array(shares)).astype(int)))
+    assert np.isnan(found.dip_p) and not found.exists and found.reason
+
+
+def test_two_humps_of_a_few_values_each_have_a_band():
+    low = -7 + np.log10([1, 2, 3]) / 2
+    assert cells.band(np.repeat(np.r_[low, low + 4], 100)).exists
+    assert cells.band(np.repeat([-3.0, 0.5], [970, 30])).exists
+
+
+@pytest.mark.parametrize("distance", [6, 8, 10, 20])
+def test_the_smallest_share_that_is_seen_is_where_the_band_begins(distance):
+    share = cells.smallest_share(distance)
+    rng = np.random.default_rng(0)
+
+    def seen(part):
+        far = round(20_000 * part)
+        return cells.otsu(
+            np.r_[rng.normal(0, 1, 20_000 - far), rng.normal(distance, 1, far)]
+        ).separability
+
+    assert seen(0.7 * share) < cells.UNIFORM < seen(1.3 * share)
+    assert np.isnan(cells.smallest_share(3.4)) and 0.4 < cells.smallest_share(3.5) < 0.5
