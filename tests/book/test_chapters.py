@@ -27,7 +27,7 @@ NAMES = [
     "4_prior_accounts",
     "5_implications",
 ]
-DEMOS = ["finite_exponents", "settle_or_wander", "train_4x4"]
+DEMOS = ["finite_exponents", "own_model", "settle_or_wander", "train_4x4"]
 PAIRS = [*NAMES, *(f"demos/{d}" for d in DEMOS)]
 
 
@@ -169,8 +169,20 @@ def test_a_demo_runs_in_a_class(root, name, tmp_path, monkeypatch):
         "train_4x4": "**unfinished**",
         "settle_or_wander": "ends the other way",
         "finite_exponents": "start frames",
+        "own_model": "Findings(faults=[], notes=[])",
     }[name]
     assert said in json.dumps(done)
+
+
+@pytest.mark.parametrize(("heat", "rests"), [(0.2, True), (0.3, False), (0.4, False)])
+def test_only_a_cold_relaxation_rests_in_wrong_places_as_its_page_says(root, heat, rests):
+    names: dict = {}
+    for cell in jupytext.read(root / "notebooks" / "demos" / "own_model.md").cells:
+        if cell.cell_type == "code":
+            exec(cell.source, names)
+            names |= {"heat": heat}
+    assert (names["found"]["B"] > 0) == rests and names["failed"] > 10
+    assert names["model"].heat == heat
 
 
 def test_the_recorded_training_is_what_a_live_one_gives():
