@@ -2,5 +2,6 @@
 
 Here belong the sizes, without torch (``config``), operations on values and on tangents (``ops``),
 the networks and their updates (``recursive``), weights on disk (``weights``) and checkpoints of the
-official code (``official``). It imports ``store``, and hands on a start state and updates.
+official code (``checkpoint`` opens a file, ``official`` reads its model). It imports ``store``, and
+hands on a start state and updates.
 """

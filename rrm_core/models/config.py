@@ -12,7 +12,7 @@ RANGES = {  # of a config from a file, so that none asks for more memory than th
     "H_cycles": range(1, 1025),
     "L_cycles": range(1, 1025),
     "heads": range(1, 257),
-    "prefix": range(1, 513),
+    "prefix": range(513),
 }
 MODELS = ("trm", "mlp"), ("trm", "attention"), ("hrm", "attention")
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import torch
 import yaml
-from safetensors.torch import load_file
 from torch import Tensor
 
-from rrm_core.models.config import PUBLISHED, Config, ModelError
+from rrm_core.models.checkpoint import chosen, read_sets
+from rrm_core.models.config import PUBLISHED, RANGES, SEGMENTS, Config, ModelError
 from rrm_core.models.ops import RMS_EPS
 from rrm_core.models.recursive import ROPE_THETA, RecursiveModel
 from rrm_core.models.weights import filled, save_model
@@ -25,31 +25,17 @@ SETTINGS = dict(
 )
 
 
-def read_tensors(path: Path | str) -> dict[str, Tensor]:
-    """{name without prefix: tensor} of a safetensors file or torch pickle, as weights only."""
-    path = Path(path)
-    if not path.exists():
-        raise ModelError(f"{path}: no such checkpoint file")
-    try:
-        if path.suffix == ".safetensors":
-            found = load_file(path)
-        else:
-            found = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # the readers fail on foreign bytes in every way there is
-        why = next(iter(str(error).splitlines()), type(error).__name__)
-        kinds = "safetensors or a torch file that weights_only accepts"
-        raise ModelError(f"{path}: not a checkpoint of tensors ({why}); expected {kinds}") from None
-    named = isinstance(found, dict) and all(isinstance(t, Tensor) for t in found.values())
-    if not named or not found:
-        raise ModelError(f"{path}: expected a state dict, names with tensors and nothing else")
-    return {re.sub(r"^((_orig_mod|model)\.)+", "", name): t for name, t in found.items()}
-
-
 def read_arch(path: Path | str) -> dict:
-    """The ``arch`` block of an ``all_config.yaml``, without what is null there."""
+    """The ``arch`` block of an ``all_config.yaml``, without what is null there; and its data."""
+    data = Path(path).read_bytes()
     try:
-        arch = yaml.safe_load(Path(path).read_text())["arch"]
-        return {key: value for key, value in arch.items() if value is not None}
+        text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+    except UnicodeDecodeError:  # its keys are ASCII, whatever a name in it is
+        text = data.decode("latin-1")
+    try:
+        config = yaml.safe_load(text)
+        arch = {key: value for key, value in config["arch"].items() if value is not None}
+        return arch | {"data_paths": config.get("data_paths") or config.get("data_path")}
     except yaml.YAMLError as error:
         raise ModelError(f"{path}: not readable as YAML ({str(error).splitlines()[0]})") from None
     except (TypeError, KeyError, AttributeError):
@@ -68,10 +54,8 @@ def number(arch: dict, key: str, kind: type = int):
 
 def infer(tensors: dict[str, Tensor], arch: dict) -> tuple[Config, list[str]]:
     """(config, settings taken as published) of a state dict and the settings beside it."""
-    head = tensors.get("inner.lm_head.weight")
-    if head is None or head.ndim != 2:
-        what = "no inner.lm_head.weight: not an official HRM or TRM state dict"
-        raise ModelError(f"{what} (it begins with {', '.join(sorted(tensors)[:5])})")
+    refuse_other_tasks(tensors, arch)
+    head = tensors["inner.lm_head.weight"]
     mixer = tensors.get("inner.L_level.layers.0.mlp_t.gate_up_proj.weight")
     sizes: dict = {"side": head.shape[0] - 2, "width": head.shape[1]}
     assumed = []
@@ -82,14 +66,24 @@ def infer(tensors: dict[str, Tensor], arch: dict) -> tuple[Config, list[str]]:
     model = "hrm" if sizes["H_layers"] else "trm"
     published = PUBLISHED[model]
     computed = model == "hrm" or "puzzle_emb_len" in arch  # a TRM that does not say has 16
+    embedded = "inner.puzzle_emb.weights" in tensors or arch.get("puzzle_emb_ndim")
+    if not embedded and mixer is None:
+        sizes["prefix"] = 0
     if mixer is not None:
         sizes |= {"heads": published.heads, "prefix": mixer.shape[1] - sizes["side"] ** 2}
-    elif computed and "puzzle_emb_ndim" in arch and not arch.get("puzzle_emb_len"):
+    elif (
+        "prefix" not in sizes
+        and computed
+        and "puzzle_emb_ndim" in arch
+        and not arch.get("puzzle_emb_len")
+    ):
         sizes["prefix"] = math.ceil(number(arch, "puzzle_emb_ndim") / sizes["width"])
     for name, key in SETTINGS.items():
+        if name in sizes:
+            continue
         if key in arch:
-            sizes.setdefault(name, number(arch, key))
-        elif name not in sizes:
+            sizes[name] = number(arch, key)
+        else:
             sizes[name] = getattr(published, name)
             assumed.append(f"{name}={sizes[name]}")
     if "expansion" in arch:
@@ -97,6 +91,47 @@ def infer(tensors: dict[str, Tensor], arch: dict) -> tuple[Config, list[str]]:
     config = Config(model, "attention" if mixer is None else "mlp", **sizes)
     agree(config, arch)
     return config, assumed
+
+
+def refuse_other_tasks(tensors: dict[str, Tensor], arch: dict) -> None:
+    """Refuse, in words, weights that are no Sudoku model of the published kinds, or no numbers."""
+    head, names = tensors["inner.lm_head.weight"], " ".join(tensors)
+    symbols = head.shape[0] if head.ndim == 2 else 0
+    cells = (symbols - 2) ** 2
+    data = str(arch.get("data_paths") or "")
+    mixer = tensors.get("inner.L_level.layers.0.mlp_t.gate_up_proj.weight")
+    embedding = tensors.get("inner.puzzle_emb.weights", head[:1])
+    wanted = "expected a Sudoku model, of 6, 8 or 11 (4x4, 6x6, 9x9)"
+    if "inner.L_level.layers." not in names:
+        raise ModelError("the checkpoint has no L_level: it is no HRM or TRM, or a part of one")
+    if symbols - 2 not in (4, 6, 9):
+        raise ModelError(f"the model knows {symbols} symbols (12: ARC): {wanted}")
+    if re.search(r"maze|arc[-_0-9]", data, re.I) and "sudoku" not in data.lower():
+        raise ModelError(f"the model was trained on {data}: expected a Sudoku model")
+    if mixer is not None and mixer.shape[1] - cells not in RANGES["prefix"]:
+        raise ModelError(
+            f"the model has {mixer.shape[1]} positions: expected {cells} cells or more"
+        )
+    if embedding.ndim == 2 and len(embedding) != 1:
+        many = f"the model tells {len(embedding)} tasks apart by a puzzle embedding each"
+        raise ModelError(f"{many}: expected one, as Sudoku has")
+    if "inner.embed_pos" in names:
+        raise ModelError("the model has learned positions (embed_pos): expected rotary ones")
+    for name, tensor in tensors.items():
+        if not tensor.isfinite().all():
+            hint = "the training had diverged; import an earlier checkpoint"
+            raise ModelError(f"{name} holds NaN or infinity: {hint}")
+
+
+def completed(tensors: dict[str, Tensor], config: Config) -> dict[str, Tensor]:
+    """`tensors` with zeros for what the model computes without: an embedding, q_continue of TRM."""
+    zeros = {"inner.puzzle_emb.weights": torch.zeros(1, config.width)}
+    alone = {
+        name: torch.cat([row, torch.zeros_like(row)])
+        for name in ("inner.q_head.weight", "inner.q_head.bias")
+        if config.model == "trm" and len(row := tensors.get(name, ())) == 1
+    }
+    return zeros | tensors | alone
 
 
 def agree(config: Config, arch: dict) -> None:
@@ -122,28 +157,52 @@ def agree(config: Config, arch: dict) -> None:
 
 
 def read_checkpoint(
-    path: Path | str, config: Path | str | None = None
-) -> tuple[RecursiveModel, list[str]]:
-    """(model in float32, settings taken as published) of an official checkpoint."""
-    tensors = read_tensors(path)
-    sizes, assumed = infer(tensors, read_arch(config) if config else {})
-    return filled(sizes, tensors, str(path)), assumed
+    path: Path | str, config: Path | str | None = None, weights: str | None = None
+) -> tuple[RecursiveModel, dict]:
+    """(model in float32, what was taken, assumed and said) of an official checkpoint.
+
+    `weights`: the set to take where the file holds several.
+    """
+    (sets, others), arch = read_sets(path), read_arch(config) if config else {}
+    name, said = chosen(sets, weights)
+    try:
+        sizes, assumed = infer(sets[name], arch)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from None
+    notes = [said] if said else []
+    if others:
+        notes.append(f"left in the file: {', '.join(others)}")
+    if assumed:
+        told = f"not in the checkpoint, taken as published: {', '.join(assumed)}"
+        notes.append(f"{told} (give --config to be sure)")
+    if "inner.puzzle_emb.weights" not in sets[name]:
+        zeros = f": zeros in its {sizes.prefix} positions" if sizes.prefix else ""
+        notes.append(f"the file has no puzzle embedding{zeros}")
+    steps = arch.get("halt_max_steps")
+    if steps not in (None, SEGMENTS):
+        notes.append(
+            f"trained for {steps} segments (halt_max_steps): add --segments {steps} to measure as "
+            f"many, not {SEGMENTS}"
+        )
+    found = {"weights": name, "taken as published": assumed, "halt_max_steps": steps}
+    model = filled(sizes, completed(sets[name], sizes), str(path))
+    return model, found | {"notes": notes}
 
 
 def import_checkpoint(
-    path: Path | str, name: str, config: Path | str | None = None
+    path: Path | str, name: str, config: Path | str | None = None, weights: str | None = None
 ) -> tuple[Path, list[str]]:
-    """(``data/runs/<name>``, ready for ``rrm measure``; settings taken as published)."""
+    """(``data/runs/<name>``, ready for ``rrm measure``; sentences on what was taken)."""
     folder = paths.data_dir() / "runs" / paths.new_name(name)
     if any((folder / note).exists() for note in ("run.json", "import.json")):
         raise ModelError(f"{folder} exists already; choose another name or remove it")
-    model, assumed = read_checkpoint(path, config)
+    model, found = read_checkpoint(path, config, weights)
     save_model(model, folder)
+    notes = found.pop("notes")
     origin = {
         "checkpoint": Path(path).name,
         "sha256": sha256(path),
         "config": Path(config).name if config else None,
-        "taken as published": assumed,
     }
-    write_json(origin, folder / "import.json")
-    return folder, assumed
+    write_json(origin | found, folder / "import.json")
+    return folder, notes

@@ -130,6 +130,9 @@ def stored_dtype(folder: Path) -> torch.dtype:
 def load_model(folder: Path, dtype: torch.dtype = torch.float32) -> RecursiveModel:
     """The model stored in `folder`, in `dtype`; what is missing or does not fit is named."""
     path = Path(folder) / "config.json"
+    if Path(folder).is_file():
+        mend = f"make one with `rrm import --checkpoint {folder} --name NAME`"
+        raise ModelError(f"{folder} is a file, expected a folder with a model; {mend}")
     if not path.exists():
         raise ModelError(f"{folder}: {path.name} is not here; train or import a model first")
     weights = read_weights(path.parent)

@@ -15,6 +15,7 @@ from rrm_core.models.config import PUBLISHED, Config, ModelError
         ({"H_layers": 0}, "an HRM has one at least"),
         ({"model": "trm"}, "a TRM, one network for both states, has 0"),
         ({"width": 0}, r"width=0: expected an integer in 1..8192"),
+        ({"prefix": -1}, r"prefix=-1: expected an integer in 0..512"),
         ({"width": "512"}, "width is '512', expected int"),
         ({"width": 500}, "expected a multiple of 2 x heads = 16"),
         ({"expansion": float("nan")}, "expansion=nan"),
