@@ -17,6 +17,16 @@ BESIDE = Path(sys.executable).with_name("snakemake")
 SNAKEMAKE = os.environ.get("RRM_SNAKEMAKE") or (str(BESIDE) if BESIDE.exists() else None)
 
 
+NEEDS = pytest.mark.skipif(
+    not SNAKEMAKE,
+    reason="Snakemake is not installed: pip install -e .[sweep], or set RRM_SNAKEMAKE",
+)
+
+
+class Failed(AssertionError):
+    """A job that failed; the end of what Snakemake said."""
+
+
 @pytest.fixture
 def checkout(tmp_path, root):
     """What the workflow needs of a checkout."""
@@ -47,7 +57,8 @@ def snakemake(checkout, root):
             check=False,
         )
         text = done.stdout + done.stderr
-        assert done.returncode == 0, text[-3000:]
+        if done.returncode:
+            raise Failed(text[-3000:])
         stats = text.split("Job stats:")[1].split("\n\n")[0] if "Job stats:" in text else ""
         jobs = {
             name: int(n)
@@ -60,10 +71,7 @@ def snakemake(checkout, root):
     return call
 
 
-@pytest.mark.skipif(
-    not SNAKEMAKE,
-    reason="Snakemake is not installed: pip install -e .[sweep], or set RRM_SNAKEMAKE",
-)
+@NEEDS
 @pytest.mark.timeout(1800)
 def test_the_sweep_runs_what_is_missing_and_nothing_else(snakemake, checkout):
     config = checkout / "workflow" / "config.yaml"
@@ -82,6 +90,21 @@ def test_the_sweep_runs_what_is_missing_and_nothing_else(snakemake, checkout):
     assert snakemake("-n") == {"measure": 4, "chapter": 2}
     config.write_text(text.replace("steps: [80, 120]", "steps: [80, 120, 130]"))
     assert snakemake("-n") == {"train": 1, "measure": 2, "chapter": 1}
+
+
+@NEEDS
+@pytest.mark.timeout(600)
+def test_a_chapter_that_stops_leaves_its_notebook_with_the_traceback(snakemake, checkout):
+    for i in (0, 1):  # as if both runs were measured
+        for run in ("smoke-s0-000080", "smoke-s0-000120"):
+            (checkout / "sweep" / "measured" / run).mkdir(parents=True, exist_ok=True)
+            (checkout / "sweep" / "measured" / run / str(i)).touch()
+    name = "3_1_decomposition-smoke-s0-000080.ipynb"
+    with pytest.raises(Failed, match=f"sweep/chapters/stopped/{name} shows where"):
+        snakemake(f"sweep/chapters/{name}", "--allowed-rules", "chapter")
+    assert not (checkout / "sweep" / "chapters" / name).exists()
+    stopped = (checkout / "sweep" / "chapters" / "stopped" / name).read_text()
+    assert "unknown run 'smoke-s0-000080'" in stopped and "ValueError" in stopped
 
 
 @pytest.mark.parametrize("profile", ["default", "slurm"])
