@@ -1,6 +1,7 @@
-"""Kill training or measuring (SIGKILL) at seeded instants, resume, compare with an undisturbed run.
+"""Kill a command (SIGKILL) at seeded instants, call it again, compare with an undisturbed run.
 
-Run by test_kills.py as ``python kills.py train|measure FOLDER KILLS SEED``; prints one JSON object.
+Run by test_kills.py as ``python kills.py JOB FOLDER KILLS SEED``; prints one JSON object. A JOB is
+one of :data:`JOBS`.
 Processes are forked from this one, so that an instant falls into the work and not into the import
 of torch. Two kinds of instants: by the clock, anywhere; and at a file operation, because the
 writes, where a kill can hurt, take a thousandth of the time.
@@ -8,6 +9,7 @@ writes, where a kill can hurt, take a thousandth of the time.
 
 import csv
 import functools
+import gzip
 import json
 import os
 import random
@@ -24,6 +26,7 @@ from torch.utils._pytree import tree_map
 
 from rrm_core import cli
 from rrm_core.store import manifest
+from rrm_core.studies import long
 from rrm_core.training import recipes, saving
 from rrm_core.training.trainer import Trainer
 
@@ -49,11 +52,42 @@ def training(folder):
     trainer.run(progress=False)
 
 
-def measuring(folder):
-    """``rrm measure``, from the command line to the MANIFEST."""
+def rrm(folder, *arguments):
+    """A command on the data of `folder`, from the command line to the MANIFEST."""
     os.environ["RRM_DATA"] = str(folder / "data")
-    sys.argv = ["rrm", "measure", str(folder.parent / "trained"), "--run", "mine", *SETTINGS]
+    sys.argv = ["rrm", *map(str, arguments)]
     cli.main()
+
+
+def measuring(folder):
+    """``rrm measure``, in two parts."""
+    rrm(folder, "measure", folder.parent / "trained", "--run", "mine", *SETTINGS)
+
+
+def studying(folder):
+    """``rrm study long`` of a measured run, in two units, cut short."""
+    long.HORIZON = 32
+    rrm(folder, "study", "long", "--run", "mine")
+
+
+def importing(folder):
+    """``rrm import``: an official checkpoint becomes a run, or is one already."""
+    if not (folder / "data" / "runs" / "official" / "import.json").exists():
+        rrm(folder, "import", "--checkpoint", folder.parent / "step_3", "--name", "official")
+
+
+def reading(folder):
+    """``rrm puzzles import``: a set is written, or there already with these puzzles."""
+    rrm(folder, "puzzles", "import", folder.parent / "puzzles.csv", "--name", "mine")
+
+
+JOBS = {
+    "train": training,
+    "measure": measuring,
+    "study": studying,
+    "import": importing,
+    "puzzles": reading,
+}
 
 
 def count_operations(die_at, halves):
@@ -116,7 +150,7 @@ def contents(folder):
         if p.is_file()
         and p.name != "output.txt"
         and not p.name.startswith(".")
-        and "puzzles" not in p.parts
+        and not p.name.startswith("4x4-")
     ):
         name = path.relative_to(folder).as_posix()
         if path.name == saving.STATE_FILE:
@@ -156,11 +190,7 @@ def fresh(template, folder):
 
 def main(what, place, kills, seed):
     """Kill `kills` times; a job that finishes is compared and begun again."""
-    place, job, rng = (
-        Path(place),
-        {"train": training, "measure": measuring}[what],
-        random.Random(seed),
-    )
+    place, job, rng = Path(place), JOBS[what], random.Random(seed)
     template = place / "template"
     (template / "data" / "runs").mkdir(parents=True)
     (template / "data" / "puzzles").mkdir()
@@ -168,12 +198,21 @@ def main(what, place, kills, seed):
     for path in (source / "puzzles").glob("4x4-*"):
         shutil.copy(path, template / "data" / "puzzles")
     (template / "data" / "MANIFEST").write_text("path\tsha256\trows\tcommand\n")
-    if what == "measure":
+    if what in ("measure", "study", "import"):
         config, recipe = recipes.preset(
             "smoke", steps=3, batch=8, eval_every=3, eval_puzzles=4, checkpoint_every=3
         )
-        Trainer(config, recipe, place / "training").run(progress=False)
+        trainer = Trainer(config, recipe, place / "training")
+        trainer.run(progress=False)
         shutil.copytree(place / "training" / "checkpoints" / "step_000003", place / "trained")
+        named = trainer.average.state_dict().items()  # as the official code names its tensors
+        torch.save({f"model.{name}": tensor for name, tensor in named}, place / "step_3")
+    if what == "study":
+        status = attempt(measuring, template)[0]
+        assert status == 0, (template / "output.txt").read_text()
+    if what == "puzzles":
+        with gzip.open(source / "puzzles" / "4x4-test.csv.gz") as file:
+            (place / "puzzles.csv").write_bytes(b"".join(file.readlines()[:40]))
     attempt(job, fresh(template, place / "warm"))
     status, duration, operations = attempt(job, fresh(template, place / "undisturbed"))
     assert status == 0, (place / "undisturbed" / "output.txt").read_text()
@@ -188,7 +227,7 @@ def main(what, place, kills, seed):
             else {"seconds": rng.uniform(0, duration)}
             if clock
             else {
-                "die_at": rng.randint(1, operations // 2),
+                "die_at": rng.randint(1, max(operations // 2, 1)),
                 "halves": rng.choice(["before", "half", "after"]),
             }
         )

@@ -20,7 +20,10 @@ from rrm_core.training import recipes, saving
 KILLS = int(os.environ.get("RRM_KILLS", 4))
 
 
-@pytest.mark.parametrize("what, seed", [("train", 1), ("measure", 2)])
+JOBS = [("train", 1), ("measure", 2), ("study", 3), ("import", 4), ("puzzles", 5)]
+
+
+@pytest.mark.parametrize("what, seed", JOBS)
 def test_killed_work_resumes_to_the_same_bytes(what, seed, tmp_path, root):
     command = [
         sys.executable,
