@@ -130,16 +130,15 @@ def train(preset, out, resume, start, minutes, values, device, progress, **chang
 @app.command("import")
 @click.option("--checkpoint", type=FOLDER, required=True, help="file of the official code")
 @click.option("--config", type=FOLDER, help="the all_config.yaml beside it")
+@click.option("--weights", help="which set, where the file holds several")
 @click.option("--name", required=True, help="name of the run in data/runs")
-def import_(checkpoint: Path, config: Path | None, name: str) -> None:
+def import_(checkpoint: Path, config: Path | None, weights: str | None, name: str) -> None:
     """Read an official HRM or TRM checkpoint into data/runs/NAME, ready to be measured."""
     from rrm_core.models import official
 
-    folder, assumed = official.import_checkpoint(checkpoint, name, config)
+    folder, notes = official.import_checkpoint(checkpoint, name, config, weights)
     manifest.record(sorted(folder.iterdir()), command_line())
-    if assumed:
-        told = ", ".join(assumed)
-        print(f"not in the checkpoint, taken as published: {told} (give --config to be sure)")
+    print(*notes, sep="\n", end="\n" * bool(notes))
     print(f"{folder}\nnext: rrm measure {folder} --run {name} --puzzles SET")
 
 

@@ -27,9 +27,19 @@ PACKED: dict[bytes, Callable[[bytes], bytes]] = {
     b"BZh": bz2.decompress,
     b"\xfd7zXZ\0": lzma.decompress,
 }
+
+
+def stream(data: io.BytesIO) -> pd.DataFrame:
+    """The table of an Arrow stream, as Hugging Face's datasets keep them."""
+    import pyarrow as pa
+
+    return pa.ipc.open_stream(data).read_pandas()
+
+
 TABLES: dict[bytes, Callable[[io.BytesIO], pd.DataFrame]] = {
     b"PAR1": pd.read_parquet,
     b"ARROW1": pd.read_feather,
+    b"\xff\xff\xff\xff": stream,
     b"\x93NUMPY": lambda data: pd.DataFrame({"puzzle": texts(array(data))}),
 }
 OTHERS = {  # what people bring that is none
@@ -197,10 +207,10 @@ def records(value: object) -> list[dict]:
     if isinstance(value, dict):
         if any(map(holds_board, inner)):
             return [value]
-        columns = {
+        columns = {  # lists, or as pandas writes them {"0": ..., "1": ...}
             name: list(v.values()) if isinstance(v, dict) else v
             for name, v in value.items()
-            if isinstance(v, (list, dict))
+            if isinstance(v, list) or (isinstance(v, dict) and all(map(str.isdigit, v)))
         }
         boards = [v for v in columns.values() if v and holds_board(v[0])]
         if len(boards) > 1 and len(set(map(len, columns.values()))) == 1:

@@ -68,8 +68,8 @@ def read(path: Path, limit: int | None = None) -> tuple[pd.DataFrame, list[str]]
     table = rules.described(boards, solutions).assign(grid=classes(solutions))
     if not (unrated := np.isnan(ratings)).all():
         table = table.assign(rating=ratings)
-        if unrated.any():
-            notes.append(f"{unrated.sum()} puzzles have no rating: blank or no number")
+    if unrated.any() and any(row.rating.strip() for row in head):
+        notes.append(f"{unrated.sum()} puzzles have no rating: blank or no number")
     if tall:
         notes.append("boxes were three rows by two columns: every board is transposed")
     more = len(notes) - SHOWN
@@ -108,7 +108,7 @@ def told(places: list[str]) -> str:
 
 def number(text: str) -> float:
     """A rating, NaN where it is no number."""
-    return float(pd.to_numeric(text, errors="coerce")) if text.strip() else np.nan
+    return float(pd.to_numeric(text.replace(",", "."), errors="coerce")) if text.strip() else np.nan
 
 
 def checked(row: Row, side: int | None, tall: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -173,7 +173,7 @@ def rows_of(content: str | pd.DataFrame) -> Iterator[Row]:
     drawn = ((f"line {reader.line_num}", row) for row in reader if not is_rule("".join(row), False))
     head, cells = peeked(drawn)
     names = [name.strip().lower() for name in head[0][1]] if head else []
-    known = any(word in name for name in names for word in PUZZLES.split())
+    known = any(word in name for name in names if len(name) < 40 for word in PUZZLES.split())
     width = len(names) if delimiter in first else 0
     boards = sum(any(map(puzzling, row)) for _, row in head)
     if (known or width > 1) and boards >= len(head[1:]) / 2:

@@ -10,6 +10,7 @@ import zipfile
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from rrm_core import cli
@@ -183,6 +184,16 @@ def frame(pairs):
     return pd.DataFrame({"source": "x", "question": puzzles, "answer": solutions})
 
 
+def stream(path, pairs):
+    table = pa.Table.from_pandas(frame(pairs))
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, table.schema) as writer:
+        writer.write_table(table)
+
+
+def by_number(path, pairs):
+    path.write_text(json.dumps({str(i): {"p": p, "s": s} for i, (p, s) in enumerate(pairs)}))
+
+
 def columns(path, pairs):
     path.write_text(frame(pairs).to_json())
 
@@ -224,6 +235,9 @@ FILES = {
     "table.feather": lambda p, t: frame(t).to_feather(p),
     "lines.jsonl": lambda p, t: frame(t).to_json(p, orient="records", lines=True),
     "columns.json": columns,
+    "by number.json": by_number,
+    "stream.arrow": stream,
+    "one line.xml": lines("<puzzle><givens>{p}</givens><solution>{s}</solution></puzzle>", ""),
     "nested.json": nested,
     "boards.json": lambda p, t: p.write_text(json.dumps([a for a, _ in t])),
     "all__inputs.npy": hrm,
@@ -288,6 +302,9 @@ def test_ratings_in_words_are_missing_and_said(tmp_path):
     table, notes = foreign.read(tmp_path / "x.csv")
     assert table.rating.isna().tolist() == [True, False] and table.rating[1] == 2.5
     assert notes[0] == "1 puzzles have no rating: blank or no number"
+    (tmp_path / "x.csv").write_text(f"puzzle;difficulty\n{GOOD};hard\n{OTHER};easy\n")
+    table, notes = foreign.read(tmp_path / "x.csv")
+    assert "rating" not in table and notes[0].startswith("2 puzzles have no rating")
 
 
 def test_puzzles_of_one_grid_under_symmetries_share_their_code(tmp_path):
