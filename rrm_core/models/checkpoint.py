@@ -27,12 +27,15 @@ KINDS = {  # first bytes of what is downloaded in place of a checkpoint
 }
 
 
-def read_sets(path: Path | str) -> tuple[dict[str, Tensors], list[str]]:
-    """({name of a set: {name of a tensor, from "inner." on: tensor}}, what else the file holds).
+def read_sets(path: Path | str) -> tuple[dict[str, Tensors], list[str], dict]:
+    """({name of a set: {name of a tensor, from "inner." on: tensor}}, what else is there, told).
 
-    The name of a set is the prefix of its tensors, "model" where there is none.
+    The name of a set is the prefix of its tensors, "model" where there is none. Told is what
+    Lightning keeps as ``hyper_parameters``.
     """
-    tensors = flat(loaded(Path(path)))
+    content = loaded(Path(path))
+    told = content.get("hyper_parameters") if isinstance(content, dict) else None
+    tensors = flat(content)
     prefixes = {m[1] for name in tensors if (m := HEAD.fullmatch(name))}
     if not prefixes:
         first = ", ".join(sorted(tensors)[:5])
@@ -43,7 +46,7 @@ def read_sets(path: Path | str) -> tuple[dict[str, Tensors], list[str]]:
         own = {f"inner.{n[len(prefix) :]}": t for n, t in tensors.items() if n.startswith(prefix)}
         sets[prefix.removesuffix("inner.").strip(".") or "model"] = own
     others = [name for name in tensors if not name.startswith(tuple(prefixes))]
-    return sets, sorted({name.split(".")[0] for name in others})
+    return sets, sorted({n.split(".")[0] for n in others}), told if isinstance(told, dict) else {}
 
 
 def chosen(sets: dict[str, Tensors], name: str | None) -> tuple[str, str]:

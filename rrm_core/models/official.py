@@ -15,10 +15,11 @@ from torch import Tensor
 from rrm_core.models.checkpoint import chosen, read_sets
 from rrm_core.models.config import PUBLISHED, RANGES, SEGMENTS, Config, ModelError
 from rrm_core.models.ops import RMS_EPS
+from rrm_core.models.peers.nano_trm import translated
 from rrm_core.models.recursive import ROPE_THETA, RecursiveModel
 from rrm_core.models.weights import filled, save_model
 from rrm_core.store import paths
-from rrm_core.store.files import sha256, write_json
+from rrm_core.store.files import read_json, sha256, write_json
 
 SETTINGS = dict(
     H_cycles="H_cycles", L_cycles="L_cycles", heads="num_heads", prefix="puzzle_emb_len"
@@ -163,7 +164,12 @@ def read_checkpoint(
 
     `weights`: the set to take where the file holds several.
     """
-    (sets, others), arch = read_sets(path), read_arch(config) if config else {}
+    found_sets, others, settings = read_sets(path)
+    try:
+        sets, arch = translated(found_sets, settings)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from None
+    arch |= read_arch(config) if config else {}
     name, said = chosen(sets, weights)
     try:
         sizes, assumed = infer(sets[name], arch)
@@ -192,17 +198,22 @@ def read_checkpoint(
 def import_checkpoint(
     path: Path | str, name: str, config: Path | str | None = None, weights: str | None = None
 ) -> tuple[Path, list[str]]:
-    """(``data/runs/<name>``, ready for ``rrm measure``; sentences on what was taken)."""
+    """(``data/runs/<name>``, ready for ``rrm measure``; sentences on what was taken).
+
+    Called again with the same file, as after a kill, it writes the same.
+    """
     folder = paths.data_dir() / "runs" / paths.new_name(name)
-    if any((folder / note).exists() for note in ("run.json", "import.json")):
+    note, digest = folder / "import.json", sha256(path)
+    same = not note.exists() or read_json(note).get("sha256") == digest
+    if (folder / "run.json").exists() or not same:
         raise ModelError(f"{folder} exists already; choose another name or remove it")
     model, found = read_checkpoint(path, config, weights)
     save_model(model, folder)
     notes = found.pop("notes")
     origin = {
         "checkpoint": Path(path).name,
-        "sha256": sha256(path),
+        "sha256": digest,
         "config": Path(config).name if config else None,
     }
-    write_json(origin | found, folder / "import.json")
+    write_json(origin | found, note)
     return folder, notes

@@ -10,9 +10,13 @@ import torch
 from rrm_core.dynamics import check
 from rrm_core.dynamics.exponents import push, start_frame
 from rrm_core.dynamics.rollout import unroll
+from rrm_core.models import official
 from rrm_core.models.peers import hrm_pytorch, tiny
 from rrm_core.sudoku import sets
 
+NANO = {"hidden_size": 32, "num_layers": 1, "num_heads": 2, "max_grid_size": 4}
+NANO |= {"H_cycles": 2, "L_cycles": 2, "ffn_expansion": 4, "puzzle_emb_len": 0}
+NANO |= {"puzzle_emb_dim": 0, "vocab_size": 7, "num_puzzles": 1, "batch_size": 2}
 SIZES = {"dim": 32, "depth": 1, "heads": 2, "head": 32, "registers": 1, "vocabulary": 6}
 
 
@@ -125,3 +129,46 @@ class TestHRM:
         for kind, scores in (("HRM", ()), ("HRM_ACT", ("q_halt", "q_continue"))):
             model = hrm_pytorch.HRM(self.package(levels, kind))
             assert model.scores == scores and check.check(model, boards).faults == []
+
+
+class TestNano:
+    """A Lightning file of nano-trm, imported like an official checkpoint, against its own steps."""
+
+    @pytest.fixture(params=[(None, True), ("1d", False)], ids=["mlp", "attention"])
+    def package(self, request):
+        module = pytest.importorskip("src.nn.models.trm")
+        torch.manual_seed(0)
+        kinds = {"pos_emb_type": request.param[0], "use_mlp_t": request.param[1]}
+        return module.TRMModule(**NANO, **kinds, seq_len=16).eval()
+
+    @pytest.fixture
+    def file(self, package, tmp_path):
+        shadow = {name: 1.1 * p.detach() for name, p in package.named_parameters()}
+        kept = {"state_dict": package.state_dict(), "hyper_parameters": dict(package.hparams)}
+        kept |= {"callbacks": {"EMACallback": {"shadow": shadow, "decay": 0.999}}}
+        torch.save(kept, tmp_path / "last.ckpt")
+        return tmp_path / "last.ckpt"
+
+    @torch.no_grad()
+    @pytest.mark.parametrize("weights", ["state_dict", "callbacks.EMACallback.shadow"])
+    def test_it_is_the_package_s_own_step(self, package, file, weights, boards):
+        model, found = official.read_checkpoint(file, weights=weights)
+        assert found["weights"] == weights and found["taken as published"] == []
+        if "shadow" in weights:
+            for p in package.parameters():
+                p.mul_(1.1)
+        theirs = torch.from_numpy(boards.astype("int64")) + 2  # 0 padding, 1 end, 2 blank
+        batch = {"input": theirs, "puzzle_identifiers": torch.zeros(5, dtype=torch.long)}
+        carry = package.reset_carry(torch.ones(5, dtype=torch.bool), package.empty_carry(5, "cpu"))
+        for segment, (state, logits, q) in enumerate(followed(model, boards, 3)):
+            near = {"atol": 1e-5 * 10**segment}  # round-off, which a fresh model lets grow
+            carry, wanted, halt = package.inner_forward(carry, batch)
+            assert torch.allclose(state[0], carry.z_H, **near)
+            assert torch.allclose(state[1], carry.z_L, **near)
+            keep = [0, 2, 3, 4, 5, 6]  # all but the end
+            assert torch.allclose(logits, wanted[..., keep], **near)
+            assert torch.allclose(q[:, 0], halt, **near)
+
+    def test_the_average_is_taken_unless_another_is_asked_for(self, file):
+        _, found = official.read_checkpoint(file)
+        assert found["weights"] == "callbacks.EMACallback.shadow"
