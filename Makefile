@@ -66,8 +66,9 @@ check: env
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
 
+# Two processes; what a group of tests shares (the book, a training) is made once, in one of them: tests/conftest.py.
 test: check browser
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 
 clean:
 	rm -rf _build

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,13 @@ FLAGS = [
     "--disable-sync",
     "--no-first-run",
 ]
+
+
+def pytest_collection_modifyitems(items):
+    """Tests of one file share a process, and so what they make; so do all that read the book."""
+    for item in items:
+        group = "book" if "book" in getattr(item, "fixturenames", ()) else item.path.name
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +53,7 @@ def run(request, runs):
 
 @pytest.fixture(scope="session")
 def smoke_training(tmp_path_factory):
-    """A folder with a smoke training: seconds, some puzzles solved, some not."""
+    """A folder with a smoke training of one cycle: seconds, some puzzles solved, some not."""
     import torch
 
     from rrm_core.training import recipes
@@ -53,7 +61,8 @@ def smoke_training(tmp_path_factory):
 
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("smoke")
-    Trainer(*recipes.preset("smoke"), folder).run(progress=False)
+    config, recipe = recipes.preset("smoke")
+    Trainer(replace(config, H_cycles=1), recipe, folder).run(progress=False)
     return folder
 
 
@@ -126,21 +135,32 @@ def browser():
         found.close()
 
 
+@pytest.fixture(scope="session")
+def offline(browser):
+    """``offline()``: a page without a network that remembers complaints in ``page.complaints``."""
+
+    def opened():
+        context = browser.new_context(viewport={"width": 1280, "height": 900})
+        found = context.new_page()
+        found.complaints = []
+        found.on(
+            "console", lambda m: m.type in ("error", "warning") and found.complaints.append(m.text)
+        )
+        found.on("pageerror", lambda e: found.complaints.append(str(e)))
+
+        def refuse(route):
+            found.complaints.append(f"outside request: {route.request.url}")
+            route.abort()
+
+        context.route(lambda url: not url.startswith(("file:", "data:", "blob:", "about:")), refuse)
+        return found
+
+    return opened
+
+
 @pytest.fixture
-def page(browser):
-    """A page without a network that remembers complaints in ``page.complaints``."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    found = context.new_page()
-    found.complaints = []
-    found.on(
-        "console", lambda m: m.type in ("error", "warning") and found.complaints.append(m.text)
-    )
-    found.on("pageerror", lambda e: found.complaints.append(str(e)))
-
-    def refuse(route):
-        found.complaints.append(f"outside request: {route.request.url}")
-        route.abort()
-
-    context.route(lambda url: not url.startswith(("file:", "data:", "blob:", "about:")), refuse)
+def page(offline):
+    """A page for one test, as ``offline`` opens it."""
+    found = offline()
     yield found
-    context.close()
+    found.context.close()

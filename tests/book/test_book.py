@@ -21,6 +21,7 @@ from rrm_core.analysis import cells
 
 TOC = yaml.safe_load((Path(__file__).parents[2] / "_toc.yml").read_text())
 PAGES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]
+PAGES.sort(key=lambda name: not name.startswith((TOC["root"], "notebooks/")))  # chapters first
 LEADING = (show.HRM, show.TRM)
 LIVE = """[...document.querySelectorAll(
         'figure.rrm-chart, .rrm-explorer, .rrm-viewer, .rrm-motion')]
@@ -33,9 +34,25 @@ def visit(page, book, name):
     page.wait_for_function(LIVE, timeout=30_000)
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_a_page_is_whole_without_a_network(book, page, name):
-    visit(page, book, name)
+@pytest.fixture(scope="module")
+def opened(request, book, offline):
+    """(name, page of that name, loaded once for all tests of it; each leaves it as it was)."""
+    page = offline()
+    page.loaded = []
+    page.on("request", lambda request: page.loaded.append(request.url))
+    visit(page, book, request.param)
+    yield request.param, page
+    page.context.close()
+
+
+def each(pages):
+    """A test for each of `pages`, which it finds ``opened``; tests of one page run together."""
+    return pytest.mark.parametrize("opened", pages, indirect=True, scope="module")
+
+
+@each(PAGES)
+def test_a_page_is_whole_without_a_network(opened):
+    _, page = opened
     assert page.complaints == []
     assert page.evaluate(
         "[...document.querySelectorAll('.rrm-chart .rrm-view')]"
@@ -80,14 +97,12 @@ def test_pages_are_complete_without_scripts(book, browser):
     context.close()
 
 
-@pytest.mark.parametrize("name", [name for name in PAGES if name.startswith("notebooks/")])
-def test_a_chapter_is_light(book, page, name):
-    loaded = []
-    page.on("request", lambda request: loaded.append(request.url))
-    visit(page, book, name)
+@each([name for name in PAGES if name.startswith("notebooks/")])
+def test_a_chapter_is_light(opened):
+    name, page = opened
     own = [
         url
-        for url in loaded
+        for url in page.loaded
         if re.search(r"\.html$|/_static/rrm/rows/|/_images/", url.split("?")[0])
     ]
     size = sum(Path(unquote(urlsplit(url).path)).stat().st_size for url in own)
@@ -103,10 +118,18 @@ def test_shared_scripts_are_light(book):
     assert len(shared) > 5 and sum(path.stat().st_size for path in shared) <= 3_000_000
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_a_page_is_complete_in_print(book, page, name):
-    visit(page, book, name)
+@pytest.fixture
+def printed(opened):
+    """The page as it is printed."""
+    _, page = opened
     page.emulate_media(media="print")
+    yield page
+    page.emulate_media(media="screen")
+
+
+@each(PAGES)
+def test_a_page_is_complete_in_print(printed):
+    page = printed
     assert len(page.pdf()) > 20_000
     for figure in page.locator(
         ".bd-article :is(figure.rrm-chart, .rrm-explorer, .rrm-viewer, .rrm-motion)"
@@ -156,9 +179,9 @@ COUNT = """() => {
 }"""
 
 
-@pytest.mark.parametrize("name", ["book/index", *CHAPTERS])
-def test_a_page_can_be_read_in_its_time(book, page, name, runs):
-    visit(page, book, name)
+@each(["book/index", *CHAPTERS])
+def test_a_page_can_be_read_in_its_time(opened, runs):
+    name, page = opened
     found = page.evaluate(COUNT)
     assert len(found["words"]) <= BUDGET.get(name, 900), f"{name}: {len(found['words'])} words"
     assert len(found["tables"]) <= 2 and max([0, *found["tables"]]) <= 8, (name, found["tables"])
@@ -342,30 +365,35 @@ def test_the_kernel_component_counts_the_same_and_reports_back(page, runs, monke
 GRAVE = ("serious", "critical")
 
 
+PAINTED = """async theme => {
+    Object.assign(document.documentElement.dataset, {mode: theme, theme});
+    await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
+    await Promise.all(document.getAnimations()
+        .filter(a => Number.isFinite(a.effect?.getComputedTiming().endTime))
+        .map(a => a.finished.catch(() => null)));
+}"""
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_no_serious_violation(book, page, theme):
+@each(PAGES)
+def test_axe_finds_no_serious_violation(opened, theme):
+    name, page = opened
+    page.emulate_media(color_scheme=theme)
+    page.evaluate(PAINTED, theme)
+    page.wait_for_function(LIVE)  # charts are drawn again
     found = {}
-    for name in PAGES:
-        page.emulate_media(color_scheme=theme)
-        visit(page, book, name)
-        page.evaluate(
-            "theme => Object.assign(document.documentElement.dataset, {mode: theme, theme})",
-            theme,
-        )
-        page.wait_for_timeout(300)  # charts are drawn again
-        for v in Axe().run(page).response["violations"]:
-            ours = [
-                n
-                for n in v["nodes"]
-                if (v["id"], n["target"]) != ("aria-required-children", [".citation-list"])
-            ]  # docutils' own markup
-            if v["impact"] in GRAVE and ours:
-                found.setdefault(f"{v['id']}: {v['help']}", []).append(
-                    (name, ours[0]["html"][:200], ours[0]["failureSummary"][:300])
-                )
-    assert not found, "\n".join(
-        f"{rule}\n  " + "\n  ".join(map(str, where[:3])) for rule, where in found.items()
-    )
+    for v in Axe().run(page).response["violations"]:
+        ours = [
+            n
+            for n in v["nodes"]
+            if (v["id"], n["target"]) != ("aria-required-children", [".citation-list"])
+        ]  # docutils' own markup
+        if v["impact"] in GRAVE and ours:
+            found[f"{v['id']}: {v['help']}"] = (
+                ours[0]["html"][:200],
+                ours[0]["failureSummary"][:300],
+            )
+    assert not found, (name, found)
 
 
 def test_axe_is_awake(page):

@@ -6,13 +6,19 @@ import re
 import shutil
 import subprocess
 import sys
+from types import ModuleType
 
 import jupytext
 import nbformat
 import papermill
 import pytest
 import torch
-from rrm_companion import chapters, demos, show
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+from papermill.iorw import load_notebook_node
+from papermill.parameterize import parameterize_notebook
+from rrm_companion import chapters, demos, embed, show
+from traitlets import config as traits
 
 from rrm_core.dynamics import rollout
 from rrm_core.models.config import Config
@@ -74,17 +80,52 @@ def test_parameters_come_first_and_are_checked_next(root, name):
     assert defaults == {"hrm": f'"{show.HRM}"', "trm": f'"{show.TRM}"'}
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("slots", [{"hrm": "hrm-6x6", "trm": ""}, {"hrm": "", "trm": "trm-6x6"}])
-def test_a_chapter_runs_from_a_checkout_on_one_small_run(root, name, slots, tmp_path, monkeypatch):
+@pytest.fixture
+def here(root, monkeypatch):
+    """``here(name, **parameters)``: what a notebook shows, as JSON, run without a kernel.
+
+    Its cells run in a shell of this process, where all is imported; what a cell raises is raised.
+    """
     monkeypatch.chdir(root)
-    out = tmp_path / "out.ipynb"
+    monkeypatch.delenv("RRM_PUBLISH", raising=False)
+    monkeypatch.setattr(embed, "_sent", set())  # as in a fresh kernel
+    InteractiveShell.clear_instance()
+    config = traits.Config({"HistoryManager": {"enabled": False}})
+    shell = InteractiveShell.instance(config=config, user_module=ModuleType("chapter"))
+
+    def run(name, **parameters):
+        notebook, shown = load_notebook_node(f"notebooks/{name}.ipynb"), []
+        for cell in parameterize_notebook(notebook, parameters).cells:
+            if cell.cell_type == "code":
+                with capture_output() as out:
+                    result = shell.run_cell(cell.source)
+                result.raise_error()
+                shown += [output.data for output in out.outputs]
+        return json.dumps(shown, default=str)
+
+    yield run
+    InteractiveShell.clear_instance()
+
+
+def asks_no_network(text):
+    """Whether the outputs of a chapter name no content network but in Vega's own code."""
+    return "cdn.jsdelivr" not in text.replace("https://cdn.jsdelivr.net/npm/vega", "")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_chapter_runs_from_a_checkout_with_papermill(root, name, tmp_path, monkeypatch):
+    monkeypatch.chdir(root)
+    out, slots = tmp_path / "out.ipynb", {"hrm": "hrm-6x6", "trm": ""}
     papermill.execute_notebook(
         f"notebooks/{name}.ipynb", str(out), parameters=slots, progress_bar=False
     )
-    text = json.dumps(nbformat.read(out, 4))
-    vega = "https://cdn.jsdelivr.net/npm/vega"
-    assert "cdn.jsdelivr" not in text.replace(vega, "")
+    assert asks_no_network(json.dumps(nbformat.read(out, 4)))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_chapter_runs_on_the_other_model_alone(here, name):
+    text = here(name, hrm="", trm="trm-6x6")
+    assert text.count("text/html") and asks_no_network(text)
 
 
 WITHOUT = """
@@ -159,11 +200,8 @@ def test_a_demo_has_parameters_first_each_with_a_remark(root, name):
 
 
 @pytest.mark.parametrize("name", DEMOS)
-def test_a_demo_runs_in_a_class(root, name, tmp_path, monkeypatch):
-    monkeypatch.chdir(root)
-    out = tmp_path / "out.ipynb"
-    papermill.execute_notebook(f"notebooks/demos/{name}.ipynb", str(out), progress_bar=False)
-    done = nbformat.read(out, 4)
+def test_a_demo_runs_in_a_class(book, name):
+    done = nbformat.read(book.parent / "jupyter_execute/notebooks/demos" / f"{name}.ipynb", 4)
     assert all(c.get("execution_count") for c in done.cells if c.cell_type == "code")
     said = {
         "train_4x4": "**unfinished**",
@@ -210,16 +248,9 @@ def test_the_recorded_training_is_what_a_live_one_gives():
         ("finite_exponents", {"seeds": 1}, "seeds=1: expected a number from 2 to 16"),
     ],
 )
-def test_a_demo_refuses_what_is_out_of_range(root, name, bad, message, tmp_path, monkeypatch):
-    monkeypatch.chdir(root)
-    with pytest.raises(papermill.PapermillExecutionError, match=message):
-        papermill.execute_notebook(
-            f"notebooks/demos/{name}.ipynb",
-            str(tmp_path / "out.ipynb"),
-            parameters=bad,
-            progress_bar=False,
-            execution_timeout=120,
-        )
+def test_a_demo_refuses_what_is_out_of_range(here, name, bad, message):
+    with pytest.raises(ValueError, match=message):
+        here(f"demos/{name}", **bad)
 
 
 def test_an_executed_notebook_beside_a_chapter_is_no_chapter(root, tmp_path, monkeypatch):

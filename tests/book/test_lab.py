@@ -18,9 +18,10 @@ CODE = """from rrm_companion import kernel, show
 kernel.live(show.models("hrm-6x6", "trm-6x6"))"""
 
 
-@pytest.fixture
-def lab(tmp_path):
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
     """The address of a JupyterLab of its own over a folder with a notebook for each component."""
+    tmp_path = tmp_path_factory.mktemp("lab")
     codes = {
         "explorer": CODE,
         "playground": "from rrm_companion import playground\nplayground.live('linear')",
