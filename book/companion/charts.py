@@ -33,7 +33,7 @@ CELL = {
     "scale": alt.Scale(domain=list(CELLS), range=[CORRECT, "#cc79a7", "#56b4e9", WRONG]),
     "title": "cell",
 }
-LATE = "log10 late drift (segments 13-16)"
+LATE = "log10 late drift (last four segments)"
 LAMBDA = "largest exponent λ1, per update"
 WIDTH = 245  # two charts fit side by side on a page of the book
 HEIGHT = 190
@@ -42,6 +42,11 @@ NO_DATA = alt.Data(values=[{}])
 
 
 # --- pieces --------------------------------------------------------------------------------------
+
+
+def span(values: pd.Series) -> alt.Scale:
+    """An axis from the least to the largest of `values`: as many segments as a run has."""
+    return alt.Scale(domain=[int(values.min()), int(values.max())], nice=False)
 
 
 def level(value: float, axis: str = "y", **style: object) -> alt.Chart:
@@ -93,7 +98,7 @@ def late_drift_histogram(table: pd.DataFrame, band: Band, title: str) -> alt.Cha
 
     On a square-root scale: a spike of hundreds stands beside bars of ten.
     """
-    below = f"datum.start < {band.otsu if np.isfinite(band.otsu) else '-Infinity'}"
+    below = f"datum.start < {band.otsu}" if np.isfinite(band.otsu) else "false"
     wide = alt.Scale(zero=False, nice=False)
     stacked = table.sort_values(["start", "outcome"])
     top = stacked.groupby("start").n.cumsum()
@@ -153,7 +158,7 @@ def drifts(table: pd.DataFrame, model: str, printed: dict[str, float]) -> alt.Ch
 
     `printed`: thresholds of the paper, as drift, a grey rule each.
     """
-    x = alt.X("segment:Q", title="segment", scale=alt.Scale(domain=[1, 16]))
+    x = alt.X("segment:Q", title="segment", scale=span(table.segment))
     log = alt.Scale(type="log")
     powers = alt.Axis(values=[10.0**k for k in range(-6, 4)], format="~g")
     base = alt.Chart(table).encode(x=x, color=alt.Color("outcome:N", **OUTCOME, legend=BOTTOM))
@@ -172,10 +177,10 @@ def stopwatch(table: pd.DataFrame, model: str) -> alt.Chart:
     """λ1 against a puzzle's last wrong segment; `table`: :func:`rows` and last_wrong."""
     spread = (table.idx * 0.618) % 1 - 0.5  # marks of one segment stand beside each other
     moved = as_csv(table.assign(at=table.last_wrong + 0.6 * spread))
-    wide = alt.Scale(domain=[-0.5, 16.5], nice=False)
+    wide = alt.Scale(domain=[-0.5, table.last_wrong.max() + 0.5], nice=False)
     points = alt.Chart(moved).mark_point(size=22, opacity=0.5, strokeWidth=1)
     chart = points.encode(
-        x=alt.X("at:Q", title="last wrong segment (failures: 16)", scale=wide),
+        x=alt.X("at:Q", title="last wrong segment (failures: the last)", scale=wide),
         y=alt.Y("lambda_1:Q", title=LAMBDA, scale=alt.Scale(zero=False)),
         color=alt.Color("outcome:N", **OUTCOME, legend=BOTTOM),
         tooltip=["idx:Q", "last_wrong:Q", *rounded("lambda_1"), "outcome:N"],
@@ -187,9 +192,9 @@ def stopwatch(table: pd.DataFrame, model: str) -> alt.Chart:
 def lengths(table: pd.DataFrame, model: str) -> alt.Chart:
     """ln of a tangent's length by segment, a line a puzzle; `table`: segment, length, puzzle.
 
-    Beside each line its chord from the start to segment 16, whose slope is the growth a segment.
+    Beside each line its chord from the start to the end, whose slope is the growth a segment.
     """
-    x = alt.X("segment:Q", title="segment", scale=alt.Scale(domain=[0, 16]))
+    x = alt.X("segment:Q", title="segment", scale=span(table.segment))
     pair = alt.Scale(domain=["solved", "failed"], range=[CORRECT, WRONG])
     base = alt.Chart(table).encode(
         x=x,
@@ -197,7 +202,8 @@ def lengths(table: pd.DataFrame, model: str) -> alt.Chart:
         color=alt.Color("puzzle:N", title=None, scale=pair, legend=BOTTOM),
         tooltip=["puzzle", "segment", *rounded("length")],
     )
-    chord = base.transform_filter("datum.segment % 16 == 0").mark_line(strokeDash=[3, 3], size=1.5)
+    ends = base.transform_filter(f"datum.segment % {table.segment.max()} == 0")
+    chord = ends.mark_line(strokeDash=[3, 3], size=1.5)
     chart = alt.layer(chord, base.mark_line(point=True)).properties(width=WIDTH, height=HEIGHT)
     said = (
         "Lines: one tangent of the typical solved and the typical failed puzzle. Dashed: its mean."
@@ -218,7 +224,7 @@ def switch(table: pd.DataFrame, model: str) -> alt.Chart:
         alt.Chart(table)
         .mark_line(point=True)
         .encode(
-            x=alt.X("segment:Q", title="segment", scale=alt.Scale(domain=[1, 16])),
+            x=alt.X("segment:Q", title="segment", scale=span(table.segment)),
             y=alt.Y("growth:Q", title="growth in the segment, nats"),
             color=alt.Color("group:N", title=None, scale=colors, legend=BOTTOM, sort=names),
             strokeDash=alt.StrokeDash("group:N", legend=None, sort=names),
@@ -238,8 +244,8 @@ def horizons(table: pd.DataFrame, title: str, marks: pd.DataFrame | None = None)
 
     `marks` (h, signal, auc, source): what the paper prints, as crosses.
     """
-    x = alt.X("h:Q", title="segments seen", scale=alt.Scale(domain=[1, 15]))
-    y = alt.Y("auc:Q", title="AUC for the outcome at 16", scale=alt.Scale(domain=[0, 1]))
+    x = alt.X("h:Q", title="segments seen", scale=span(table.h))
+    y = alt.Y("auc:Q", title="AUC for the outcome in the end", scale=alt.Scale(domain=[0, 1]))
     color = alt.Color("signal:N", title="signal", legend=SWATCHES)
     base = alt.Chart(table.dropna(subset=["auc"])).encode(x=x, color=color)
     line = base.mark_line(point=True).encode(
@@ -283,7 +289,7 @@ def training_log(log: pd.DataFrame, step: int | None, title: str) -> alt.Chart:
 
 def halting(table: pd.DataFrame, title: str) -> alt.Chart:
     """Accuracy against mean segments spent, one line a halting rule."""
-    spent = alt.Scale(domain=[1, 16])
+    spent = span(np.ceil(table.segments))
     line = (
         alt.Chart(table)
         .mark_line(point=alt.OverlayMarkDef(size=18))

@@ -13,7 +13,7 @@ from rrm_companion import chapters, embed, playground
 
 from rrm_core.analysis import cells
 from rrm_core.dynamics import rollout
-from rrm_core.models.recursive import RecursiveModel, digits, tokens
+from rrm_core.models.recursive import RecursiveModel, digits
 from rrm_core.models.weights import load_model
 from rrm_core.runs import measure
 from rrm_core.runs.tables import SEGMENTS, Run, columns, load_run, log_drift, read_trajectories
