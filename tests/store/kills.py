@@ -71,9 +71,8 @@ def studying(folder):
 
 
 def importing(folder):
-    """``rrm import``: an official checkpoint becomes a run, or is one already."""
-    if not (folder / "data" / "runs" / "official" / "import.json").exists():
-        rrm(folder, "import", "--checkpoint", folder.parent / "step_3", "--name", "official")
+    """``rrm import``: an official checkpoint becomes a run, or is that one already."""
+    rrm(folder, "import", "--checkpoint", folder.parent / "step_3", "--name", "official")
 
 
 def reading(folder):
