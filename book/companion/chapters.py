@@ -64,7 +64,7 @@ def parameters(notebook: Path, given: dict[str, str]) -> dict[str, object]:
     if {"hrm", "trm"} & set(values):
         default = {n: ast.literal_eval(known[n]["default"]) for n in ("hrm", "trm")}
         chosen = default | {n: values[n] for n in default if n in values}
-        for run in show.models(**chosen).values():
+        for run in show.chosen(**chosen).values():
             tables.read_trajectories(run.name)
     return values
 

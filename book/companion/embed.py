@@ -5,6 +5,7 @@ While the book is built, scripts and styles stand in its ``_static/rrm`` and tra
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable
 from importlib.resources import files
@@ -24,6 +25,9 @@ EVERYWHERE = ("charts.css", *STYLES, *COMPONENTS, *ALONE)  # on every page
 SOMEWHERE = ("vega.js", "playground.css", "playground.js", "motion.css", "motion.js")
 
 
+UNKNOWN = re.compile(r"[+−-]?\bnan\b%?")  # a number that was computed from nothing
+
+
 class HTML:
     """Something that a notebook shows as HTML."""
 
@@ -35,10 +39,11 @@ class HTML:
 
 
 def say(text: str) -> object:
-    """A sentence whose numbers were computed, as Markdown."""
+    """A sentence whose numbers were computed, as Markdown; what is NaN reads –, with a remark."""
     from IPython.display import Markdown
 
-    return Markdown(text)
+    told, missing = UNKNOWN.subn("–", text)
+    return Markdown(told + "\n\n*–: this run has nothing to measure it on.*" * bool(missing))
 
 
 def publishing() -> bool:

@@ -30,7 +30,8 @@ def ask(
     if not choices and isinstance(answer, str):
         raise ValueError(f"answer={answer!r} is a text: expected a number, or choices to pick from")
     if answer != answer:
-        return embed.HTML(f"<p>{inline(question)} This run has no answer.</p>")
+        asked = inline(embed.UNKNOWN.sub("–", question))
+        return embed.HTML(f"<p>{asked} This run has no answer.</p>")
     whole = not isinstance(answer, str) and float(answer).is_integer()
     if tolerance is None:
         tolerance = 0 if choices or whole else 0.5 * 10**-digits

@@ -31,14 +31,14 @@ def null(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
-def short(values: np.ndarray, digits: int = 5) -> list[float]:
+def short(values: np.ndarray, digits: int = 5) -> list[float | None]:
     """Floats rounded to `digits` significant digits, for what is only shown."""
-    return [float(f"{v:.{digits}g}") for v in np.asarray(values, dtype="float64")]
+    return [null(float(f"{v:.{digits}g}")) for v in np.asarray(values, dtype="float64")]
 
 
-def exact(values: np.ndarray) -> list[float]:
+def exact(values: np.ndarray) -> list[float | None]:
     """Floats in the fewest decimals that tell each from its neighbours: ranks and ties survive."""
-    return [float(str(v)) for v in np.asarray(values)]
+    return [null(float(str(v))) for v in np.asarray(values)]
 
 
 # --- rows ----------------------------------------------------------------------------------------
@@ -112,7 +112,7 @@ def bands(run: Run) -> dict:
     return out
 
 
-def short4(values: np.ndarray) -> list[float]:
+def short4(values: np.ndarray) -> list[float | None]:
     """:func:`short` with four digits: these are drawn, not computed with."""
     return short(values, 4)
 

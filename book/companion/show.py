@@ -5,14 +5,16 @@ A chapter has two slots, ``hrm`` and ``trm``; either may be empty. The text of a
 """
 
 from collections.abc import Collection
+from dataclasses import replace
 from functools import partial
 from html import escape
 
+import numpy as np
 import pandas as pd
-from rrm_companion.embed import HTML
+from rrm_companion.embed import HTML, say
 
-from rrm_core.analysis import claims
-from rrm_core.analysis.stats import Estimate
+from rrm_core.analysis import cells, claims, fates
+from rrm_core.analysis.stats import SMALLEST, Estimate
 from rrm_core.runs import tables
 from rrm_core.runs.tables import Run
 
@@ -22,20 +24,55 @@ HRM, TRM = "hrm-9x9-brief", "trm-9x9-brief"  # the runs of the published sizes, 
 def models(hrm: str = HRM, trm: str = TRM) -> dict[str, Run]:
     """{"HRM": run, "TRM": run} of the names given; an empty name leaves that model out.
 
-    A run of the other architecture is refused, an unknown one as :func:`tables.load_run` does.
+    A run of the other architecture is refused, an unknown one as :func:`tables.load_run` does. In a
+    notebook the :func:`remarks` on them are shown.
     """
+    from IPython import display, get_ipython
+
+    found = chosen(hrm, trm)
+    if get_ipython() and (said := remarks(found)):
+        display.display(say("\n".join(said)))
+    return found
+
+
+def remarks(models: dict[str, Run]) -> list[str]:
+    """Why a page on these runs has gaps, a line each: what such a run cannot show."""
+    lines = []
+    for slot, run in models.items():
+        n, solved, band = len(run.table), int(run.table.correct.sum()), cells.band_of(run)
+        why = [f"{n} puzzles are few"] * (n < SMALLEST)
+        why += [f"it solves {'all' if solved else 'none'} of {n}"] * (solved in (0, n))
+        seen = f"{cells.smallest_share(8):.0%} of the puzzles, eight widths away, would be seen"
+        why += [f"it has no settled band ({band.reason}; {seen})"] * (not band.exists)
+        why += ["it was measured without exponents (k = 0)"] * (run.meta["k"] == 0)
+        why += [f"no `rrm study long --run {run.name}` yet"] * (fates.study(run, "long") is None)
+        if why:
+            lines.append(f"- **{slot}**, the run `{run.name}`: {'; '.join(why)}.")
+    return lines and ["What this page cannot show of these runs:", "", *lines]
+
+
+def chosen(hrm: str, trm: str) -> dict[str, Run]:
+    """The runs of :func:`models`; one without exponents has NaN for them."""
     found = {}
     for slot, name in (("HRM", hrm), ("TRM", trm)):
         if not isinstance(name, str):
             mend = f"papermill: give it as -r {slot.lower()} {name}"
             raise TypeError(f"{slot.lower()}={name!r}: expected the name of one run, or ''; {mend}")
         if name:
-            found[slot] = tables.load_run(name)
+            found[slot] = with_exponents(tables.load_run(name))
             if (kind := found[slot].meta["model"].upper()) != slot:
                 raise ValueError(f"{slot.lower()}={name!r} is a {kind}: give it as {kind.lower()}=")
     if not found:
         raise ValueError("hrm='' and trm='': expected the name of one run at least")
     return found
+
+
+def with_exponents(run: Run) -> Run:
+    """`run`, with λ1 and the growth of its tangent NaN where it was measured without tangents."""
+    if run.meta["k"]:
+        return run
+    names = ["lambda_1", *tables.columns("growth_1", run.meta.get("segments", tables.SEGMENTS))]
+    return replace(run, table=run.table.assign(**dict.fromkeys(names, np.float32("nan"))))
 
 
 def cell(value: object, digits: int = 2) -> str:
@@ -70,7 +107,8 @@ def folded(summary: str, inside: HTML) -> HTML:
 
 def ledger(models: dict[str, Run], of: Collection[str]) -> HTML:
     """The ledger's rows of the claims `of`, folded: what the paper prints, each model's verdict."""
-    every = claims.ledger(models.values(), of).set_index("id")
+    measured = [tables.load_run(run.name) for run in models.values()]  # without a NaN column
+    every = claims.ledger(measured, of).set_index("id")
     found = {slot: every[every.run == run.name] for slot, run in models.items()}
     out = pd.concat([rows[["says"]] for rows in found.values()]).groupby(level=0).first()
     for slot, rows in found.items():

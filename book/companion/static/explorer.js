@@ -64,7 +64,7 @@
   // over ranks in whole numbers (twice the misplaced pairs of each puzzle, ties one each), so nothing is lost to rounding.
   function auc(rows, state, tau) {
     const { C, D } = count(rows, state, tau), { late, correct, last } = byLambda(rows, state);
-    if (!C || !D) return { value: null, low: null, high: null, C, D };
+    if (!C || !D || rows.lambda_1.includes(null)) return { value: null, low: null, high: null, C, D }; // null: measured without exponents
     let rightSeen = 0, wrongSeen = 0, c = 0, w = 0, pairs = 0, squaresC = 0, squaresD = 0;
     for (let j = 0; j < late.length; j++) {
       if (late[j] >= tau) { if (correct[j]) c++; else w++; }
@@ -249,7 +249,7 @@
       const domain = [Number(slider.min), Number(slider.max)], lowest = Math.min(...r.lambda_1), highest = Math.max(...r.lambda_1), pad = 0.04 * (highest - lowest || 1);
       plots.histogram.show({ part: p, domain, label });
       plots.sweep.show({ curves: sweepCurves(r, state), points: p.sweep, label });
-      plots.scatter.show({ part: p, domain, range: [lowest - pad, highest + pad], late: p.late, lambda: r.lambda_1, correct: p.correct, label });
+      plots.scatter.show({ part: p, domain, range: [lowest - pad, highest + pad], late: r.lambda_1.includes(null) ? p.late.map(() => null) : p.late, lambda: r.lambda_1, correct: p.correct, label });
       brush = null;
       drawnRows = "";
       for (const box of bounds) box.value = "";

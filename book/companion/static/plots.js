@@ -224,7 +224,13 @@
   // --- profiles over the segments ---
 
   // One example's values by segment over the 10-90 % bands of cells A and D. bands: {A: [[low, median, high]], D: ...}.
+  // What stands for a curve of a run that was measured without exponents, whose values are null.
+  function unmeasured(host, title) {
+    host.replaceChildren(el("p", { class: "rrm-note" }, `${title}: not measured`));
+  }
+
   rrm.profile = function (host, values, bands, title, label) {
+    if (values.includes(null)) return unmeasured(host, title);
     keep(host, (width) => {
       const all = [...values];
       for (const band of Object.values(bands)) for (const q of band) all.push(q[0], q[2]);
@@ -242,6 +248,7 @@
 
   // A curve over the segments with a cursor; `range` fixes the vertical axis so that neighbours compare. Returns at(t) to move the cursor.
   rrm.curve = function (host, values, range, title, digits) {
+    if (values.includes(null)) return unmeasured(host, title), () => {};
     let frame = null, t = 1;
     const cursor = svg("line", { class: "rrm-cursor" }), dot = svg("circle", { class: "rrm-here", r: 3.2 }), value = svg("text", { class: "rrm-value", "text-anchor": "end" });
     function place() {
