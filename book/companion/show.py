@@ -24,7 +24,7 @@ HRM, TRM = "hrm-9x9-brief", "trm-9x9-brief"  # the runs of the published sizes, 
 def models(hrm: str = HRM, trm: str = TRM) -> dict[str, Run]:
     """{"HRM": run, "TRM": run} of the names given; an empty name leaves that model out.
 
-    A run of the other architecture is refused, an unknown one as :func:`tables.load_run` does. In a
+    A model of one's own goes into either. A run of the other architecture is refused, an unknown one as :func:`tables.load_run` does. In a
     notebook the :func:`remarks` on them are shown.
     """
     from IPython import display, get_ipython
@@ -60,7 +60,8 @@ def chosen(hrm: str, trm: str) -> dict[str, Run]:
             raise TypeError(f"{slot.lower()}={name!r}: expected the name of one run, or ''; {mend}")
         if name:
             found[slot] = with_exponents(tables.load_run(name))
-            if (kind := found[slot].meta["model"].upper()) != slot:
+            kind = found[slot].meta["model"].upper()
+            if kind in ("HRM", "TRM") and kind != slot:
                 raise ValueError(f"{slot.lower()}={name!r} is a {kind}: give it as {kind.lower()}=")
     if not found:
         raise ValueError("hrm='' and trm='': expected the name of one run at least")

@@ -19,8 +19,9 @@ from rrm_core.analysis.motion import MOTIONS
 
 FATES = ("settled in a wrong place", "still moving", "solved later")
 FATE = alt.Scale(domain=list(FATES), range=["#cc79a7", WRONG, CORRECT])
-MODELS = {"HRM": CORRECT, "TRM": WRONG}
-MODEL = alt.Scale(domain=list(MODELS), range=list(MODELS.values()))
+MODELS = {"HRM": CORRECT, "TRM": WRONG, "other code": "#444444"}
+MODEL = alt.Scale(domain=["HRM", "TRM"], range=[CORRECT, WRONG])
+ANY = alt.Scale(domain=list(MODELS), range=list(MODELS.values()))
 SHARE = alt.Axis(format="%")
 PLACES = {
     "sort": None,
@@ -149,7 +150,7 @@ def dots(
     """
     rows = alt.Scale(domain=list(dict.fromkeys(table.row)))
     y = alt.Y("row:N", title=None, scale=rows, axis=alt.Axis(labels=labels, labelLimit=200))
-    color = alt.Color("model:N", title=None, scale=MODEL, legend=BOTTOM)
+    color = alt.Color("model:N", title=None, scale=ANY, legend=BOTTOM)
     x = alt.X("value:Q", title=x_title, scale=alt.Scale(zero=False))
     tips = ["run", "n", *rounded("value", "low", "high")]
     layers = [level(value, "x", color=MODELS[m], strokeDash=[1, 0]) for m, value in paper.items()]

@@ -74,4 +74,4 @@ def load(checkpoint: Path) -> TinyRecursive:
     kept = torch.load(checkpoint, weights_only=True, map_location="cpu")
     model = built(kept["sizes"])
     model.load_state_dict(kept["weights"])
-    return TinyRecursive(model, **kept["sizes"])
+    return TinyRecursive(model, **kept["sizes"], step=kept["step"], seed=kept["seed"])
