@@ -96,7 +96,7 @@ def test_settings_that_give_no_run_are_refused(settings, message):
 
 def test_a_run_is_complete_sealed_and_recomputable(measured):
     meta = meta_of(measured)
-    assert meta["n"] == 40 and meta["step"] == 120 and meta["updates_per_segment"] == 6
+    assert meta["n"] == 40 and meta["step"] == 120 and meta["updates_per_segment"] == 3
     assert meta["recipe"]["steps"] == 120 and meta["dtype"] == "float32"
     assert meta["weights"] == meta["files"]["model.safetensors"] == stored_digest(measured)
     assert meta["parameters"] == sum(p.numel() for p in load_model(measured).parameters())
