@@ -24,8 +24,8 @@ HRM, TRM = "hrm-9x9-brief", "trm-9x9-brief"  # the runs of the published sizes, 
 def models(hrm: str = HRM, trm: str = TRM) -> dict[str, Run]:
     """{"HRM": run, "TRM": run} of the names given; an empty name leaves that model out.
 
-    A model of one's own goes into either. A run of the other architecture is refused, an unknown one as :func:`tables.load_run` does. In a
-    notebook the :func:`remarks` on them are shown.
+    A model of one's own goes into either. A run of the other architecture is refused, an unknown
+    one as :func:`tables.load_run` does. In a notebook the :func:`remarks` on them are shown.
     """
     from IPython import display, get_ipython
 
