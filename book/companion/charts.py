@@ -46,6 +46,8 @@ NO_DATA = alt.Data(values=[{}])
 
 def span(values: pd.Series) -> alt.Scale:
     """An axis from the least to the largest of `values`: as many segments as a run has."""
+    if not len(values):
+        return alt.Scale(nice=False)
     return alt.Scale(domain=[int(values.min()), int(values.max())], nice=False)
 
 
