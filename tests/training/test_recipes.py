@@ -54,7 +54,8 @@ def test_fields_of_the_recipe_given_as_texts():
 
 def test_the_recipes_of_shipped_runs_are_recipes_and_repeats_of_themselves(root):
     for path in sorted((root / "data" / "runs").glob("*/run.json")):
-        recipe = json.loads(path.read_text())["recipe"]
+        if not (recipe := json.loads(path.read_text())["recipe"]):
+            continue  # a model of others, trained elsewhere
         values = recipe | {"betas": tuple(recipe["betas"])}
         assert isinstance(recipes.Recipe(**values).bf16, bool)
         elsewhere = recipe | {"bf16": not recipe["bf16"], "seed": 7, "steps": 3}

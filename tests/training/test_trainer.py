@@ -105,7 +105,7 @@ def test_branches_are_perturbed_copies_that_halt_together(smoke, tmp_path):
     assert (tokens == tokens[0]).all()
     kicks = (z - z[0])[1:]
     assert torch.equal(
-        z[0], trainer.model.initial_state(trainer.tokens)[0].flatten(1)
+        z[0], trainer.model.initial_state(trainer.tokens[:8])[0].flatten(1)
     ) and kicks.std().item() == pytest.approx(1e-3, rel=0.1)
     assert (kicks[0] - kicks[1]).abs().max() > 1e-3
     for _ in range(6):
@@ -233,7 +233,7 @@ def test_a_training_that_diverges_stops_and_keeps_its_last_save(smoke, tmp_path)
 def test_a_folder_that_cannot_be_written_is_known_before_the_first_step(smoke, tmp_path):
     (tmp_path / "file").write_text("")
     trainer = smoke(tmp_path / "file" / "training")
-    with pytest.raises(OSError, match=r"could not write .* Not a directory"):
+    with pytest.raises(OSError, match=r"could not write .*Not a directory"):
         trainer.run(progress=False)
     assert trainer.step == 0
 
