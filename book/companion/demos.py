@@ -16,7 +16,7 @@ from rrm_core.dynamics import rollout
 from rrm_core.models.recursive import RecursiveModel, digits
 from rrm_core.models.weights import load_model
 from rrm_core.runs import measure
-from rrm_core.runs.tables import SEGMENTS, Run, columns, load_run, log_drift, read_trajectories
+from rrm_core.runs.tables import SEGMENTS, Run, load_run, log_drift, read_trajectories, segments
 from rrm_core.store import paths
 from rrm_core.sudoku import board as sudoku
 from rrm_core.training import recipes, trainer
@@ -90,7 +90,12 @@ def pair(run: Run, puzzle: int) -> list[int]:
     to 16, the middle one. Of the successes those that settle are taken; of either all, where none.
     """
     df, late = run.table.set_index("idx"), pd.Series(cells.late_drift(run.table), run.table.idx)
-    answers = read_trajectories(run.name).set_index("idx").loc[df.index, columns("answer")[8:]]
+    answers = (
+        read_trajectories(run.name)
+        .set_index("idx")
+        .loc[df.index]
+        .iloc[:, segments(run.table) // 2 :]
+    )
     settled = late < cells.band_of(run).otsu
     typical = np.where(
         df.correct, settled, ~settled & answers.eq(answers.iloc[:, 0], 0).all(axis=1)
@@ -136,8 +141,8 @@ def motion(run: Run, idx: list[int], out: rollout.Rollout) -> pd.DataFrame:
     outcome = cells.outcomes(run.table.set_index("idx").correct[idx])
     return pd.DataFrame(
         {
-            "outcome": np.repeat(outcome, SEGMENTS),
-            "segment": np.tile(np.arange(1, SEGMENTS + 1), len(idx)),
+            "outcome": np.repeat(outcome, out.drift_h.shape[1]),
+            "segment": np.tile(np.arange(1, out.drift_h.shape[1] + 1), len(idx)),
             "drift": log_drift(out.drift_h.numpy()).ravel(),
             "growth": out.growth[..., 0].cumsum(1).numpy().ravel(),
         }

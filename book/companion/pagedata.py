@@ -12,13 +12,12 @@ from rrm_companion import embed
 
 from rrm_core.analysis import cells, fates, stats
 from rrm_core.runs.tables import (
-    SEGMENTS,
     Run,
-    columns,
     halting_margin,
     lambda_at,
     log_drift,
     read_trajectories,
+    segments,
 )
 from rrm_core.sudoku.board import box_shape
 
@@ -51,7 +50,8 @@ def views(run: Run) -> dict[str, tuple[pd.Series, pd.Series]]:
     """
     at = pd.Series(range(len(run.table)), run.table.idx)
     right = run.table.correct.reset_index(drop=True)
-    out = {s: (pd.Series(cells.late_drift(run.table, s)), right) for s in cells.STATES}
+    known = [s for s in cells.STATES if s == "h" or "drift_l_01" in run.table]
+    out = {s: (pd.Series(cells.late_drift(run.table, s)), right) for s in known}
     if (long := fates.study(run, "long")) is not None:
         rows = at[long.idx].to_numpy()
         for t in HORIZONS:
@@ -93,7 +93,7 @@ def view(run: Run, name: str, late: pd.Series, right: pd.Series) -> dict:
 
 def growth(run: Run) -> np.ndarray:
     """(B, T): the largest exponent of segments 1..t, for t = 1..16; the last is lambda_1."""
-    horizons = range(1, SEGMENTS + 1)
+    horizons = range(1, segments(run.table) + 1)
     return np.stack([lambda_at(run.table, h, run.updates_per_segment) for h in horizons], axis=1)
 
 
@@ -141,9 +141,9 @@ def rows(run: Run) -> dict:
 
 
 def last_boards(run: Run, rows: list[int]) -> list[list[str]]:
-    """[puzzle, answer after segment 16, solution] of some rows of the table."""
+    """[puzzle, answer after the last segment, solution] of some rows of the table."""
     df = run.table.iloc[rows]
-    answers = read_trajectories(run.name).set_index("idx").loc[df.idx, columns("answer")[-1]]
+    answers = read_trajectories(run.name).set_index("idx").loc[df.idx].iloc[:, -1]
     return np.stack([df.puzzle, answers, df.solution], 1).tolist()
 
 
@@ -162,7 +162,7 @@ def examples(run: Run) -> pd.DataFrame:
     growth: :func:`growth`.
     """
     df = run.table
-    stored = read_trajectories(run.name).set_index("idx").loc[df.idx, columns("answer")]
+    stored = read_trajectories(run.name).set_index("idx").loc[df.idx]
     answers = stored.to_numpy(dtype=object)
     changed = [
         [a if t == 0 or a != line[t - 1] else "" for t, a in enumerate(line)] for line in answers

@@ -45,6 +45,7 @@ def remarks(models: dict[str, Run]) -> list[str]:
         seen = f"{cells.smallest_share(8):.0%} of the puzzles, eight widths away, would be seen"
         why += [f"it has no settled band ({band.reason}; {seen})"] * (not band.exists)
         why += ["it was measured without exponents (k = 0)"] * (run.meta["k"] == 0)
+        why += ["its model never halts"] * (run.meta.get("scores") == [])
         why += [f"no `rrm study long --run {run.name}` yet"] * (fates.study(run, "long") is None)
         if why:
             lines.append(f"- **{slot}**, the run `{run.name}`: {'; '.join(why)}.")
@@ -52,14 +53,14 @@ def remarks(models: dict[str, Run]) -> list[str]:
 
 
 def chosen(hrm: str, trm: str) -> dict[str, Run]:
-    """The runs of :func:`models`; one without exponents has NaN for them."""
+    """The runs of :func:`models`, :func:`completed`."""
     found = {}
     for slot, name in (("HRM", hrm), ("TRM", trm)):
         if not isinstance(name, str):
             mend = f"papermill: give it as -r {slot.lower()} {name}"
             raise TypeError(f"{slot.lower()}={name!r}: expected the name of one run, or ''; {mend}")
         if name:
-            found[slot] = with_exponents(tables.load_run(name))
+            found[slot] = completed(tables.load_run(name))
             kind = found[slot].meta["model"].upper()
             if kind in ("HRM", "TRM") and kind != slot:
                 raise ValueError(f"{slot.lower()}={name!r} is a {kind}: give it as {kind.lower()}=")
@@ -68,11 +69,13 @@ def chosen(hrm: str, trm: str) -> dict[str, Run]:
     return found
 
 
-def with_exponents(run: Run) -> Run:
-    """`run`, with λ1 and the growth of its tangent NaN where it was measured without tangents."""
-    if run.meta["k"]:
-        return run
-    names = ["lambda_1", *tables.columns("growth_1", run.meta.get("segments", tables.SEGMENTS))]
+def completed(run: Run) -> Run:
+    """`run`, with NaN for the exponents and halting scores that it was measured without."""
+    segments, names = run.meta.get("segments", tables.SEGMENTS), []
+    if not run.meta["k"]:
+        names += ["lambda_1", *tables.columns("growth_1", segments)]
+    if run.meta.get("scores") == []:
+        names += tables.columns("q_halt", segments)
     return replace(run, table=run.table.assign(**dict.fromkeys(names, np.float32("nan"))))
 
 

@@ -13,7 +13,7 @@ from rrm_companion import boards, embed, pagedata, show
 from rrm_companion.embed import HTML
 
 from rrm_core.analysis import cells
-from rrm_core.runs.tables import SEGMENTS, Run, read_trajectories
+from rrm_core.runs.tables import Run, read_trajectories, segments
 from rrm_core.store.files import write_bytes
 
 
@@ -90,7 +90,7 @@ def still_boards(models: dict[str, Run]) -> str:
         if at is None:
             continue
         row = df.iloc[at]
-        for t in (1, 4, SEGMENTS):
+        for t in (1, 4, segments(df)):
             caption = f"{model}, cell {cell}, puzzle {row.idx}, after segment {t}"
             text = answers.loc[row.idx, f"answer_{t:02d}"]
             out.append(boards.board(text, caption, row.puzzle, row.solution))

@@ -157,6 +157,8 @@ def added(
     if (least := min(correct.sum(), (~correct).sum())) < FOLDS:
         reason = f"{least} puzzles of the rarer outcome, fewer than {FOLDS} folds"
         return unmeasured(n, "paired DeLong", reason)
+    if not np.isfinite(np.column_stack([others, signals])).all():
+        return unmeasured(n, "paired DeLong", "the run was measured without one of the signals")
     alone, rest = influence(out_of_fold(others, df), correct)
     if alone > ceiling:
         reason = f"at the ceiling: the AUC is {alone:.4f} without it"

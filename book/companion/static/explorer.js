@@ -234,6 +234,7 @@
       slider.max = (Math.ceil(Math.max(...ends.map((e) => e.at(-1))) * 20) + 1) / 20;
       const later = HORIZONS.findIndex((t) => state === "h" + t);
       statePick.value = STATES[state] ? state : "h";
+      for (const option of statePick.options) option.disabled = !r.states[option.value];
       horizon.value = Math.max(0, later);
       segment.textContent = HORIZONS[Math.max(0, later)];
       horizon.setAttribute("aria-valuetext", `after segment ${segment.textContent}`);
