@@ -4,6 +4,7 @@ A mistake of the user's ends with one line on standard error and exit status 2; 
 there is lost.
 """
 
+import io
 import math
 import os
 import shlex
@@ -291,6 +292,9 @@ def mended() -> str:
 
 def main() -> None:
     """Entry point of ``rrm``."""
+    for stream in (sys.stdout, sys.stderr):  # λ on a terminal without it is no reason to stop
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app(standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:

@@ -150,3 +150,21 @@ def test_a_parameter_in_another_form_is_answered_with_the_line_that_works(rrm, t
         assert status == 2 and err.count("\n") == 1
         assert err.endswith(f"; -p takes two words: {right}\n")
     assert "takes two words" not in rrm("chapter", "3_1", "-p", "trm")[2]
+
+
+def test_output_that_is_not_utf_8_and_a_home_that_is_none(root, tmp_path):
+    env = {"PATH": "/usr/bin:/bin", "PYTHONIOENCODING": "ascii", "RRM_DATA": str(root / "data")}
+    code = "from rrm_core import cli; cli.main()"
+    for arguments, status in ((["study", "λ", "--run", "trm-6x6"], 2), (["verify", "--help"], 0)):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments],
+            capture_output=True,
+            text=True,
+            env=env,
+            cwd=tmp_path,
+        )
+        assert done.returncode == status, done.stderr
+        assert "Traceback" not in done.stderr and "codec" not in done.stderr
+    wrapped = "from rrm_core import cli\ncli.app = lambda **_: print('λ1')\ncli.main()"
+    done = subprocess.run([sys.executable, "-c", wrapped], capture_output=True, text=True, env=env)
+    assert (done.returncode, done.stdout) == (0, "\\u03bb1\n")
