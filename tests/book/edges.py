@@ -32,6 +32,8 @@ LEVEL = {  # log10 of late drift, whatever the outcome
 }
 KINDS = ["ordinary", *SHARE, *LEVEL, "one puzzle", "one failure", "no exponents", "one tangent"]
 KINDS += ["4x4", "imported", "halts nowhere"]
+KINDS += (OTHER := ["twelve segments", "one part", "no halting head"])  # other code's models
+SHORT = 12
 
 
 def drifts(kind, solved, rng):
@@ -74,9 +76,28 @@ def answers(table):
     """Decoded boards: the solution where right, else the solution with its first cell off."""
     out = {"idx": table.idx}
     wrong = ["2" + s[1:] if s[0] == "1" else "1" + s[1:] for s in table.solution]
-    for t in range(1, SEGMENTS + 1):
+    for t in range(1, tables.segments(table) + 1):
         out[f"answer_{t:02d}"] = np.where(table[f"correct_{t:02d}"], table.solution, wrong)
     return pd.DataFrame(out)
+
+
+def other_code(kind, table, model, k):
+    """(the table as another model would have it, what its run.json says of that)."""
+    if kind == "one part":
+        return table.drop(columns=columns("drift_l")), {"parts": ["z"]}
+    if kind == "no halting head":
+        scores = [c for c in table if c.startswith(("q_halt", "q_continue"))]
+        return table.drop(columns=scores).assign(halted_at=np.int8(0)), {"scores": []}
+    if kind != "twelve segments":
+        return table, {}
+    late = tuple(f"_{t}" for t in range(SHORT + 1, SEGMENTS + 1))
+    table = table.drop(columns=[c for c in table if c.endswith(late)])
+    growth = [table[columns(f"growth_{i}", SHORT)].sum(axis=1) for i in range(1, k + 1)]
+    lambdas = -np.sort(-np.stack(growth, 1), axis=1) / (SHORT * UPDATES[model])
+    table = table.assign(**{f"lambda_{i + 1}": lambdas[:, i].astype("float32") for i in range(k)})
+    halted = table.halted_at.where(table.halted_at <= SHORT, 0).astype("int8")
+    found = table.assign(correct=table[f"correct_{SHORT}"], halted_at=halted)
+    return found, {"segments": SHORT}
 
 
 def write_run(data, kind, model):
@@ -88,7 +109,10 @@ def write_run(data, kind, model):
     frame = sets.table(f"{side}x{side}-test").head(n).astype({"givens": "int16"})
     frame = frame.rename_axis("idx").reset_index()
     out = data / "runs" / name
-    table = validate(measurements(kind, model, frame, k, rng), kind, UPDATES[model], k)
+    table, other = other_code(kind, measurements(kind, model, frame, k, rng), model, k)
+    shape = other.get("segments", SEGMENTS), len(other.get("parts", "HL"))
+    scores = other.get("scores", ["q_halt"])
+    table = validate(table, kind, UPDATES[model], k, *shape, scores)
     tables.write(table, out / "measurements.parquet")
     tables.write(answers(table), out / "trajectories.parquet")
     digests = {p.name: sha256(p) for p in out.glob("*.parquet")}
@@ -100,7 +124,7 @@ def write_run(data, kind, model):
     meta |= {"updates_per_segment": UPDATES[model], "segments": SEGMENTS, "n": n}
     meta |= {"puzzles": f"{side}x{side}-test", "dtype": "float32", "weights": "0" * 64}
     meta |= {"architecture": sizes} | (imported if kind == "imported" else trained)
-    write_json(meta | {"files": digests}, out / "run.json")
+    write_json(meta | other | {"files": digests}, out / "run.json")
     return name
 
 

@@ -84,6 +84,7 @@ def test_a_chapter_runs_on_a_run_at_an_edge(kind, name, layout, made_up, root, m
         ("one drift", "it has no settled band (late drift takes fewer than two values; 5% of"),
         ("no exponents", "it was measured without exponents (k = 0)"),
         ("one puzzle", "1 puzzles are few"),
+        ("no halting head", "its model never halts"),
         ("ordinary", "no `rrm study long --run hrm-ordinary` yet"),
     ],
 )
