@@ -3,7 +3,8 @@
 Read it in this order; each file is short and speaks of one thing.
 
 1. ``models.config``, ``models.ops``, ``models.recursive``: a model is a start state and updates.
-2. ``dynamics.contract``, ``dynamics.rollout``: what a model must offer; T segments, nothing applied, everything recorded.
+2. ``dynamics.contract``: what is asked of any model; ``dynamics.rollout``: T segments, nothing
+   applied, everything recorded.
 3. ``dynamics.exponents``: tangents, QR, growth; exponents are growth per update.
 4. ``runs.tables``: one row a puzzle, what every statement below starts from.
 5. ``analysis.cells``: late drift, the settled band, cells A to D.
