@@ -92,7 +92,9 @@ def test_a_study_of_other_puzzles_is_no_study(runs, tmp_path, monkeypatch):
     pd.DataFrame({"idx": [10**9]}).to_parquet(folder / "long.parquet")
     monkeypatch.setattr(paths, "run_dir", lambda name: tmp_path)
     assert fates.study(runs["hrm-9x9-brief"], "long") is None
-    assert fates.fate_at(runs["hrm-9x9-brief"], "solved later").reason.startswith("missing table")
+    assert fates.fate_at(runs["hrm-9x9-brief"], "solved later").reason.startswith(
+        "not measured: `rrm study"
+    )
     assert np.isnan(fates.predict(runs["hrm-9x9-brief"]).auc[0].value)
 
 
