@@ -447,7 +447,7 @@ FILES = {
 @pytest.mark.parametrize("suffix", [".csv", ".csv.gz"])
 def test_files_without_a_usable_puzzle(what, suffix, data_copy, tmp_path, rrm):
     path = tmp_path / f"puzzles{suffix}"
-    path.write_bytes(gzip.compress(FILES[what]) if suffix.endswith("gz") else FILES[what])
+    path.write_bytes(gzip.compress(FILES[what], mtime=0) if suffix.endswith("gz") else FILES[what])
     status, _, err = rrm("puzzles", "import", path, "--name", "mine")
     assert status == 2 and err.count("\n") == 1 and len(err) < 900, err
 
@@ -457,9 +457,9 @@ def test_files_without_a_usable_puzzle(what, suffix, data_copy, tmp_path, rrm):
     [
         b"",
         b"no gzip",
-        gzip.compress(b"puzzle\n1")[:-6],
-        gzip.compress(b"puzzle\n1\n"),
-        gzip.compress(b"a\x00\xff"),
+        gzip.compress(b"puzzle\n1", mtime=0)[:-6],
+        gzip.compress(b"puzzle\n1\n", mtime=0),
+        gzip.compress(b"a\x00\xff", mtime=0),
     ],
 )
 def test_a_damaged_puzzle_set_is_refused(content, data_copy, rrm, tmp_path):
