@@ -126,6 +126,7 @@ def rows(run: Run) -> dict:
     return {
         "label": run.label,
         "n": len(df),
+        "segments": segments(df),
         "side": side,
         "box_rows": box_shape(side)[0],
         "block": BLOCK,

@@ -5,7 +5,7 @@
   const rrm = (globalThis.rrm = globalThis.rrm || {});
   const { el, svg, number } = rrm;
   let drawings = 0; // for names of patterns
-  const SEGMENT_TICKS = [1, 4, 8, 12, 16];
+  const segmentTicks = (n) => [1, n / 4, n / 2, (3 * n) / 4, n].map(Math.round); // 1, 4, 8, 12, 16
 
   // About n round ticks from low to high.
   function ticks(low, high, n) {
@@ -235,7 +235,7 @@
       const all = [...values];
       for (const band of Object.values(bands)) for (const q of band) all.push(q[0], q[2]);
       const low = Math.min(...all), high = Math.max(...all), pad = 0.06 * (high - low || 1);
-      const frame = axes(width, { height: 180, left: 42, right: 20, top: 20, bottom: 32 }, [1, values.length], [low - pad, high + pad], { xTitle: "segment", yTitle: title, xValues: SEGMENT_TICKS, label });
+      const frame = axes(width, { height: 180, left: 42, right: 20, top: 20, bottom: 32 }, [1, values.length], [low - pad, high + pad], { xTitle: "segment", yTitle: title, xValues: segmentTicks(values.length), label });
       for (const [cell, band] of Object.entries(bands)) {
         const along = (k) => band.map((q, t) => [frame.x(t + 1), frame.y(q[k])]);
         frame.node.append(svg("path", { class: "rrm-band rrm-cell-" + cell, d: line([...along(2), ...along(0).reverse()]) + "Z" }), svg("path", { class: "rrm-middle rrm-cell-" + cell, d: line(along(1)) }),
@@ -258,7 +258,7 @@
       value.textContent = number(values[t - 1], digits);
     }
     keep(host, (width) => {
-      frame = axes(width, { height: 78, left: 34, right: 8, top: 18, bottom: 18 }, [1, values.length], range, { yTitle: title, xValues: SEGMENT_TICKS, yTicks: 3, label: `${title} by segment: ${values.map((v) => number(v, digits)).join(", ")}` });
+      frame = axes(width, { height: 78, left: 34, right: 8, top: 18, bottom: 18 }, [1, values.length], range, { yTitle: title, xValues: segmentTicks(values.length), yTicks: 3, label: `${title} by segment: ${values.map((v) => number(v, digits)).join(", ")}` });
       if (range[0] < 0 && range[1] > 0) frame.node.append(svg("line", { class: "rrm-zero", x1: frame.left, x2: frame.left + frame.W, y1: frame.y(0), y2: frame.y(0) }));
       frame.node.append(svg("path", { class: "rrm-own-line", d: line(values.map((v, k) => [frame.x(k + 1), frame.y(v)])) }), cursor, dot, value);
       host.replaceChildren(frame.node);

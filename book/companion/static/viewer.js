@@ -4,7 +4,7 @@
   "use strict";
   const rrm = (globalThis.rrm = globalThis.rrm || {});
   const { el, number } = rrm;
-  const CELLS = "ABCD".split(""), SEGMENTS = 16, PACE = 700, CHOICES = 12; // PACE: ms a segment, slow enough to see what changes
+  const CELLS = "ABCD".split(""), PACE = 700, CHOICES = 12; // PACE: ms a segment, slow enough to see what changes
   const CURVES = [["drift", "log10 drift z_H", 2], ["margin", "halting margin", 2], ["growth", "growth", 4]];
 
   // The (lower) median of a list in order of late drift: the most typical puzzle of a cell, as rrm_core.analysis.cells.typical.
@@ -16,12 +16,12 @@
   // Build the viewer in `container`. options: {runs: [names], labels: {name: label} | absent, ask(run, block) | absent, onChange({run, state, tau}) | absent}.
   rrm.viewer = function (container, options) {
     let run = options.runs[0], state = "h", tau = 0, segment = 1, timer = 0, filled = 0;
-    const rows = () => rrm.rows[run], part = () => rows().states[state];
+    const rows = () => rrm.rows[run], part = () => rows().states[state], last = () => rows().segments;
 
     const runPick = rrm.runPicker(options, (name) => { run = name; restart(); });
     const exact = el("input", { type: "number", step: "any", "aria-label": "threshold on log10 late drift", onchange: () => exact.value !== "" && move(Number(exact.value)) });
     const otsu = el("button", { type: "button", onclick: () => move(part().otsu) }), strict = el("button", { type: "button", onclick: () => move(part().strict) });
-    const slider = el("input", { type: "range", min: 1, max: SEGMENTS, step: 1, value: 1, "aria-label": "segment", oninput: () => { pause(); at(Number(slider.value)); } });
+    const slider = el("input", { type: "range", min: 1, max: last(), step: 1, value: 1, "aria-label": "segment", oninput: () => { pause(); at(Number(slider.value)); } });
     const play = el("button", { type: "button", class: "rrm-play", onclick: () => (timer ? pause() : start()) }, "play");
     const count = el("span", { class: "rrm-count" }), agree = el("p", { class: "rrm-note rrm-agree" }); // no output: played, it would speak at every segment
     const panels = Object.fromEntries(CELLS.map((cell) => [cell, panel(cell)]));
@@ -92,6 +92,7 @@
       for (const cell of CELLS) choices(panels[cell]);
       const found = await Promise.all(CELLS.map((cell) => (panels[cell].row === null ? null : rrm.example(name, panels[cell].row, options.ask).catch((error) => error))));
       if (mine !== filled) return; // another choice was made meanwhile
+      if (segment > last()) at(last()); // the run before was longer
       const good = found.filter((e) => e && !(e instanceof Error));
       const range = Object.fromEntries(CURVES.map(([what]) => {
         const all = good.flatMap((e) => e[what]), low = Math.min(...all), high = Math.max(...all), pad = 0.08 * (high - low || 1);
@@ -128,20 +129,21 @@
     }
 
     function at(t) {
-      segment = t;
-      slider.value = t;
-      slider.setAttribute("aria-valuetext", `segment ${t} of ${SEGMENTS}`);
-      count.textContent = `segment ${t} of ${SEGMENTS}`;
+      segment = Math.min(t, last());
+      slider.max = last();
+      slider.value = t = segment;
+      slider.setAttribute("aria-valuetext", `segment ${t} of ${last()}`);
+      count.textContent = `segment ${t} of ${last()}`;
       for (const cell of CELLS) step(panels[cell]);
     }
 
     function start() {
-      if (segment === SEGMENTS) at(1);
+      if (segment === last()) at(1);
       play.textContent = "pause";
       timer = setInterval(() => {
         if (!container.isConnected) return pause();
         at(segment + 1);
-        if (segment === SEGMENTS) pause();
+        if (segment === last()) pause();
       }, PACE);
     }
     function pause() {
