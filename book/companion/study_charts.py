@@ -21,7 +21,6 @@ FATES = ("settled in a wrong place", "still moving", "solved later")
 FATE = alt.Scale(domain=list(FATES), range=["#cc79a7", WRONG, CORRECT])
 MODELS = {"HRM": CORRECT, "TRM": WRONG, "other code": "#444444"}
 MODEL = alt.Scale(domain=["HRM", "TRM"], range=[CORRECT, WRONG])
-ANY = alt.Scale(domain=list(MODELS), range=list(MODELS.values()))
 SHARE = alt.Axis(format="%")
 PLACES = {
     "sort": None,
@@ -150,7 +149,9 @@ def dots(
     """
     rows = alt.Scale(domain=list(dict.fromkeys(table.row)))
     y = alt.Y("row:N", title=None, scale=rows, axis=alt.Axis(labels=labels, labelLimit=200))
-    color = alt.Color("model:N", title=None, scale=ANY, legend=BOTTOM)
+    here = {model: MODELS[model] for model in MODELS if model in set(table.model)}
+    scale = alt.Scale(domain=list(here), range=list(here.values()))
+    color = alt.Color("model:N", title=None, scale=scale, legend=BOTTOM)
     x = alt.X("value:Q", title=x_title, scale=alt.Scale(zero=False))
     tips = ["run", "n", *rounded("value", "low", "high")]
     layers = [level(value, "x", color=MODELS[m], strokeDash=[1, 0]) for m, value in paper.items()]
