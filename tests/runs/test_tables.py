@@ -103,7 +103,7 @@ def test_unreadable_files(tmp_path):
 @pytest.mark.parametrize("name", ["nope", "trm"])
 def test_an_unknown_run_lists_the_known(name):
     known = ", ".join(paths.run_names())
-    assert "hrm-9x9-brief, hrm-9x9-small, trm-6x6, " in known
+    assert "hrm-9x9-brief, hrm-9x9-small, tiny-6x6, trm-6x6, " in known
     with pytest.raises(ValueError, match=f"unknown run '{name}'; known: {known}"):
         tables.load_run(name)
 
