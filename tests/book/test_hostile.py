@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from rrm_companion import boards, chapters, pagedata, show, widgets
 
 from rrm_core.analysis import cells
-from rrm_core.models import official
+from rrm_core.models import checkpoint
 from rrm_core.models.recursive import Config, ModelError, RecursiveModel
 from rrm_core.models.weights import save_model
 from rrm_core.runs import tables
@@ -167,7 +167,7 @@ def test_any_bytes_are_no_checkpoint(tmp_path, data, start, suffix):
     path = tmp_path / f"bytes{suffix}"
     path.write_bytes(start + data)
     with pytest.raises(ModelError, match="bytes"):
-        official.read_tensors(path)
+        checkpoint.read_sets(path)
 
 
 # --- a corpus of broken run folders ---
@@ -418,14 +418,23 @@ def test_weights_that_are_not_numbers_give_a_refused_table(data_copy, tmp_path, 
     with torch.no_grad():
         model.inner.lm_head.weight.fill_(np.nan)
         model.inner.L_level.layers[0].mlp.down_proj.weight.fill_(np.nan)
-    save_model(model, tmp_path / "nan")
+    save_model(model, tmp_path / "diverged")
     status, _, err = rrm(
-        "measure", tmp_path / "nan", "--run", "nan", "--puzzles", "4x4-test", "--n", 2, "--k", 1
+        "measure",
+        tmp_path / "diverged",
+        "--run",
+        "diverged",
+        "--puzzles",
+        "4x4-test",
+        "--n",
+        2,
+        "--k",
+        1,
     )
     assert (
         status == 2
         and "is NaN or infinite" in err
-        and not (data_copy / "runs" / "nan" / "run.json").exists()
+        and not (data_copy / "runs" / "diverged" / "run.json").exists()
     )
 
 
