@@ -1,5 +1,6 @@
 """What the tests share: shipped runs, one small trained model, the built book in a browser."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -22,13 +23,6 @@ FLAGS = [
     "--disable-sync",
     "--no-first-run",
 ]
-
-
-def pytest_collection_modifyitems(items):
-    """Tests of one file share a process, and so what they make; so do all that read the book."""
-    for item in items:
-        group = "book" if "book" in getattr(item, "fixturenames", ()) else item.path.name
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")
@@ -99,8 +93,23 @@ def rrm(capsys, monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def book(root):
-    """The folder of the built book, built as `make book` builds it."""
+def book(root, tmp_path_factory, worker_id):
+    """The folder of the built book, built once as `make book` builds it, by whoever is first."""
+    if worker_id == "master":  # one process
+        return built(root)
+    shared = tmp_path_factory.getbasetemp().parent  # of all processes of this call
+    with open(shared / "book.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (shared / "book.failed").exists() and not (shared / "book.built").exists():
+            (shared / "book.failed").touch()
+            built(root)
+            (shared / "book.failed").rename(shared / "book.built")
+    assert (shared / "book.built").exists(), "the book could not be built; see the other process"
+    return root / "_build" / "html"
+
+
+def built(root):
+    """Build the book; its folder."""
     command = [
         str(Path(sys.executable).with_name("jupyter-book")),
         "build",
@@ -116,7 +125,7 @@ def book(root):
         capture_output=True,
         text=True,
         env=os.environ | {"RRM_PUBLISH": "1"},
-        timeout=540,
+        timeout=1_200,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return root / "_build" / "html"
