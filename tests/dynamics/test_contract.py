@@ -155,6 +155,19 @@ def test_what_breaks_the_contract_is_told_in_a_sentence(boards, model, said):
             check.insist(model, boards)
 
 
+class OwnMistake(Toy):
+    def pushes(self, x):
+        def pushed(state, frame):
+            raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+        return [pushed] * 2
+
+
+def test_a_mistake_in_the_model_itself_is_not_taken_for_a_missing_rule(boards):
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        check.check(OwnMistake(), boards)
+
+
 def test_a_rough_map_is_a_note_and_no_fault(boards):
     found = check.check(Rough(), boards)
     assert not found.faults and "cast to float32" in found.notes[0]
