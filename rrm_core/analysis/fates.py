@@ -37,7 +37,7 @@ def study(run: Run, name: str) -> pd.DataFrame | None:
 
 def missing(name: str) -> Estimate:
     """The estimate of a study that was not made."""
-    return unmeasured(0, "", f"not measured: `rrm study {name}`")
+    return unmeasured(0, "", f"needs `rrm study {name}`")
 
 
 def marks(table: pd.DataFrame) -> list[int]:

@@ -5,7 +5,6 @@ wrong; a *note* does not. What is checked was each seen to fail silently in a re
 """
 
 import copy
-import itertools
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -13,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rrm_core.dynamics.contract import Reasoner
+from rrm_core.dynamics.contract import Reasoner, pushes_of
 from rrm_core.dynamics.exponents import FLOOR, State, grow, push, start_frame
 
 ENOUGH = 4  # boards that a check looks at
@@ -90,9 +89,8 @@ def repeatable(model: Reasoner, x: Tensor) -> list[str]:
 def tangents(model: Reasoner, x: Tensor) -> Findings:
     """Forward mode, or the model's own tangents, against central differences of three steps."""
     found, state = Findings(), tuple(z.contiguous() for z in model.initial_state(x))
-    faster, frame = getattr(model, "pushes", None), start_frame(state, 1)
-    updates = model.updates(x)
-    pushes = faster(x) if faster else [partial(push, update) for update in updates]
+    updates, frame = model.updates(x), start_frame(state, 1)
+    pushes = pushes_of(model, x) or [partial(push, update) for update in updates]
     for i, (update, pushed) in enumerate(zip(updates, pushes, strict=True), 1):
         try:
             new, moved = pushed(state, frame)
@@ -124,26 +122,29 @@ def tangents(model: Reasoner, x: Tensor) -> Findings:
 def annihilated(model: Reasoner, x: Tensor) -> list[str]:
     """Whether a whole segment leaves a tangent, from the start and from a later state."""
     state = tuple(z.contiguous() for z in model.initial_state(x))
-    frame, faster = start_frame(state, 2), getattr(model, "pushes", None)
+    frame = start_frame(state, 2)
     for _ in range(2):
-        state, frame, growth = grow(model.updates(x), state, frame, faster(x) if faster else None)
+        state, frame, growth = grow(model.updates(x), state, frame, pushes_of(model, x))
         if bool((growth <= np.log(FLOOR) / 2).any()):
             what = "a segment annihilates a tangent: exponents would read as strong contraction"
             return [f"{what} (a state that is set anew, or tangents that are cut)"]
     return []
 
 
+def after(model: Reasoner, tokens: Tensor, segments: int = 1) -> State:
+    """The state after some segments, without tangents."""
+    x = model.embed(tokens)
+    state = model.initial_state(x)
+    for update in [*model.updates(x)] * segments:
+        state = update(state)
+    return state
+
+
 def alone(model: Reasoner, tokens: Tensor) -> list[str]:
     """Whether a puzzle's state after a segment is the same alone as in a batch."""
 
-    def after(tokens: Tensor) -> State:
-        x = model.embed(tokens)
-        state = model.initial_state(x)
-        for update in model.updates(x):
-            state = update(state)
-        return tuple(z[:1] for z in state)
-
-    together, single = after(tokens), after(tokens[:1])
+    together = tuple(z[:1] for z in after(model, tokens))
+    single = after(model, tokens[:1])
     if norm(less(together, single)) > ALONE * norm(single):
         return ["a puzzle alone ends elsewhere than in a batch: something mixes the rows"]
     return []
@@ -154,11 +155,7 @@ def placed(model: Reasoner, boards: np.ndarray) -> list[str]:
     order = np.random.default_rng(0).permutation(boards.shape[1])
 
     def logits(boards: np.ndarray) -> Tensor:
-        x = model.embed(model.encode(boards))
-        state = model.initial_state(x)
-        for update in itertools.chain(model.updates(x), model.updates(x)):
-            state = update(state)
-        return model.readout(state)[0]
+        return model.readout(after(model, model.encode(boards), segments=2))[0]
 
     here, there = logits(boards)[:, order], logits(boards[:, order])
     if torch.allclose(here, there, atol=1e-5, rtol=1e-5):

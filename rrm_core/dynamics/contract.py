@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rrm_core.dynamics.exponents import State, Update
+from rrm_core.dynamics.exponents import Push, State, Update
 
 
 class Reasoner(Protocol):
@@ -47,6 +47,12 @@ class Reasoner(Protocol):
 
     def would_halt(self, q: Tensor) -> Tensor:
         """(B,) bool: whether the model would stop at q (B, m); never, where it has no scores."""
+
+
+def pushes_of(model: Reasoner, x: Tensor) -> Sequence[Push] | None:
+    """The model's own updates with tangents; None where forward mode is to do it."""
+    own = getattr(model, "pushes", None)
+    return own(x) if own else None
 
 
 def parameters_of(model: Reasoner) -> list[Tensor]:

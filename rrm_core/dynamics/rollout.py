@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from rrm_core.dynamics.contract import Reasoner
+from rrm_core.dynamics.contract import Reasoner, pushes_of
 from rrm_core.dynamics.exponents import State, grow, start_frame
 from rrm_core.models.config import SEGMENTS
 from rrm_core.models.ops import at_least_float32
@@ -54,8 +54,7 @@ def unroll(
     state = model.initial_state(x) if state is None else state
     frame = start_frame(state, k, seed) if k else ()
     updates = model.updates(x)
-    faster = getattr(model, "pushes", None)
-    pushes = faster(x) if k and faster else None
+    pushes = pushes_of(model, x) if k else None
     growth = torch.zeros(len(tokens), 0, dtype=torch.float64)
     records, recent = [], [state[0].cpu()[:, None][:, :0]]
     for t in range(segments):

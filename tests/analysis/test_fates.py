@@ -93,7 +93,7 @@ def test_a_study_of_other_puzzles_is_no_study(runs, tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "run_dir", lambda name: tmp_path)
     assert fates.study(runs["hrm-9x9-brief"], "long") is None
     assert fates.fate_at(runs["hrm-9x9-brief"], "solved later").reason.startswith(
-        "not measured: `rrm study"
+        "needs `rrm study"
     )
     assert np.isnan(fates.predict(runs["hrm-9x9-brief"]).auc[0].value)
 
