@@ -45,14 +45,10 @@ def test_the_same_checkpoint_twice_has_not_changed(runs, monkeypatch):
 
 
 def test_a_training_without_bands_or_study_says_so(runs):
-    assert evolution.training_change(runs["hrm-9x9-brief"]).reason.startswith(
-        "needs `rrm study"
-    )
+    assert evolution.training_change(runs["hrm-9x9-brief"]).reason.startswith("needs `rrm study")
     reason = evolution.training_change(runs["trm-6x6"]).reason
     assert "checkpoints needed with a band" in reason or not reason
-    assert evolution.multi4_growth_a(runs["hrm-9x9-brief"]).reason.startswith(
-        "needs `rrm study"
-    )
+    assert evolution.multi4_growth_a(runs["hrm-9x9-brief"]).reason.startswith("needs `rrm study")
 
 
 def test_multi4_is_compared_on_the_same_puzzles(runs, monkeypatch):
