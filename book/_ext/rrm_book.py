@@ -15,6 +15,7 @@ from docutils import nodes
 from latex2mathml.converter import convert
 
 ROOT = Path(__file__).resolve().parents[2]
+SHOWN = r'class="rrm-(?:explorer|viewer)"><script type="application/json">(.*?)</script>'
 ELSEWHERE = """{link} The first start takes some minutes.
 
 **Colab**: open any notebook of the repository with *File, Open notebook, GitHub*. Run these lines
@@ -68,11 +69,23 @@ def sidecars(app, page: str, template: str, context: dict, doctree) -> None:
 
     from rrm_core.runs import tables
 
-    shown = r'class="rrm-(?:explorer|viewer)"><script type="application/json">(.*?)</script>'
-    for options in re.findall(shown, context.get("body", "")):
+    for options in re.findall(SHOWN, context.get("body", "")):
         for name in set(json.loads(options)["runs"]) - app.rrm_written:
             widgets.write_sidecars(Path(app.outdir) / "_static" / "rrm", tables.load_run(name))
             app.rrm_written.add(name)
+
+
+def early(app, page: str, template: str, context: dict, doctree) -> None:
+    """What the first chart of a page needs is fetched while the page is read."""
+    body, needed = context.get("body", ""), []
+    if shown := re.search(SHOWN, body):
+        needed.append(f"rows/{json.loads(shown[1])['runs'][0]}.js")
+    elif 'class="rrm-chart"' in body:
+        needed.append("vega.js")
+    for name in needed:
+        address = context["pathto"](f"_static/rrm/{name}", 1)
+        link = f'<link rel="preload" as="script" href="{address}">'
+        context["metatags"] = context.get("metatags", "") + "\n" + link
 
 
 def mathml(display: str):
@@ -181,6 +194,7 @@ def setup(app) -> dict:
     app.connect("config-inited", configure, priority=1)
     app.connect("html-page-context", player_assets)
     app.connect("html-page-context", sidecars)
+    app.connect("html-page-context", early)
     app.connect("html-page-context", preview)
     app.connect("build-finished", account)
     app.add_html_math_renderer("mathml", mathml("inline"), mathml("block"))

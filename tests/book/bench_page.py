@@ -6,6 +6,9 @@ shipped run: a LOAD FOR TIMING ONLY, in a temporary folder, never shown as a mea
 
 python tests/book/bench_page.py --book _build/html: for every chapter, from the start of the
 navigation to the first chart that answers the mouse, and the size of the page without scripts.
+
+python tests/book/bench_page.py --phone _build/html: on a screen of 390 pixels at a sixth of the
+speed, the first live part, and from a move of its slider to the painted frame.
 """
 
 import argparse
@@ -24,8 +27,15 @@ from rrm_companion import embed, pagedata, widgets
 from rrm_core.runs import tables
 
 ROWS = 8192
-TIMING = """async (moves) => {
-    const slider = document.querySelector('.rrm-explorer input[type=range]');
+THRESHOLD = ".rrm-explorer input[aria-label^=threshold]"
+SLIDERS = {  # page: the slider that a reader moves first
+    "book/index.html": ".rrm-motion input[type=range]",
+    "notebooks/2_setup.html": THRESHOLD,
+    "notebooks/3_1_decomposition.html": THRESHOLD,
+    "book/playground.html": ".rrm-playground input[type=range]",
+}
+TIMING = """async ([moves, where]) => {
+    const slider = document.querySelector(where);
     const low = Number(slider.min), high = Number(slider.max), frames = [], handlers = [];
     const painted = () => new Promise((done) => requestAnimationFrame(() => {
         const channel = new MessageChannel();
@@ -43,7 +53,7 @@ TIMING = """async (moves) => {
     return {frames, handlers};
 }"""
 FIRST = """() => new Promise((done) => {
-    const live = 'figure.rrm-chart[data-live=yes], .rrm-explorer[data-live=yes]';
+    const live = ':is(.rrm-chart, .rrm-explorer, .rrm-motion, .rrm-playground)[data-live=yes]';
     const frame = (then) => requestAnimationFrame(() => requestAnimationFrame(then));
     const look = () => document.querySelector(live)
         ? frame(() => done(performance.now())) : setTimeout(look, 4);
@@ -75,6 +85,27 @@ def chapters(book: Path, rounds: int = 5) -> None:
         browser.close()
 
 
+def phone(book: Path, moves: int = 60) -> None:
+    """Print, for the pages with a slider, ms to the first live part and ms a move."""
+    print("| page | usable, ms | a move, median | p95 |\n|---|---|---|---|")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        for name, slider in SLIDERS.items():
+            page = browser.new_context(viewport={"width": 390, "height": 844}).new_page()
+            slow = page.context.new_cdp_session(page)
+            slow.send("Emulation.setCPUThrottlingRate", {"rate": 6})
+            page.goto((book.resolve() / name).as_uri(), wait_until="commit")
+            usable = page.evaluate(FIRST)
+            page.wait_for_load_state("load")
+            page.wait_for_timeout(3000)
+            page.locator(slider).first.scroll_into_view_if_needed()
+            ms = page.evaluate(TIMING, [moves, slider])["frames"]
+            middle, high = np.median(ms), np.quantile(ms, 0.95)
+            print(f"| {name} | {usable:.0f} | {middle:.0f} | {high:.0f} |")
+            page.context.close()
+        browser.close()
+
+
 def write_page(folder: Path) -> Path:
     """A page with the explorer of two large runs, its scripts and rows beside it."""
     os.environ["RRM_PUBLISH"] = "1"
@@ -101,8 +132,8 @@ def slider(moves: int) -> None:
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.goto(write_page(Path(folder)).as_uri())
         page.wait_for_selector(".rrm-explorer[data-live=yes]", timeout=60_000)
-        page.evaluate(TIMING, 30)  # warm
-        found = page.evaluate(TIMING, moves)
+        page.evaluate(TIMING, [30, THRESHOLD])  # warm
+        found = page.evaluate(TIMING, [moves, THRESHOLD])
         browser.close()
     out = {"what": "slider move to painted frame, ms", "rows": [ROWS, ROWS], "moves": moves}
     for what, ms in found.items():
@@ -114,5 +145,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--moves", type=int, default=300)
     parser.add_argument("--book", type=Path)
+    parser.add_argument("--phone", type=Path)
     options = parser.parse_args()
-    chapters(options.book) if options.book else slider(options.moves)
+    if options.book or options.phone:
+        chapters(options.book) if options.book else phone(options.phone)
+    else:
+        slider(options.moves)

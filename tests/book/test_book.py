@@ -106,7 +106,7 @@ def test_a_chapter_is_light(opened):
         if re.search(r"\.html$|/_static/rrm/rows/|/_images/", url.split("?")[0])
     ]
     size = sum(Path(unquote(urlsplit(url).path)).stat().st_size for url in own)
-    assert size <= 1_500_000, f"{name}: {size:,} bytes of its own in {own}"
+    assert size <= 600_000, f"{name}: {size:,} bytes of its own in {own}"
 
 
 def test_shared_scripts_are_light(book):

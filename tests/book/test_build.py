@@ -1,8 +1,12 @@
 """Building the book on another machine: a slow one builds it too; a page that fails is named."""
 
 import os
+import random
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -85,3 +89,50 @@ def test_a_chapter_is_built_beside_a_busy_loop_on_the_same_core(small):
     page = (folder / "_build/html/notebooks/3_1_decomposition.html").read_text()
     assert page.count('<figure class="rrm-chart"') == 3 and "Traceback" not in page
     assert (folder / "_build/html/_static/rrm/rows/hrm-9x9-brief.js").exists()
+
+
+KILLS = int(os.environ.get("RRM_KILLS", 3))
+KILLED = (
+    ("first", "last") if KILLS < 10 else ("first", "notebooks/3_3_early_window")
+)  # many: by hand
+
+
+def pages_of(folder):
+    """{name: bytes} of what a reader opens, less what is dated or numbered anew by each build."""
+    built = folder / "_build/html"
+    names = {".html", ".js", ".css", ".png", ".json"}
+    found = {p.relative_to(built).as_posix(): p for p in built.rglob("*") if p.suffix in names}
+    return {name: path.read_bytes() for name, path in found.items() if "searchindex" not in name}
+
+
+def differing(found, expected):
+    return sorted(n for n in found.keys() | expected.keys() if found.get(n) != expected.get(n))
+
+
+def test_a_build_killed_at_any_moment_ends_as_if_nothing_had_been(small):
+    folder, rng = small(*KILLED), random.Random(7)
+    for name in ("first", "last"):
+        (folder / f"{name}.md").write_text(PAGE.format(title=name, code="1 + 1"))
+    began = time.monotonic()
+    assert build(folder).returncode == 0
+    took, whole = time.monotonic() - began, pages_of(folder)
+    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", ".", "-q"]
+    landed, finished = 0, 0
+    shutil.rmtree(folder / "_build")
+    while landed < KILLS:
+        work = subprocess.Popen(
+            command, cwd=folder, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        try:
+            work.wait(rng.uniform(0, 1.5 * took))
+            finished += 1
+            assert (work.returncode, differing(pages_of(folder), whole)) == (0, [])
+            shutil.rmtree(folder / "_build")
+        except subprocess.TimeoutExpired:
+            os.killpg(work.pid, signal.SIGKILL)
+            work.wait()
+            landed += 1
+    done = build(folder)
+    assert done.returncode == 0, done.stderr[-2000:]
+    print({"kills": landed, "finished between": finished, "seconds a build": round(took, 1)})
+    assert differing(pages_of(folder), whole) == []

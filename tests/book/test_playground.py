@@ -255,6 +255,48 @@ def test_keys_and_presets_change_the_words(place):
     assert place.complaints == []
 
 
+@pytest.mark.parametrize("name", list(playground.SYSTEMS))
+def test_every_place_of_every_slider_is_drawn_at_once(place, name):
+    """Where all exponents are equal to rounding, axes once sought ticks for half a minute."""
+    place.get_by_label("map").select_option(name)
+    slowest = place.evaluate(
+        """() => Math.max(...[...document.querySelectorAll('.rrm-sliders input')].map(slider => {
+            const was = slider.value, low = Number(slider.min), high = Number(slider.max);
+            const took = [...Array(41).keys()].map(k => {
+                const began = performance.now();
+                slider.value = low + (high - low) * k / 40;
+                slider.dispatchEvent(new Event('input'));
+                document.querySelector('.rrm-playground').playground.set({});
+                return performance.now() - began;
+            });
+            slider.value = was;
+            slider.dispatchEvent(new Event('input'));
+            return Math.max(...took);
+        }))"""
+    )
+    assert slowest < 2_000 and place.complaints == []
+
+
+def test_a_picture_far_from_the_screen_is_drawn_when_it_comes_near_or_on_paper(place):
+    place.set_viewport_size({"width": 390, "height": 300})
+    place.evaluate("scrollTo(0, 0)")
+    place.wait_for_timeout(300)
+    words = ".rrm-spread figcaption, .rrm-spread svg"
+    spread = "document.querySelector('.rrm-spread svg').innerHTML"
+    before = place.evaluate(spread)
+    place.get_by_role("button", name="128 steps").evaluate("node => node.click()")
+    assert place.evaluate(spread) == before
+    place.locator(words).first.scroll_into_view_if_needed()
+    place.wait_for_function(f"text => {spread} !== text", arg=before)
+    place.evaluate("scrollTo(0, 0)")
+    place.wait_for_timeout(300)
+    later = place.evaluate(spread)
+    place.get_by_role("button", name="16 steps").evaluate("node => node.click()")
+    assert place.evaluate(spread) == later
+    place.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert place.evaluate(spread) != later
+
+
 def test_every_control_is_reached_by_tab_and_shows_focus(place):
     place.get_by_label("map").focus()
     seen = []

@@ -283,7 +283,7 @@ def test_a_brush_shows_the_puzzles_inside_it_by_cell(live, runs):
     live.mouse.move(box["x"] + 0.7 * box["width"], box["y"] + 0.6 * box["height"], steps=4)
     live.mouse.up()
     live.wait_for_function(
-        "document.querySelector('.rrm-examples caption').textContent.startsWith('Brushed')"
+        "document.querySelector('.rrm-listed').textContent.startsWith('Brushed')"
     )
     live.wait_for_timeout(100)
     low, high, down, up = (
@@ -307,7 +307,7 @@ def test_a_brush_shows_the_puzzles_inside_it_by_cell(live, runs):
     n = cells.count(inside.cell.to_numpy())
     assert (
         f"{len(inside)} puzzles ({', '.join(f'{c} {n[c]}' for c in CELLS)})"
-        in live.locator(".rrm-examples caption").inner_text()
+        in live.locator(".rrm-listed").inner_text()
     )
     live.get_by_role("button", name="clear the brush").click()
     assert listed(live) == before and live.locator(".rrm-brush").is_hidden()
@@ -845,15 +845,11 @@ def test_keys_alone_work_every_control_of_the_explorer(live, runs):
         live.keyboard.type(str(bound))
     inside = (values >= -3) & (values <= 1) & (lambdas >= -0.2) & (lambdas <= 0.05)
     assert 12 < inside.sum() < len(df)
-    assert (
-        live.locator(".rrm-examples caption")
-        .inner_text()
-        .startswith(f"Brushed: {inside.sum()} puzzles")
-    )
+    assert live.locator(".rrm-listed").inner_text().startswith(f"Brushed: {inside.sum()} puzzles")
     to(live, "clear the brush")
     live.keyboard.press("Space")
     assert (
-        live.locator(".rrm-examples caption").inner_text().startswith("Settled failures")
+        live.locator(".rrm-listed").inner_text().startswith("Settled failures")
         and live.locator(".rrm-brush").is_hidden()
     )
     assert (

@@ -21,6 +21,11 @@
     return node;
   };
 
+  // Another text for an element, where it is another: an element that is touched is laid out anew.
+  rrm.put = function (node, text) {
+    if (node.textContent !== String(text)) node.textContent = text;
+  };
+
   rrm.percent = (x) => (100 * x).toFixed(x < 0.1 ? 2 : 1) + "\u00a0%";
   rrm.number = (x, digits) => (x === null ? "–" : (x < 0 ? "−" : "") + Math.abs(x).toFixed(digits));
 

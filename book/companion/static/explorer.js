@@ -4,8 +4,9 @@
   "use strict";
   const rrm = (globalThis.rrm = globalThis.rrm || {});
   rrm.rows = rrm.rows || {};
-  const { el, percent, number } = rrm;
+  const { el, percent, number, put } = rrm;
 
+  let made = 0; // for ids
   const SHOWN = 12, NEAREST = 5, CELLS = "ABCD".split("");
   const STATES = { h: "z_H", l: "z_L", both: "z_H and z_L" };
   const HORIZONS = [16, 32, 64, 128, 256]; // segments, the later ones of the puzzles that were run on
@@ -212,9 +213,9 @@
     const brushBox = el("details", { class: "rrm-brushing" }, el("summary", {}, "brush by numbers"),
       el("fieldset", {}, el("legend", {}, "late drift"), bounds[0], " to ", bounds[1]), el("fieldset", {}, el("legend", {}, "λ1"), bounds[2], " to ", bounds[3]));
 
-    const caption = el("caption"), body = el("tbody"), showAll = el("button", { type: "button", onclick: () => { all = true; examplesTable(); body.rows[SHOWN].querySelector("button").focus(); } });
+    const caption = el("p", { class: "rrm-listed", id: `rrm-listed-${++made}` }), body = el("tbody"), lines = [], showAll = el("button", { type: "button", onclick: () => { all = true; examplesTable(); body.rows[SHOWN].querySelector("button").focus(); } });
     const heads = COLUMNS.map((column, k) => el("th", { scope: "col" }, el("button", { type: "button", class: "rrm-sort", onclick: () => { sort = { column: k, down: sort.column === k && !sort.down }; examplesTable(); } }, column.head)));
-    const table = el("div", { class: "rrm-scroll", tabindex: "0", role: "region", "aria-label": "table of examples" }, el("table", { class: "rrm-examples" }, caption, el("thead", {}, el("tr", {}, ...heads)), body));
+    const table = el("div", { class: "rrm-scroll", tabindex: "0", role: "region", "aria-label": "table of examples" }, el("table", { class: "rrm-examples", "aria-labelledby": caption.id }, el("thead", {}, el("tr", {}, ...heads)), body));
     const more = el("div", { class: "rrm-detail" });
     const save = el("button", { type: "button", onclick: () => rrm.save(`${run}-cells.csv`, asCsv(run, rows(), state, tau, taken())) });
     const link = el("a", { href: "?" }, "link to this view"), astray = el("p", { role: "alert" });
@@ -247,10 +248,10 @@
       strict.hidden = p.strict === null;
       otsu.textContent = p.otsu === null ? "Otsu: none" : `Otsu ${number(p.otsu, 2)}`;
       if (p.strict !== null) strict.textContent = `strict ${number(p.strict, 2)} (${p.strict_percentile} %)`;
-      const domain = [Number(slider.min), Number(slider.max)], lowest = Math.min(...r.lambda_1), highest = Math.max(...r.lambda_1), pad = 0.04 * (highest - lowest || 1);
+      const domain = [Number(slider.min), Number(slider.max)], range = rrm.plot.roomy(r.lambda_1, 0.04);
       plots.histogram.show({ part: p, domain, label });
       plots.sweep.show({ curves: sweepCurves(r, state), points: p.sweep, label });
-      plots.scatter.show({ part: p, domain, range: [lowest - pad, highest + pad], late: r.lambda_1.includes(null) ? p.late.map(() => null) : p.late, lambda: r.lambda_1, correct: p.correct, label });
+      plots.scatter.show({ part: p, domain, range, late: r.lambda_1.includes(null) ? p.late.map(() => null) : p.late, lambda: r.lambda_1, correct: p.correct, label });
       brush = null;
       drawnRows = "";
       for (const box of bounds) box.value = "";
@@ -301,16 +302,16 @@
       otsu.setAttribute("aria-pressed", String(tau === p.otsu));
       strict.setAttribute("aria-pressed", String(tau === p.strict));
       slider.setAttribute("aria-valuetext", `log10 late drift ${number(tau, 2)}`);
-      for (const c of CELLS) { cellText[c][0].textContent = n[c]; cellText[c][1].textContent = " " + percent(n[c] / all); }
+      for (const c of CELLS) { put(cellText[c][0], n[c]); put(cellText[c][1], " " + percent(n[c] / all)); }
       const share = wrong === 0 ? "No puzzle failed." : n.B === 0
         ? `No failure is settled: 0 of ${wrong}, one-sided exact 95 % upper bound ${percent(p.zero_bound)}.`
         : `${n.B} of ${wrong} failures are settled: ${percent(n.B / wrong)} (exact 95 % interval ${percent(p.bound.low[n.B])} to ${percent(p.bound.high[n.B])}).`;
       const band = p.exists ? "" : ` This run has no settled band: ${p.reason}.`, some = all < r.n ? ` Of the ${all} puzzles ${state === "bfloat16" ? "computed again" : "that were run on, all failures among them"}.` : "";
-      status.textContent = `Settled: log10 late drift below ${number(tau, 3)}. ${share}${some}${band}`;
+      put(status, `Settled: log10 late drift below ${number(tau, 3)}. ${share}${some}${band}`);
       const interval = a.low === null ? "" : ` [${number(a.low, 3)}, ${number(a.high, 3)}]`;
-      separation.textContent = a.value === null
+      put(separation, a.value === null
         ? `AUC of −λ1 among the unsettled: cannot be measured, ${a.C} correct and ${a.D} wrong.`
-        : `AUC of −λ1 among the unsettled (${a.C} C against ${a.D} D): ${number(a.value, 3)}${interval}.`;
+        : `AUC of −λ1 among the unsettled (${a.C} C against ${a.D} D): ${number(a.value, 3)}${interval}.`);
       told.say(status.textContent + " " + separation.textContent);
       examplesTable();
     }
@@ -379,25 +380,38 @@
       if (brush) for (const c of cellsOf(found.list)) tally[c]++;
       const blinds = found.cell === "B" ? found.list.filter((i) => r.halted_at[i] > 0).length : 0;
       const head = COLUMNS[sort.column].head.replace("*", ""), order = sort.column === 2 ? (sort.down ? "highest late drift first" : "lowest late drift first") : `by ${head}, ${sort.down ? "descending" : "ascending"}`;
-      caption.textContent = brush ? `Brushed: ${found.list.length} puzzles (${CELLS.map((c) => `${c} ${tally[c]}`).join(", ")}), ${order}.`
+      put(caption, brush ? `Brushed: ${found.list.length} puzzles (${CELLS.map((c) => `${c} ${tally[c]}`).join(", ")}), ${order}.`
         : !found.list.length ? "No failure to show."
         : found.cell === "B" ? `Settled failures (cell B), ${order}: ${found.list.length}, of which ${blinds} selector-blind.`
-        : `Cell B is empty. The ${found.list.length} failures nearest the band (cell D), ${order}:`;
+        : `Cell B is empty. The ${found.list.length} failures nearest the band (cell D), ${order}:`);
       heads.forEach((th, k) => (k === sort.column ? th.setAttribute("aria-sort", sort.down ? "descending" : "ascending") : th.removeAttribute("aria-sort")));
-      save.textContent = brush ? `save the ${found.list.length} brushed puzzles as CSV` : `save all ${part().order.length} puzzles as CSV`;
+      put(save, brush ? `save the ${found.list.length} brushed puzzles as CSV` : `save all ${part().order.length} puzzles as CSV`);
       showAll.hidden = found.list.length <= shown.length;
-      showAll.textContent = `show all ${found.list.length}`;
+      put(showAll, `show all ${found.list.length}`);
       clear.hidden = !brush;
-      const key = shown.map((i, k) => i + cellOf(r, state, tau, i)).join();
+      const key = shown.map((i) => i + cellOf(r, state, tau, i)).join();
       if (key === drawnRows) return; // most moves leave the rows as they are
       drawnRows = key;
-      body.replaceChildren(...shown.map((i) => {
-        const cell = cellOf(r, state, tau, i), values = COLUMNS.map((column) => (column.show ? column.show(column.value(r, i, state, tau)) : ""));
-        return el("tr", { "data-idx": r.idx[i], "data-cell": cell },
-          el("td", {}, el("button", { type: "button", "aria-label": `show puzzle ${r.idx[i]}`, onclick: () => open(i) }, "#" + r.idx[i])),
-          el("td", { class: "rrm-" + cell }, values[1]),
-          ...values.slice(2).map((v) => el("td", { class: v === "yes" ? "rrm-blind" : null }, v)));
-      }));
+      while (lines.length < shown.length) lines.push(newLine());
+      body.replaceChildren(...lines.slice(0, shown.length).map((line, k) => line.fill(shown[k])));
+    }
+
+    // A row of the table, filled again for another puzzle: a row is made once, and a cell is touched when its text changes.
+    function newLine() {
+      let row = 0;
+      const button = el("button", { type: "button", onclick: () => open(row) }), texts = COLUMNS.slice(1).map(() => el("td", {})), line = el("tr", {}, el("td", {}, button), ...texts);
+      return { fill(i) {
+        const r = rows(), cell = cellOf(r, state, tau, i);
+        row = i;
+        line.dataset.idx = r.idx[i];
+        line.dataset.cell = cell;
+        put(button, "#" + r.idx[i]);
+        button.setAttribute("aria-label", `show puzzle ${r.idx[i]}`);
+        COLUMNS.slice(1).forEach((column, k) => put(texts[k], column.show(column.value(r, i, state, tau))));
+        texts[0].className = "rrm-" + cell;
+        texts.at(-1).className = texts.at(-1).textContent === "yes" ? "rrm-blind" : "";
+        return line;
+      } };
     }
 
     // --- one puzzle: boards, drift and growth ---
@@ -439,7 +453,7 @@
     if (!brief) container.append(
       strip,
       el("div", { class: "rrm-pair" }, el("div", {}, hosts.scatter, hover, el("div", { class: "rrm-row" }, brushBox, clear)), el("div", {}, hosts.sweep)),
-      table,
+      caption, table, // not a <caption>: that would lay out the whole table with every move
       el("div", { class: "rrm-row rrm-take" }, showAll, save, ...(options.address ? [link] : [])), astray,
       el("p", { class: "rrm-note" }, "* wrong guesses of a solver: backtracks with naked and hidden singles, naked with naked singles only. Halting margin: after segment 16; the model would stop where it is above 0 (q_halt; HRM: q_halt − q_continue). Selector-blind: settled, wrong, and the halting head would stop before 16. Headings sort; a puzzle's number opens its boards and profiles."),
       more);

@@ -38,7 +38,8 @@
 
   // The orbit of one start and its finite-time exponents. angle: direction of the first tangent, in degrees (two-dimensional maps).
   // {orbit: [z_0..z_T], history: [[first, second] for T = 1..steps], directions: [v_0..v_T], captured: step or null, away: bool}
-  function exponents(name, p, start, angle, steps) {
+  // whole: false keeps the last of each alone, for long orbits.
+  function exponents(name, p, start, angle, steps, whole = true) {
     const map = maps[name], sums = new Array(map.size).fill(0), history = [], orbit = [start];
     let z = start, v = direction(angle), captured = null, away = false;
     const directions = [v];
@@ -54,6 +55,7 @@
       }
       z = map.next(p, z);
       if (name !== "linear" && !(Math.abs(z[0]) < AWAY)) away = true;
+      if (!whole && t + 1 < steps) continue;
       orbit.push(z);
       directions.push(v);
       history.push(sums.map((s) => (away ? NaN : s / (t + 1))));
@@ -121,8 +123,8 @@
     const map = maps[name];
     let z = name === "logistic" ? [0.4] : [0.1, 0.1];
     for (let t = 0; t < BURN; t++) z = map.next(p, z);
-    const long = exponents(name, p, z, angle, LONG);
-    return { values: long.history[LONG - 1], why: long.away ? "none: orbits run away" : `one orbit of ${LONG.toLocaleString("en")} steps` };
+    const long = exponents(name, p, z, angle, LONG, false);
+    return { values: long.history[0], why: long.away ? "none: orbits run away" : `one orbit of ${LONG.toLocaleString("en")} steps` };
   }
 
   // The exact finite-time value of a linear map: ln(|A^T v| / |v|) / T, by multiplying v without ever normalising it.
@@ -153,9 +155,9 @@
   const number = (x, digits = 3) => (Number.isFinite(x) ? (x < 0 ? "−" : "") + Math.abs(x).toFixed(digits) : "not a number");
   const signed = (x, digits = 3) => (x >= 0 ? "+" : "") + number(x, digits);
 
-  // About n round numbers between low and high.
+  // About n round numbers between low and high; where these are equal to rounding, about none.
   function ticks(low, high, n) {
-    const raw = (high - low) / n, power = 10 ** Math.floor(Math.log10(raw)), step = [1, 2, 2.5, 5, 10].find((s) => s * power >= raw) * power;
+    const raw = Math.max(high - low, 1e-9 * Math.max(Math.abs(low), Math.abs(high))) / n, power = 10 ** Math.floor(Math.log10(raw)), step = [1, 2, 2.5, 5, 10].find((s) => s * power >= raw) * power;
     const out = [];
     for (let k = Math.ceil(low / step - 1e-9); k * step <= high + step * 1e-9; k++) out.push(Number((k * step).toPrecision(12)));
     return out;
@@ -249,7 +251,7 @@
   function drawSpread(name, s, one, many, ref, width) {
     const sorted = many.last.slice().sort((a, b) => a - b), limits = [quantile(sorted, 0.01), quantile(sorted, 0.99), ref.values[0], one.history.at(-1)[0]].filter(Number.isFinite);
     let low = Math.min(...limits), high = Math.max(...limits);
-    const pad = 0.05 * (high - low) || 0.05, bars = 36, counts = Array.from({ length: bars }, () => [0, 0]);
+    const pad = Math.max(0.05 * (high - low), 1e-6 * Math.max(Math.abs(low), Math.abs(high))) || 0.05, bars = 36, counts = Array.from({ length: bars }, () => [0, 0]);
     low -= pad;
     high += pad;
     many.last.forEach((v, i) => counts[Math.max(0, Math.min(bars - 1, Math.floor(((v - low) / (high - low)) * bars)))][name === "toy" && many.captured[i] === null ? 1 : 0]++);
@@ -346,21 +348,39 @@
       if (options.onChange) options.onChange(structuredClone(state));
     }
 
+    // A picture far from the screen is drawn when it comes near, or when the page is printed.
+    const PICTURES = { growth: ({ one, many, ref }, w) => drawGrowth(state.system, state, one, many, ref, w), orbit: ({ one }, w) => drawOrbit(state.system, state, one, w), spread: ({ one, many, ref }, w) => drawSpread(state.system, state, one, many, ref, w) };
+    const far = new Set(), stale = new Set(), widths = {};
     function draw() {
-      const { one, many, ref } = result, name = state.system;
-      const width = (key) => Math.max(220, Math.floor(figures[key].firstChild.clientWidth) || 320);
-      const made = { growth: drawGrowth(name, state, one, many, ref, width("growth")), orbit: drawOrbit(name, state, one, width("orbit")), spread: drawSpread(name, state, one, many, ref, width("spread")) };
-      for (const [key, [picture, text]] of Object.entries(made)) {
-        figures[key].firstChild.replaceChildren(picture);
-        figures[key].lastChild.textContent = text;
+      for (const key of Object.keys(figures)) {
+        if (far.has(key)) stale.add(key);
+        else paint(key);
       }
     }
+    function paint(key) {
+      stale.delete(key);
+      const [picture, text] = PICTURES[key](result, Math.max(220, widths[key] || 320)), { firstChild, lastChild } = figures[key];
+      firstChild.replaceChildren(picture);
+      if (lastChild.textContent !== text) lastChild.textContent = text;
+    }
+    const paintAll = () => { for (const key of stale) paint(key); };
 
     container.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves the keys to us
     container.replaceChildren(el("fieldset", {}, el("label", { class: "rrm-pick" }, el("span", {}, "map"), pick), about, controls, presets), status, told, figures.growth, el("div", { class: "rrm-pair" }, figures.orbit, figures.spread),
       ...(options.note ? [el("p", { class: "rrm-note" }, options.note)] : []));
+    const measure = () => { for (const key of Object.keys(figures)) widths[key] = Math.floor(figures[key].firstChild.clientWidth); };
+    measure();
     choose(state.system);
-    new ResizeObserver(() => { if (linked) draw(); linked = true; }).observe(container);
+    new ResizeObserver(() => { measure(); if (linked) draw(); linked = true; }).observe(container);
+    const watch = new IntersectionObserver((seen) => {
+      for (const { target, isIntersecting } of seen) {
+        const key = Object.keys(figures).find((k) => figures[k] === target);
+        if (!isIntersecting) far.add(key);
+        else if (far.delete(key) && stale.has(key)) paint(key);
+      }
+    }, { rootMargin: "200px" });
+    for (const figure of Object.values(figures)) watch.observe(figure);
+    addEventListener("beforeprint", paintAll);
     return { choose, set: (values) => { apply(values); show(); }, get state() { return structuredClone(state); }, get result() { return result; } };
   };
 

@@ -7,12 +7,18 @@
   let drawings = 0; // for names of patterns
   const segmentTicks = (n) => [1, n / 4, n / 2, (3 * n) / 4, n].map(Math.round); // 1, 4, 8, 12, 16
 
-  // About n round ticks from low to high.
+  // About n round ticks from low to high; where these are equal to rounding, about none.
   function ticks(low, high, n) {
-    const raw = (high - low) / n, power = 10 ** Math.floor(Math.log10(raw)), step = [1, 2, 5, 10].find((m) => m * power >= raw) * power;
+    const raw = Math.max(high - low, 1e-9 * Math.max(Math.abs(low), Math.abs(high))) / n, power = 10 ** Math.floor(Math.log10(raw)), step = [1, 2, 5, 10].find((m) => m * power >= raw) * power;
     const out = [];
     for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; k++) out.push(k * step);
     return { values: out, digits: Math.max(0, -Math.floor(Math.log10(step) + 1e-9)) };
+  }
+
+  // [low, high] of values with a share of their range on either side; values that are equal to rounding stand in the middle.
+  function roomy(values, share) {
+    const low = Math.min(...values), high = Math.max(...values), size = Math.max(Math.abs(low), Math.abs(high)), pad = share * (high - low > 1e-9 * size ? high - low : size || 1);
+    return [low - pad, high + pad];
   }
 
   const line = (points) => points.map(([a, b], i) => (i ? "L" : "M") + a.toFixed(1) + " " + b.toFixed(1)).join("");
@@ -29,7 +35,7 @@
     return () => { width = 0; again(); };
   }
 
-  rrm.plot = { keep, line }; // for plots that stand elsewhere
+  rrm.plot = { keep, line, roomy }; // for plots that stand elsewhere
 
   // Axes in an SVG of the host's width. box: {height, left, right, top, bottom}; x, y: [low, high]. Returns {node, x, y, ...} with scales.
   function axes(width, box, x, y, { xTitle, yTitle, yFormat, xTicks = 6, xValues, yTicks = 4, label, inside } = {}) {
@@ -234,8 +240,7 @@
     keep(host, (width) => {
       const all = [...values];
       for (const band of Object.values(bands)) for (const q of band) all.push(q[0], q[2]);
-      const low = Math.min(...all), high = Math.max(...all), pad = 0.06 * (high - low || 1);
-      const frame = axes(width, { height: 180, left: 42, right: 20, top: 20, bottom: 32 }, [1, values.length], [low - pad, high + pad], { xTitle: "segment", yTitle: title, xValues: segmentTicks(values.length), label });
+      const frame = axes(width, { height: 180, left: 42, right: 20, top: 20, bottom: 32 }, [1, values.length], roomy(all, 0.06), { xTitle: "segment", yTitle: title, xValues: segmentTicks(values.length), label });
       for (const [cell, band] of Object.entries(bands)) {
         const along = (k) => band.map((q, t) => [frame.x(t + 1), frame.y(q[k])]);
         frame.node.append(svg("path", { class: "rrm-band rrm-cell-" + cell, d: line([...along(2), ...along(0).reverse()]) + "Z" }), svg("path", { class: "rrm-middle rrm-cell-" + cell, d: line(along(1)) }),

@@ -95,8 +95,7 @@
       if (segment > last()) at(last()); // the run before was longer
       const good = found.filter((e) => e && !(e instanceof Error));
       const range = Object.fromEntries(CURVES.map(([what]) => {
-        const all = good.flatMap((e) => e[what]), low = Math.min(...all), high = Math.max(...all), pad = 0.08 * (high - low || 1);
-        return [what, [low - pad, high + pad]];
+        return [what, rrm.plot.roomy(good.flatMap((e) => e[what]), 0.08)];
       }));
       CELLS.forEach((cell, k) => fill(panels[cell], cell, found[k], range));
       container.dataset.filled = name + " " + tau;
