@@ -25,10 +25,6 @@ BOTTOM = alt.Legend(orient="bottom")
 SWATCHES = alt.Legend(
     orient="bottom", columns=3, symbolType="stroke", symbolOpacity=1, symbolStrokeWidth=3
 )
-OUTCOME = {
-    "scale": alt.Scale(domain=["correct", "wrong"], range=[CORRECT, WRONG]),
-    "title": "outcome at segment 16",
-}
 CELL = {
     "scale": alt.Scale(domain=list(CELLS), range=[CORRECT, "#cc79a7", "#56b4e9", WRONG]),
     "title": "cell",
@@ -38,6 +34,7 @@ LAMBDA = "largest exponent λ1, per update"
 WIDTH = 245  # two charts fit side by side on a page of the book
 HEIGHT = 190
 DIAGONAL = "M-1,-1L1,1M-1,1L1,-1"  # two strokes, which stay apart from a circle at any size
+WAYS = {"shape": ["circle", DIAGONAL], "strokeDash": [[1, 0], [6, 3]], "fillOpacity": [1, 0.25]}
 NO_DATA = alt.Data(values=[{}])
 
 
@@ -49,6 +46,19 @@ def span(values: pd.Series) -> alt.Scale:
     if not len(values):
         return alt.Scale(nice=False)
     return alt.Scale(domain=[int(values.min()), int(values.max())], nice=False)
+
+
+def told_by(*ways: str) -> dict[str, Any]:
+    """Encodings of the outcome: a colour (color, fill, stroke) and at least one of `WAYS`."""
+    same = {
+        "field": "outcome",
+        "type": "nominal",
+        "title": "outcome at segment 16",
+        "legend": BOTTOM,
+    }
+    ranges = {way: WAYS.get(way, [CORRECT, WRONG]) for way in ways}
+    kinds = {w: alt.Scale(domain=["correct", "wrong"], range=r) for w, r in ranges.items()}
+    return {way: same | {"scale": scale} for way, scale in kinds.items()}
 
 
 def level(value: float, axis: str = "y", **style: object) -> alt.Chart:
@@ -104,18 +114,18 @@ def late_drift_histogram(table: pd.DataFrame, band: Band, title: str) -> alt.Cha
     wide = alt.Scale(zero=False, nice=False)
     stacked = table.sort_values(["start", "outcome"])
     top = stacked.groupby("start").n.cumsum()
-    base = alt.Chart(stacked.assign(top=top, base=top - stacked.n)).mark_bar(stroke=None)
+    base = alt.Chart(stacked.assign(top=top, base=top - stacked.n)).mark_bar(strokeWidth=1)
     bars = base.encode(
         x=alt.X("start:Q", bin="binned", title=LATE, scale=wide, axis=alt.Axis(tickCount=6)),
         x2="end:Q",
         y=alt.Y("base:Q", title="puzzles", scale=alt.Scale(type="sqrt")),
         y2="top:Q",
-        color=alt.Color("outcome:N", **OUTCOME, legend=BOTTOM),
         opacity=alt.condition(below, alt.value(1), alt.value(0.55)),
         tooltip=["outcome", "n", alt.Tooltip("start:Q", format=".2f")],
+        **told_by("fill", "stroke", "fillOpacity"),
     )
     chart = alt.layer(bars, *threshold(band)).properties(width=WIDTH, height=HEIGHT)
-    said = "Bars: puzzles. Dashed: Otsu's threshold; in full colour what it calls settled."
+    said = "Bars: puzzles; failures are hollow. Dashed: Otsu's threshold; full colour: settled."
     return titled(chart, title, "measured here", said)
 
 
@@ -163,7 +173,7 @@ def drifts(table: pd.DataFrame, model: str, printed: dict[str, float]) -> alt.Ch
     x = alt.X("segment:Q", title="segment", scale=span(table.segment))
     log = alt.Scale(type="log")
     powers = alt.Axis(values=[10.0**k for k in range(-6, 4)], format="~g")
-    base = alt.Chart(table).encode(x=x, color=alt.Color("outcome:N", **OUTCOME, legend=BOTTOM))
+    base = alt.Chart(table).encode(x=x, **told_by("color", "strokeDash"))
     band = base.mark_area(opacity=0.2).encode(y=alt.Y("low:Q", title=None), y2="high:Q")
     y = alt.Y("drift:Q", title="drift in the segment (log)", scale=log, axis=powers)
     line = base.mark_line(point=True).encode(
@@ -171,7 +181,7 @@ def drifts(table: pd.DataFrame, model: str, printed: dict[str, float]) -> alt.Ch
     )
     rules = [level(value, strokeDash=[2, 3]) for value in printed.values()]
     chart = alt.layer(*rules, band, line).properties(width=WIDTH, height=HEIGHT)
-    said = "Lines: median drift, with quartiles. Dotted: the paper's two thresholds."
+    said = "Lines: median drift, quartiles; failures dashed. Dotted: the paper's two thresholds."
     return titled(chart, model, "measured here", said)
 
 
@@ -184,8 +194,8 @@ def stopwatch(table: pd.DataFrame, model: str) -> alt.Chart:
     chart = points.encode(
         x=alt.X("at:Q", title="last wrong segment (failures: the last)", scale=wide),
         y=alt.Y("lambda_1:Q", title=LAMBDA, scale=alt.Scale(zero=False)),
-        color=alt.Color("outcome:N", **OUTCOME, legend=BOTTOM),
         tooltip=["idx:Q", "last_wrong:Q", *rounded("lambda_1"), "outcome:N"],
+        **told_by("color", "shape"),
     )
     chart = chart.properties(width=WIDTH, height=HEIGHT)
     return titled(chart, model, "measured here", "One mark a puzzle.")

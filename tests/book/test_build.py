@@ -109,6 +109,7 @@ def differing(found, expected):
     return sorted(n for n in found.keys() | expected.keys() if found.get(n) != expected.get(n))
 
 
+@pytest.mark.timeout(3600)
 def test_a_build_killed_at_any_moment_ends_as_if_nothing_had_been(small):
     folder, rng = small(*KILLED), random.Random(7)
     for name in ("first", "last"):

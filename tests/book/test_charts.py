@@ -42,6 +42,29 @@ def test_every_chart_draws_and_describes_itself(run):
         assert json.loads(sent) == spec
 
 
+def marks(spec, above=()):
+    """The encodings of each mark of a chart, with those of the layers it stands in."""
+    own = {**dict(above), **spec.get("encoding", {})}
+    for kind in ("layer", "hconcat", "vconcat", "concat"):
+        for part in spec.get(kind, []):
+            yield from marks(part, own)
+    if "mark" in spec:
+        yield own
+
+
+def test_no_mark_tells_outcomes_by_colour_alone(run):
+    named = {"x", "y", "text", "shape", "strokeDash", "fillOpacity", "row", "column"}
+    drifts = charts.drifts(cells.drift_by_segment(run.table), "HRM", {})
+    told = 0
+    for name, chart in (every_chart(run) | {"drifts": drifts}).items():
+        for encoding in marks(chart.to_dict()):
+            shows = {way for way, of in encoding.items() if '"outcome"' in json.dumps(of)}
+            if shows & {"color", "fill", "stroke"}:
+                assert shows & named, (name, shows)
+                told += 1
+    assert told >= 3
+
+
 def test_a_scatter_sends_every_puzzle_as_csv(run):
     table = charts.rows(run.table, cells.late_drift(run.table))
     data = charts.as_csv(table)
@@ -65,7 +88,7 @@ def test_a_figure_tells_its_panels_and_says_each_mark_once(run):
     patterns = (r'<img alt="(.*?)"', r"<figcaption>(.*?)</figcaption>")
     alternative, caption = (re.search(pattern, html, re.S)[1] for pattern in patterns)
     assert alternative.count("HRM. measured here.") == 3
-    assert caption.count("Bars: puzzles.") == 1 == caption.count("One mark a puzzle")
+    assert caption.count("Bars: puzzles;") == 1 == caption.count("One mark a puzzle")
 
 
 def test_a_readers_own_chart_is_shown_as_well():
