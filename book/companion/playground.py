@@ -28,7 +28,6 @@ OPTIONS = yaml.safe_load(embed.static_text("playground.yml"))
 SYSTEMS, STEPS, MEMBERS = OPTIONS["systems"], OPTIONS["steps"], OPTIONS["members"]
 PLASTIC = (0.7548776662466927, 0.5698402909980532)  # 1/g, 1/g²: multiples fill the unit square
 AWAY = 1e6  # a state beyond this has run away; its exponent is NaN
-HENON = (0.41922, -1.62319)  # Sprott 2003, a = 1.4, b = 0.3
 ONLY_LIVE = (
     "With a kernel (JupyterLab, Colab, Binder), this cell shows the same playground with every "
     "exponent recomputed by `rrm_core.dynamics.exponents`."
@@ -180,10 +179,9 @@ def transient_table(horizons: list[int], n: int = 1000, eps: float = 0.04) -> pd
     captured = capture(n, max(horizons), eps)
     for steps in horizons:
         held = (captured >= 0) & (captured < steps)
-        middle = [
-            float(np.median(values[steps - 1, m])) if m.any() else math.nan for m in (held, ~held)
-        ]
-        auc = stats.auc(-values[steps - 1], held).value
+        now = values[steps - 1]
+        middle = [float(np.median(now[m])) if m.any() else math.nan for m in (held, ~held)]
+        auc = stats.auc(-now, held).value
         rows.append((steps, f"{held.mean():.1%}", *middle, int((~held).sum()), auc))
     names = ("steps T", "captured", "median captured", "median searching", "still searching")
     return pd.DataFrame(rows, columns=[*names, "AUC of the lower exponent for captured"])
@@ -278,10 +276,8 @@ def live(first: str = "logistic") -> object:
         options = traitlets.Dict().tag(sync=True)
         state = traitlets.Dict().tag(sync=True)
 
-    component, results = (
-        Playground(options=options(first), state=first_state(first)),
-        ipywidgets.HTML(),
-    )
+    component = Playground(options=options(first), state=first_state(first))
+    results = ipywidgets.HTML()
 
     def recompute(*_: object) -> None:
         state = component.state
