@@ -23,8 +23,6 @@ STYLES = ("explorer.css", "viewer.css")
 ALONE = ("exercises.css", "slides.css", "exercises.js", "slides.js")  # not in a kernel
 EVERYWHERE = ("charts.css", *STYLES, *COMPONENTS, *ALONE)  # on every page
 SOMEWHERE = ("vega.js", "playground.css", "playground.js", "motion.css", "motion.js")
-
-
 UNKNOWN = re.compile(r"[+−-]?\bnan\b%?")  # a number that was computed from nothing
 
 
