@@ -77,15 +77,16 @@ def sidecars(app, page: str, template: str, context: dict, doctree) -> None:
 
 def early(app, page: str, template: str, context: dict, doctree) -> None:
     """What the first chart of a page needs is fetched while the page is read."""
-    body, needed = context.get("body", ""), []
+    body = context.get("body", "")
     if shown := re.search(SHOWN, body):
-        needed.append(f"rows/{json.loads(shown[1])['runs'][0]}.js")
+        name = f"rows/{json.loads(shown[1])['runs'][0]}.js"
     elif 'class="rrm-chart"' in body:
-        needed.append("vega.js")
-    for name in needed:
-        address = context["pathto"](f"_static/rrm/{name}", 1)
-        link = f'<link rel="preload" as="script" href="{address}">'
-        context["metatags"] = context.get("metatags", "") + "\n" + link
+        name = "vega.js"
+    else:
+        return
+    address = context["pathto"](f"_static/rrm/{name}", 1)
+    link = f'<link rel="preload" as="script" href="{address}">'
+    context["metatags"] = context.get("metatags", "") + "\n" + link
 
 
 def mathml(display: str):
