@@ -273,6 +273,14 @@ def test_a_chapter_on_paper_is_whole_and_light(book, open_at, name):
         .filter(n => n.checkVisibility() && n.getBoundingClientRect().right > innerWidth + 1)
         .map(n => n.outerHTML.slice(0, 80))"""
     assert page.evaluate(cut) == []
+    lines = """[...document.querySelectorAll('.bd-article pre')]
+        .filter(n => n.checkVisibility() && n.scrollWidth > n.clientWidth + 1).length"""
+    assert page.evaluate(lines) == 0  # a long line of code is folded
+    folds = "[...document.querySelectorAll('.bd-article details')].filter(n => !n.closest('{}')"
+    outer = folds.format(".rrm-exercise details, .above-input") + ").map(n => n.open)"
+    inner = "[...document.querySelectorAll('.rrm-exercise details')].map(n => n.open)"
+    assert all(page.evaluate(outer)) and not any(page.evaluate(inner))
+    assert page.locator("details.rrm-exercise input").first.is_visible()
     figures = page.locator("figure.rrm-chart")
     for figure in figures.all():
         assert figure.locator("img").is_visible() and not figure.locator("canvas").is_visible()
@@ -283,6 +291,10 @@ def test_a_chapter_on_paper_is_whole_and_light(book, open_at, name):
         .map(n => getComputedStyle(n).color)"""
     )
     assert max(map(luminance, colours)) < 0.2  # a contrast of 4.2 on paper
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert not any(
+        page.evaluate("[...document.querySelectorAll('.rrm-exercise')].map(n => n.open)")
+    )
 
 
 # --- ears and other eyes ---

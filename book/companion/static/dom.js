@@ -148,6 +148,15 @@
     event.stopImmediatePropagation();
   }, true);
 
+  // Paper cannot be unfolded: what is folded is open there, but for the hints and answers of exercises.
+  addEventListener("beforeprint", () => {
+    for (const fold of document.querySelectorAll("details:not([open])"))
+      if (!fold.parentElement.closest("details.rrm-exercise")) { fold.open = true; fold.dataset.printed = ""; }
+  });
+  addEventListener("afterprint", () => {
+    for (const fold of document.querySelectorAll("details[data-printed]")) { fold.open = false; delete fold.dataset.printed; }
+  });
+
   // A copied table has hyphens where the page shows minus signs, so that a spreadsheet reads numbers.
   document.addEventListener("copy", (event) => {
     const chosen = getSelection(), plain = (text) => text.replace(/\u2212(?=[\d.])/g, "-"), text = chosen.toString();
