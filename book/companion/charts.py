@@ -10,6 +10,7 @@ import base64
 import io
 import re
 from collections.abc import Iterator
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -56,9 +57,8 @@ def told_by(*ways: str) -> dict[str, Any]:
         "title": "outcome at segment 16",
         "legend": BOTTOM,
     }
-    ranges = {way: WAYS.get(way, [CORRECT, WRONG]) for way in ways}
-    kinds = {w: alt.Scale(domain=["correct", "wrong"], range=r) for w, r in ranges.items()}
-    return {way: same | {"scale": scale} for way, scale in kinds.items()}
+    scale = partial(alt.Scale, domain=["correct", "wrong"])
+    return {w: same | {"scale": scale(range=WAYS.get(w, [CORRECT, WRONG]))} for w in ways}
 
 
 def level(value: float, axis: str = "y", **style: object) -> alt.Chart:
@@ -96,10 +96,15 @@ def grid(panels: list[alt.Chart], columns: int = 2) -> alt.ConcatChart:
 
 def titled(chart: alt.Chart, title: str, source: str, description: str) -> alt.Chart:
     """`chart` with a title, whose figures these are, and what its marks mean in words."""
-    return chart.properties(
-        title=alt.Title(title, subtitle=source, anchor="start"),
-        description=f"{title}. {source}. {description}",
-    )
+    head = alt.Title(title, subtitle=source, anchor="start")
+    return chart.properties(title=head, description=f"{title}. {source}. {description}")
+
+
+def measured(
+    chart: alt.Chart, title: str, said: str, width: int = WIDTH, height: int = HEIGHT
+) -> alt.Chart:
+    """:func:`titled`, as measured here, in the size of the book's panels."""
+    return titled(chart.properties(width=width, height=height), title, "measured here", said)
 
 
 # --- late drift, exponents, phases ---------------------------------------------------------------
@@ -124,9 +129,8 @@ def late_drift_histogram(table: pd.DataFrame, band: Band, title: str) -> alt.Cha
         tooltip=["outcome", "n", alt.Tooltip("start:Q", format=".2f")],
         **told_by("fill", "stroke", "fillOpacity"),
     )
-    chart = alt.layer(bars, *threshold(band)).properties(width=WIDTH, height=HEIGHT)
     said = "Bars: puzzles; failures are hollow. Dashed: Otsu's threshold; full colour: settled."
-    return titled(chart, title, "measured here", said)
+    return measured(alt.layer(bars, *threshold(band)), title, said)
 
 
 def rows(df: pd.DataFrame, late: np.ndarray) -> pd.DataFrame:
@@ -180,9 +184,8 @@ def drifts(table: pd.DataFrame, model: str, printed: dict[str, float]) -> alt.Ch
         y=y, tooltip=["outcome", "segment", alt.Tooltip("drift:Q", format=".2g"), "n"]
     )
     rules = [level(value, strokeDash=[2, 3]) for value in printed.values()]
-    chart = alt.layer(*rules, band, line).properties(width=WIDTH, height=HEIGHT)
     said = "Lines: median drift, quartiles; failures dashed. Dotted: the paper's two thresholds."
-    return titled(chart, model, "measured here", said)
+    return measured(alt.layer(*rules, band, line), model, said)
 
 
 def stopwatch(table: pd.DataFrame, model: str) -> alt.Chart:
@@ -197,8 +200,7 @@ def stopwatch(table: pd.DataFrame, model: str) -> alt.Chart:
         tooltip=["idx:Q", "last_wrong:Q", *rounded("lambda_1"), "outcome:N"],
         **told_by("color", "shape"),
     )
-    chart = chart.properties(width=WIDTH, height=HEIGHT)
-    return titled(chart, model, "measured here", "One mark a puzzle.")
+    return measured(chart, model, "One mark a puzzle.")
 
 
 def lengths(table: pd.DataFrame, model: str) -> alt.Chart:
@@ -216,11 +218,8 @@ def lengths(table: pd.DataFrame, model: str) -> alt.Chart:
     )
     ends = base.transform_filter(f"datum.segment % {table.segment.max()} == 0")
     chord = ends.mark_line(strokeDash=[3, 3], size=1.5)
-    chart = alt.layer(chord, base.mark_line(point=True)).properties(width=WIDTH, height=HEIGHT)
-    said = (
-        "Lines: one tangent of the typical solved and the typical failed puzzle. Dashed: its mean."
-    )
-    return titled(chart, model, "measured here", said)
+    said = "Lines: one tangent of the typical solved and failed puzzle each. Dashed: its mean."
+    return measured(alt.layer(chord, base.mark_line(point=True)), model, said)
 
 
 def switch(table: pd.DataFrame, model: str) -> alt.Chart:
@@ -229,23 +228,18 @@ def switch(table: pd.DataFrame, model: str) -> alt.Chart:
     `table`: group ("solved after 2", ..., "failures"), segment, growth, n.
     """
     names = list(dict.fromkeys(table.group))
-    colors = alt.Scale(
-        domain=names, range=[*("#0072b2", "#009e73", "#56b4e9")[: len(names) - 1], WRONG]
-    )
-    line = (
-        alt.Chart(table)
-        .mark_line(point=True)
-        .encode(
-            x=alt.X("segment:Q", title="segment", scale=span(table.segment)),
-            y=alt.Y("growth:Q", title="growth in the segment, nats"),
-            color=alt.Color("group:N", title=None, scale=colors, legend=BOTTOM, sort=names),
-            strokeDash=alt.StrokeDash("group:N", legend=None, sort=names),
-            tooltip=["group", "segment", alt.Tooltip("growth:Q", format=".2f"), "n"],
-        )
+    hues = [*(CORRECT, "#009e73", "#56b4e9")[: len(names) - 1], WRONG]
+    colors = alt.Scale(domain=names, range=hues)
+    line = alt.Chart(table).mark_line(point=True)
+    line = line.encode(
+        x=alt.X("segment:Q", title="segment", scale=span(table.segment)),
+        y=alt.Y("growth:Q", title="growth in the segment, nats"),
+        color=alt.Color("group:N", title=None, scale=colors, legend=BOTTOM, sort=names),
+        strokeDash=alt.StrokeDash("group:N", legend=None, sort=names),
+        tooltip=["group", "segment", alt.Tooltip("growth:Q", format=".2f"), "n"],
     )
     said = "Median growth of a tangent in each segment. Above the line it grows, below it shrinks."
-    chart = alt.layer(level(0), line).properties(width=WIDTH, height=HEIGHT)
-    return titled(chart, model, "measured here", said)
+    return measured(alt.layer(level(0), line), model, said)
 
 
 # --- early, along the training, halting ----------------------------------------------------------
@@ -271,8 +265,7 @@ def horizons(table: pd.DataFrame, title: str, marks: pd.DataFrame | None = None)
         tip = ["h", "signal", "auc", "source"]
         layers.append(printed(marks).encode(x=x, y=y, color=color, tooltip=tip))
         said += " Crosses: printed in the paper."
-    chart = alt.layer(*layers).properties(width=WIDTH, height=HEIGHT)
-    return titled(chart, title, "measured here", said)
+    return measured(alt.layer(*layers), title, said)
 
 
 def training_log(log: pd.DataFrame, step: int | None, title: str) -> alt.Chart:
@@ -281,42 +274,34 @@ def training_log(log: pd.DataFrame, step: int | None, title: str) -> alt.Chart:
     wide = log.dropna(subset=["eval_exact"]).rename(columns=named)
     long = wide.melt("step", list(named.values()), "accuracy", "value")
     y = alt.Y("value:Q", title="validation accuracy", axis=alt.Axis(format="%"))
-    line = (
-        alt.Chart(long)
-        .mark_line(point=alt.OverlayMarkDef(size=14))
-        .encode(
-            x=alt.X("step:Q", title="optimiser step"),
-            y=y.scale(domain=[0, 1]),
-            color=alt.Color("accuracy:N", title="share right of", legend=BOTTOM),
-            strokeDash=alt.StrokeDash("accuracy:N", title="share right of", legend=BOTTOM),
-            tooltip=["step", "accuracy", alt.Tooltip("value:Q", format=".1%")],
-        )
+    line = alt.Chart(long).mark_line(point=alt.OverlayMarkDef(size=14))
+    line = line.encode(
+        x=alt.X("step:Q", title="optimiser step"),
+        y=y.scale(domain=[0, 1]),
+        color=alt.Color("accuracy:N", title="share right of", legend=BOTTOM),
+        strokeDash=alt.StrokeDash("accuracy:N", title="share right of", legend=BOTTOM),
+        tooltip=["step", "accuracy", alt.Tooltip("value:Q", format=".1%")],
     )
     solid = {"strokeDash": [1, 0], "size": 2, "color": "#009e73"}
     rules = [] if step is None else [level(step, "x", **solid)]
-    chart = alt.layer(line, *rules).properties(width=WIDTH, height=HEIGHT)
     said = "" if step is None else "The solid vertical rule: the step measured."
-    return titled(chart, title, "measured here", said)
+    return measured(alt.layer(line, *rules), title, said)
 
 
 def halting(table: pd.DataFrame, title: str) -> alt.Chart:
     """Accuracy against mean segments spent, one line a halting rule."""
     spent = span(np.ceil(table.segments))
-    line = (
-        alt.Chart(table)
-        .mark_line(point=alt.OverlayMarkDef(size=18))
-        .encode(
-            x=alt.X("segments:Q", title="mean segments spent a puzzle", scale=spent),
-            y=alt.Y("accuracy:Q", title="accuracy when stopped", axis=alt.Axis(format="%")),
-            order="segments:Q",
-            color=alt.Color("rule:N", title="stop by", legend=BOTTOM),
-            strokeDash=alt.StrokeDash("rule:N", title="stop by", legend=BOTTOM),
-            tooltip=["rule", *rounded("threshold", "segments", "accuracy")],
-        )
+    line = alt.Chart(table).mark_line(point=alt.OverlayMarkDef(size=18))
+    line = line.encode(
+        x=alt.X("segments:Q", title="mean segments spent a puzzle", scale=spent),
+        y=alt.Y("accuracy:Q", title="accuracy when stopped", axis=alt.Axis(format="%")),
+        order="segments:Q",
+        color=alt.Color("rule:N", title="stop by", legend=BOTTOM),
+        strokeDash=alt.StrokeDash("rule:N", title="stop by", legend=BOTTOM),
+        tooltip=["rule", *rounded("threshold", "segments", "accuracy")],
     )
     said = "Each point: one threshold of a halting rule; up and to the left is better."
-    chart = line.properties(width=WIDTH, height=HEIGHT)
-    return titled(chart, title, "measured here", said)
+    return measured(line, title, said)
 
 
 # --- drawing them in a page ----------------------------------------------------------------------

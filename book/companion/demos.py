@@ -54,19 +54,16 @@ def train(steps: int = 600, every: int = 25, seed: int = 0) -> tuple[pd.DataFram
     within("steps", steps, 10, 5000)
     within("every", every, 5, 1000)
     torch.set_num_threads(1)  # two threads are slower than one at this size
-    config, recipe = recipes.preset(
-        "smoke", steps=steps, lr=5e-4, seed=seed, eval_puzzles=64, bf16=False
-    )
+    changes = {"steps": steps, "lr": 5e-4, "seed": seed, "eval_puzzles": 64, "bf16": False}
+    config, recipe = recipes.preset("smoke", **changes)
     student = trainer.Trainer(config, recipe, tempfile.gettempdir())  # nothing is saved
     log, puzzles = [], []
     while student.step < steps:
         student.advance()
         if student.step % every == 0:
             log.append(found := {"step": student.step} | student.evaluate())
-            shown = ", ".join(
-                f"{name} {value:.1%}" for name, value in found.items() if name[0] == "e"
-            )
-            print(f"step {student.step:4d}   {shown}")
+            shown = [f"{name} {value:.1%}" for name, value in found.items() if name[0] == "e"]
+            print(f"step {student.step:4d}   {', '.join(shown)}")
         if student.step in MARKS:
             table = measure.rows(student.average, measure.subset("4x4-test", PUZZLES), k=1)[0]
             puzzles.append(table.assign(step=student.step, late=cells.late_drift(table))[SHOWN])
@@ -90,16 +87,11 @@ def pair(run: Run, puzzle: int) -> list[int]:
     to 16, the middle one. Of the successes those that settle are taken; of either all, where none.
     """
     df, late = run.table.set_index("idx"), pd.Series(cells.late_drift(run.table), run.table.idx)
-    answers = (
-        read_trajectories(run.name)
-        .set_index("idx")
-        .loc[df.index]
-        .iloc[:, segments(run.table) // 2 :]
-    )
+    stored = read_trajectories(run.name).set_index("idx").loc[df.index]
+    answers = stored.iloc[:, segments(run.table) // 2 :]
+    still = answers.eq(answers.iloc[:, 0], 0).all(axis=1)
     settled = late < cells.band_of(run).otsu
-    typical = np.where(
-        df.correct, settled, ~settled & answers.eq(answers.iloc[:, 0], 0).all(axis=1)
-    )
+    typical = np.where(df.correct, settled, ~settled & still)
     middle: dict[bool, int] = {}
     for outcome in (True, False):
         of = df.correct == outcome

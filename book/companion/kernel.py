@@ -56,10 +56,8 @@ def component(models: dict[str, Run]) -> Any:
         if wanted.get("run") in known and wanted.get("block") in range(len(blocks(wanted["run"]))):
             widget.send(wanted | {"examples": blocks(wanted["run"])[wanted["block"]]})
 
-    widget = Explorer(
-        labels={run.name: model for model, run in models.items()},
-        rows={name: pagedata.rows(run) for name, run in known.items()},
-    )
+    labels = {run.name: model for model, run in models.items()}
+    widget = Explorer(labels=labels, rows={n: pagedata.rows(run) for n, run in known.items()})
     widget.on_msg(answer)
     return widget
 

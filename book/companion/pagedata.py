@@ -5,20 +5,15 @@ segments, B = puzzles. Readers: ``static/explorer.js`` and ``static/viewer.js``.
 """
 
 import math
+from functools import partial
 
 import numpy as np
 import pandas as pd
 from rrm_companion import embed
 
 from rrm_core.analysis import cells, fates, stats
-from rrm_core.runs.tables import (
-    Run,
-    halting_margin,
-    lambda_at,
-    log_drift,
-    read_trajectories,
-    segments,
-)
+from rrm_core.runs import tables
+from rrm_core.runs.tables import Run, lambda_at, log_drift, read_trajectories, segments
 from rrm_core.sudoku.board import box_shape
 
 HORIZONS = (32, 64, 128, 256)  # segments, of the study long
@@ -33,6 +28,9 @@ def null(value: float) -> float | None:
 def short(values: np.ndarray, digits: int = 5) -> list[float | None]:
     """Floats rounded to `digits` significant digits, for what is only shown."""
     return [null(float(f"{v:.{digits}g}")) for v in np.asarray(values, dtype="float64")]
+
+
+short4 = partial(short, digits=4)  # for what is drawn and not computed with
 
 
 def exact(values: np.ndarray) -> list[float | None]:
@@ -112,11 +110,6 @@ def bands(run: Run) -> dict:
     return out
 
 
-def short4(values: np.ndarray) -> list[float | None]:
-    """:func:`short` with four digits: these are drawn, not computed with."""
-    return short(values, 4)
-
-
 def rows(run: Run) -> dict:
     """Everything that the components know about a run before a puzzle is chosen, as JSON values."""
     df, side = run.table, math.isqrt(len(run.table.puzzle.iloc[0]))
@@ -135,7 +128,7 @@ def rows(run: Run) -> dict:
         "correct": df.correct.astype(int).tolist(),
         "lambda_1": exact(df.lambda_1),
         "token_acc": short(df.token_acc),
-        "margin": short(halting_margin(df)[:, -1]),
+        "margin": short(tables.halting_margin(df)[:, -1]),
         **{column: df[column].tolist() for column in whole},
         "bands": bands(run),
     }
@@ -169,11 +162,8 @@ def examples(run: Run) -> pd.DataFrame:
         [a if t == 0 or a != line[t - 1] else "" for t, a in enumerate(line)] for line in answers
     ]
     parts = {"puzzle": df.puzzle.tolist(), "solution": df.solution.tolist(), "answers": changed}
-    curves = {
-        "drift": log_drift(cells.drift(df)),
-        "margin": halting_margin(df),
-        "growth": growth(run),
-    }
+    curves = {"drift": log_drift(cells.drift(df)), "margin": tables.halting_margin(df)}
+    curves["growth"] = growth(run)
     parts |= {name: list(map(short4, values)) for name, values in curves.items()}
     return pd.DataFrame(parts, index=df.idx)
 

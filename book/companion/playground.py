@@ -28,10 +28,7 @@ OPTIONS = yaml.safe_load(embed.static_text("playground.yml"))
 SYSTEMS, STEPS, MEMBERS = OPTIONS["systems"], OPTIONS["steps"], OPTIONS["members"]
 PLASTIC = (0.7548776662466927, 0.5698402909980532)  # 1/g, 1/g²: multiples fill the unit square
 AWAY = 1e6  # a state beyond this has run away; its exponent is NaN
-ONLY_LIVE = (
-    "With a kernel (JupyterLab, Colab, Binder), this cell shows the same playground with every "
-    "exponent recomputed by `rrm_core.dynamics.exponents`."
-)
+ONLY_LIVE = "In Jupyter this cell recomputes every exponent by `rrm_core.dynamics.exponents`."
 
 
 class PlaygroundError(ValueError):

@@ -5,11 +5,11 @@ import pandas as pd
 from rrm_companion.charts import (
     BOTTOM,
     CORRECT,
-    HEIGHT,
     NO_DATA,
     WIDTH,
     WRONG,
     level,
+    measured,
     printed,
     rounded,
     titled,
@@ -22,11 +22,7 @@ FATE = alt.Scale(domain=list(FATES), range=["#cc79a7", WRONG, CORRECT])
 MODELS = {"HRM": CORRECT, "TRM": WRONG, "other code": "#444444"}
 MODEL = alt.Scale(domain=["HRM", "TRM"], range=[CORRECT, WRONG])
 SHARE = alt.Axis(format="%")
-PLACES = {
-    "sort": None,
-    "title": None,
-    "axis": alt.Axis(labelLimit=240),
-}  # rows in the table's order
+PLACES = {"sort": None, "title": None, "axis": alt.Axis(labelLimit=240)}  # in the table's order
 
 
 # --- one model -----------------------------------------------------------------------------------
@@ -48,9 +44,8 @@ def fates(table: pd.DataFrame, model: str, paper: float) -> alt.Chart:
         tooltip=["segment", "fate", "n", "of", alt.Tooltip("share:Q", format=".1%")],
     )
     cross = printed(NO_DATA).encode(x=alt.datum(16), y=alt.datum(paper), color=alt.value("black"))
-    chart = alt.layer(area, cross).properties(width=WIDTH, height=HEIGHT)
     said = "Areas: of the puzzles wrong at segment 16, where they are. Cross: settled in the paper."
-    return titled(chart, model, "measured here", said)
+    return measured(alt.layer(area, cross), model, said)
 
 
 def growth_by_fate(table: pd.DataFrame, model: str, steps: int = 30) -> alt.Chart:
@@ -67,9 +62,8 @@ def growth_by_fate(table: pd.DataFrame, model: str, steps: int = 30) -> alt.Char
         order="order:Q",
         tooltip=["fate", "count():Q"],
     )
-    chart = alt.layer(bars, level(0, "x")).properties(width=WIDTH, height=HEIGHT)
     said = "Bars: failures at segment 16. Dashed: tangents neither grow nor shrink."
-    return titled(chart, model, "measured here", said)
+    return measured(alt.layer(bars, level(0, "x")), model, said)
 
 
 def lags(table: pd.DataFrame, model: str) -> alt.Chart:
@@ -93,7 +87,7 @@ def lags(table: pd.DataFrame, model: str) -> alt.Chart:
     )
     said = "Medians over puzzles. Flat at about one is rounding noise. Rising is a creep. "
     said += "Flat and far above one is wandering."
-    return titled(lines.properties(width=WIDTH, height=HEIGHT), model, "measured here", said)
+    return measured(lines, model, said)
 
 
 def predictors(table: pd.DataFrame) -> alt.Chart:
@@ -126,9 +120,8 @@ def means(table: pd.DataFrame, model: str) -> alt.Chart:
     bar = base.mark_rule(size=3, color="#999999").encode(x="low:Q", x2="high:Q")
     dot = base.mark_point(filled=True, size=70, color="black").encode(x=x)
     cross = printed(table.dropna(subset=["paper"])).encode(x="paper:Q", y=y, color=alt.value(WRONG))
-    chart = alt.layer(level(0, "x"), bar, dot, cross).properties(width=WIDTH, height=80)
     said = "Dots: means, with the middle 80 %. Crosses: medians printed in the paper."
-    return titled(chart, model, "measured here", said)
+    return measured(alt.layer(level(0, "x"), bar, dot, cross), model, said, WIDTH, 80)
 
 
 # --- every run -----------------------------------------------------------------------------------
@@ -159,14 +152,11 @@ def dots(
     for seed, part in table.dropna(subset=["value"]).groupby("seed"):
         base = alt.Chart(part).encode(y=y, color=color, tooltip=tips)
         layers.append(base.mark_point(filled=True, size=18 if seed else 70).encode(x=x))
-        if not seed:
-            layers.append(
-                base.mark_rule(size=2).encode(x=alt.X("low:Q", title=x_title), x2="high:Q")
-            )
+        bar = base.mark_rule(size=2).encode(x=alt.X("low:Q", title=x_title), x2="high:Q")
+        layers += [] if seed else [bar]
     said = "Dots: runs, with 95 % intervals. Small: the same recipe from another seed. "
     said += "Lines in colour: the paper. Dashed: no effect."
-    chart = alt.layer(*layers).properties(width=215, height=190)
-    return titled(chart, title, "measured here", said)
+    return measured(alt.layer(*layers), title, said, 215, 190)
 
 
 def motions(table: pd.DataFrame, title: str) -> alt.Chart:
@@ -182,7 +172,7 @@ def motions(table: pd.DataFrame, title: str) -> alt.Chart:
     )
     said = "Bars: on a cycle, it comes back within 64 segments; parting, a tangent grows; "
     said += "regular, it moves, and neither."
-    return titled(chart.properties(width=WIDTH, height=200), title, "measured here", said)
+    return measured(chart, title, said, WIDTH, 200)
 
 
 def settling(table: pd.DataFrame, title: str) -> alt.Chart:
@@ -192,9 +182,8 @@ def settling(table: pd.DataFrame, title: str) -> alt.Chart:
     """
     x = alt.X("growth:Q", title="median growth of the failures, nats a segment")
     y = alt.Y("settled:Q", title="settled in a wrong place", axis=SHARE)
-    base = alt.Chart(table).encode(
-        x=x.scale(zero=False), color=alt.Color("model:N", title="model", scale=MODEL, legend=BOTTOM)
-    )
+    color = alt.Color("model:N", title="model", scale=MODEL, legend=BOTTOM)
+    base = alt.Chart(table).encode(x=x.scale(zero=False), color=color)
     line = base.mark_line(strokeWidth=1.2, opacity=0.5).encode(y=y, detail="run:N", order="step:Q")
     error = base.mark_rule(opacity=0.5).encode(y=alt.Y("low:Q", title=None), y2="high:Q")
     point = base.mark_point(filled=True, size=55, opacity=0.9).encode(
@@ -202,6 +191,5 @@ def settling(table: pd.DataFrame, title: str) -> alt.Chart:
         shape=alt.Shape("mixing:N", title="mixing", legend=BOTTOM),
         tooltip=["run:N", "step:Q", "n:Q", *rounded("accuracy", "growth", "settled")],
     )
-    chart = alt.layer(level(0, "x"), line, error, point).properties(width=2 * WIDTH, height=260)
     said = "Each point a checkpoint, with its exact interval; lines join those of one training."
-    return titled(chart, title, "measured here", said)
+    return measured(alt.layer(level(0, "x"), line, error, point), title, said, 2 * WIDTH, 260)

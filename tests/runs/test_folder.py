@@ -172,7 +172,7 @@ def test_checkpoints_that_a_training_lacks_are_refused(tmp_path):
 
 def test_the_kept_checkpoints_of_a_training_are_there_or_have_their_digest(runs):
     there = {name: list(checkpoints(paths.run_dir(name))) for name in runs}
-    assert len(there["trm-6x6"]) == 10
+    assert len(there["trm-6x6"]) == 7  # from one of these the study multi4 starts
     for name, run in runs.items():
         elsewhere = run.meta.get("checkpoints_elsewhere", {}).get("sha256", {})
         assert there[name] == run.meta.get("checkpoints", [])
