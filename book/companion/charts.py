@@ -58,7 +58,8 @@ def told_by(*ways: str) -> dict[str, Any]:
         "legend": BOTTOM,
     }
     scale = partial(alt.Scale, domain=["correct", "wrong"])
-    return {w: same | {"scale": scale(range=WAYS.get(w, [CORRECT, WRONG]))} for w in ways}
+    found = {w: same | {"scale": scale(range=WAYS.get(w, [CORRECT, WRONG]))} for w in ways}
+    return found | {w: of | {"type": "ordinal"} for w, of in found.items() if w == "fillOpacity"}
 
 
 def level(value: float, axis: str = "y", **style: object) -> alt.Chart:
@@ -177,12 +178,11 @@ def drifts(table: pd.DataFrame, model: str, printed: dict[str, float]) -> alt.Ch
     x = alt.X("segment:Q", title="segment", scale=span(table.segment))
     log = alt.Scale(type="log")
     powers = alt.Axis(values=[10.0**k for k in range(-6, 4)], format="~g")
-    base = alt.Chart(table).encode(x=x, **told_by("color", "strokeDash"))
+    base = alt.Chart(table).encode(x=x, **told_by("color"))
     band = base.mark_area(opacity=0.2).encode(y=alt.Y("low:Q", title=None), y2="high:Q")
     y = alt.Y("drift:Q", title="drift in the segment (log)", scale=log, axis=powers)
-    line = base.mark_line(point=True).encode(
-        y=y, tooltip=["outcome", "segment", alt.Tooltip("drift:Q", format=".2g"), "n"]
-    )
+    tips = ["outcome", "segment", alt.Tooltip("drift:Q", format=".2g"), "n"]
+    line = base.mark_line(point=True).encode(y=y, tooltip=tips, **told_by("strokeDash"))
     rules = [level(value, strokeDash=[2, 3]) for value in printed.values()]
     said = "Lines: median drift, quartiles; failures dashed. Dotted: the paper's two thresholds."
     return measured(alt.layer(*rules, band, line), model, said)

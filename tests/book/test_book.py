@@ -125,6 +125,7 @@ def printed(opened):
     page.emulate_media(media="print")
     yield page
     page.emulate_media(media="screen")
+    page.wait_for_timeout(500)  # the theme looks anew what scrolls
 
 
 @each(PAGES)

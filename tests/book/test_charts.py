@@ -48,7 +48,7 @@ def marks(spec, above=()):
     for kind in ("layer", "hconcat", "vconcat", "concat"):
         for part in spec.get(kind, []):
             yield from marks(part, own)
-    if "mark" in spec:
+    if "mark" in spec and spec["mark"]["type"] != "area":  # a band lies about its line
         yield own
 
 

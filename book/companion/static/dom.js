@@ -157,6 +157,9 @@
     for (const fold of document.querySelectorAll("details[data-printed]")) { fold.open = false; delete fold.dataset.printed; }
   });
 
+  // The theme gives scrolling code a tab stop whenever the window changes; on paper nothing scrolls, so it is asked again afterwards.
+  matchMedia("print").addEventListener("change", ({ matches }) => { if (!matches) dispatchEvent(new Event("resize")); });
+
   // A copied table has hyphens where the page shows minus signs, so that a spreadsheet reads numbers.
   document.addEventListener("copy", (event) => {
     const chosen = getSelection(), plain = (text) => text.replace(/\u2212(?=[\d.])/g, "-"), text = chosen.toString();
