@@ -12,14 +12,17 @@ import re
 from collections.abc import Iterator
 from functools import partial
 from html import escape
+from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import altair as alt
 import numpy as np
 import pandas as pd
-from rrm_companion.embed import as_json, once
+from rrm_companion.embed import VEGA, as_json, once
 
 from rrm_core.analysis.cells import CELLS, Band, outcomes
+from rrm_core.store.cache import cached
 
 CORRECT, WRONG = "#0072b2", "#d55e00"
 BOTTOM = alt.Legend(orient="bottom")
@@ -310,8 +313,8 @@ SCALE = 1.5  # pixels of a still picture a pixel of the chart
 LETTERS = {"axis": {"labelFontSize": 11, "titleFontSize": 12}, "title": {"subtitleFontSize": 11}}
 
 
-def picture(spec: dict) -> tuple[bytes, float]:
-    """PNG of a chart in 64 colours, which its few hues do not miss; its height in one column."""
+def picture(spec: dict) -> pd.DataFrame:
+    """One row: PNG of a chart in 64 colours, enough for its few hues; its height in one column."""
     import vl_convert
     from PIL import Image
 
@@ -319,7 +322,8 @@ def picture(spec: dict) -> tuple[bytes, float]:
     drawn = Image.open(io.BytesIO(vl_convert.vegalite_to_png(spec, scale=SCALE, config=LETTERS)))
     drawn.convert("RGB").quantize(64).save(small, "PNG", optimize=True)
     narrow = vl_convert.vegalite_to_svg(stacked(spec), config=LETTERS)  # a third of the work
-    return small.getvalue(), float(re.findall(r'<svg[^>]* height="([\d.]+)"', narrow)[0])
+    tall = float(re.findall(r'<svg[^>]* height="([\d.]+)"', narrow)[0])
+    return pd.DataFrame({"png": [small.getvalue()], "tall": [tall]})
 
 
 def stacked(part: Any) -> Any:
@@ -350,9 +354,11 @@ def figure(spec: dict) -> str:
 
     Below it stands what its marks mean, said once for all panels.
     """
-    (png, tall), panels = picture(spec), list(told(spec))
-    width, height = (int.from_bytes(png[at : at + 4]) / SCALE for at in (16, 20))
+    panels = list(told(spec))
     text = " ".join(description for description, _ in panels)
+    name, code = f"picture-{crc32(text.encode()):x}", (Path(__file__),)
+    png, tall = cached(name, [spec, VEGA], partial(picture, spec), code).iloc[0]
+    width, height = (int.from_bytes(png[at : at + 4]) / SCALE for at in (16, 20))
     said = " ".join(dict.fromkeys(sentence for _, sentences in panels for sentence in sentences))
     still = (
         f'<img alt="{escape(text, quote=True)}" width="{width:.0f}" height="{height:.0f}" '

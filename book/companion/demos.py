@@ -19,6 +19,7 @@ from rrm_core.runs import measure
 from rrm_core.runs.tables import SEGMENTS, Run, load_run, log_drift, read_trajectories, segments
 from rrm_core.store import paths
 from rrm_core.sudoku import board as sudoku
+from rrm_core.sudoku import sets
 from rrm_core.training import recipes, trainer
 
 MARKS = (100, 200, 300, 600)  # steps of the 4x4 training at which its puzzles are measured
@@ -75,9 +76,8 @@ def train(steps: int = 600, every: int = 25, seed: int = 0) -> tuple[pd.DataFram
 
 def load(name: str) -> tuple[Run, RecursiveModel]:
     """A run and the weights that were measured, on one thread."""
-    run = load_run(name)
     torch.set_num_threads(1)
-    return run, load_model(paths.run_dir(name))
+    return load_run(name), load_model(paths.run_dir(name))
 
 
 def pair(run: Run, puzzle: int) -> list[int]:
@@ -107,13 +107,8 @@ def pair(run: Run, puzzle: int) -> list[int]:
 
 def roll(run: Run, model: RecursiveModel, idx: list[int]) -> rollout.Rollout:
     """The rollout of the puzzles `idx`, with eight tangents from the start frame of the run."""
-    texts = run.table.set_index("idx").puzzle[idx]
-    return rollout.unroll(model, model.encode(parsed(texts)), k=8, seed=run.meta["seed"])
-
-
-def parsed(texts: pd.Series) -> np.ndarray:
-    """(B, P) boards of texts."""
-    return np.stack([sudoku.parse(text) for text in texts])
+    puzzles, _ = sets.boards(run.table.set_index("idx").loc[idx])
+    return rollout.unroll(model, model.encode(puzzles), k=8, seed=run.meta["seed"])
 
 
 def boards(run: Run, idx: list[int], out: rollout.Rollout, row: int) -> embed.HTML:
@@ -131,14 +126,10 @@ def boards(run: Run, idx: list[int], out: rollout.Rollout, row: int) -> embed.HT
 def motion(run: Run, idx: list[int], out: rollout.Rollout) -> pd.DataFrame:
     """One row a puzzle and segment: outcome, segment, log10 drift of z_H, growth so far (nats)."""
     outcome = cells.outcomes(run.table.set_index("idx").correct[idx])
-    return pd.DataFrame(
-        {
-            "outcome": np.repeat(outcome, out.drift_h.shape[1]),
-            "segment": np.tile(np.arange(1, out.drift_h.shape[1] + 1), len(idx)),
-            "drift": log_drift(out.drift_h.numpy()).ravel(),
-            "growth": out.growth[..., 0].cumsum(1).numpy().ravel(),
-        }
-    )
+    rows = pd.MultiIndex.from_product([outcome, range(1, out.drift_h.shape[1] + 1)])
+    motion = rows.to_frame(False, ["outcome", "segment"])
+    growth = out.growth[..., 0].cumsum(1).numpy().ravel()
+    return motion.assign(drift=log_drift(out.drift_h.numpy()).ravel(), growth=growth)
 
 
 def restarted(run: Run, model: RecursiveModel, idx: int, size: float, kicks: int) -> pd.DataFrame:
@@ -148,8 +139,7 @@ def restarted(run: Run, model: RecursiveModel, idx: int, size: float, kicks: int
     """
     within("kicks", kicks, 2, 64)
     within("sizes", size, 0, 10)
-    row = run.table.set_index("idx").loc[idx]
-    puzzle, solution = (parsed([text] * kicks) for text in (row.puzzle, row.solution))
+    puzzle, solution = sets.boards(run.table.set_index("idx").loc[[idx] * kicks])
     board, draw = model.encode(puzzle), torch.Generator().manual_seed(0)
     start = tuple(
         z + size * z.float().pow(2).mean().sqrt() * torch.randn(z.shape, generator=draw)
@@ -169,7 +159,7 @@ def frames(run: Run, model: RecursiveModel, n: int, seeds: int) -> pd.DataFrame:
     """λ1 of the first `n` puzzles from `seeds` other start frames: idx, frame, lambda_1."""
     within("n", n, 2, 32)
     within("seeds", seeds, 2, 16)
-    board = model.encode(parsed(run.table.puzzle.head(n)))
+    board = model.encode(sets.boards(run.table.head(n))[0])
     updates = SEGMENTS * run.updates_per_segment
     parts = []
     for seed in range(seeds):

@@ -8,7 +8,12 @@ import os
 import re
 import sys
 from collections.abc import Iterable
+from importlib.metadata import version
 from importlib.resources import files
+
+import pandas as pd
+
+from rrm_core.store.cache import cached
 
 STATIC = files("rrm_companion") / "static"
 COMPONENTS = (  # in the order they need each other
@@ -23,6 +28,7 @@ STYLES = ("explorer.css", "viewer.css")
 ALONE = ("exercises.css", "slides.css", "exercises.js", "slides.js")  # not in a kernel
 EVERYWHERE = ("charts.css", *STYLES, *COMPONENTS, *ALONE)  # on every page
 SOMEWHERE = ("vega.js", "playground.css", "playground.js", "motion.css", "motion.js")
+VEGA = version("vl-convert-python")  # what draws the still pictures, and holds Vega
 UNKNOWN = re.compile(r"[+−-]?\bnan\b%?")  # a number that was computed from nothing
 
 
@@ -54,7 +60,8 @@ def static_text(name: str) -> str:
     if name == "vega.js":
         import vl_convert
 
-        bundle = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # its stub is wrong
+        make = getattr(vl_convert, "javascript_bundle")  # noqa: B009  # its stub is wrong
+        bundle = cached("vega", VEGA, lambda: pd.DataFrame({"js": [make()]}), ()).js[0]
         return f"(function(){{{bundle}}})();"  # its top-level names would clash with Sphinx's
     return (STATIC / name).read_text()
 

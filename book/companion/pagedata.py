@@ -5,7 +5,7 @@ segments, B = puzzles. Readers: ``static/explorer.js`` and ``static/viewer.js``.
 """
 
 import math
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 import pandas as pd
@@ -110,6 +110,7 @@ def bands(run: Run) -> dict:
     return out
 
 
+@lru_cache(4)  # explorer, viewer and kernel of a page show the same runs
 def rows(run: Run) -> dict:
     """Everything that the components know about a run before a puzzle is chosen, as JSON values."""
     df, side = run.table, math.isqrt(len(run.table.puzzle.iloc[0]))
@@ -157,10 +158,7 @@ def examples(run: Run) -> pd.DataFrame:
     """
     df = run.table
     stored = read_trajectories(run.name).set_index("idx").loc[df.idx]
-    answers = stored.to_numpy(dtype=object)
-    changed = [
-        [a if t == 0 or a != line[t - 1] else "" for t, a in enumerate(line)] for line in answers
-    ]
+    changed = stored.where(stored.ne(stored.shift(axis=1)), "").to_numpy().tolist()
     parts = {"puzzle": df.puzzle.tolist(), "solution": df.solution.tolist(), "answers": changed}
     curves = {"drift": log_drift(cells.drift(df)), "margin": tables.halting_margin(df)}
     curves["growth"] = growth(run)

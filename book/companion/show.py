@@ -111,8 +111,8 @@ def folded(summary: str, inside: HTML) -> HTML:
 
 def ledger(models: dict[str, Run], of: Collection[str]) -> HTML:
     """The ledger's rows of the claims `of`, folded: what the paper prints, each model's verdict."""
-    measured = [tables.load_run(run.name) for run in models.values()]  # without a NaN column
-    every = claims.ledger(measured, of).set_index("id")
+    measured = [replace(r, table=r.table.dropna(axis=1, how="all")) for r in models.values()]
+    every = claims.ledger(measured, of, corrected=False).set_index("id")
     found = {slot: every[every.run == run.name] for slot, run in models.items()}
     out = pd.concat([rows[["says"]] for rows in found.values()]).groupby(level=0).first()
     for slot, rows in found.items():

@@ -17,7 +17,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import yaml
-from scipy.stats import false_discovery_control, norm
+from scipy.special import ndtr, ndtri
 
 from rrm_core.analysis import cells
 from rrm_core.analysis.measures import measured
@@ -26,7 +26,7 @@ from rrm_core.runs import tables
 from rrm_core.runs.tables import Run
 from rrm_core.store import paths
 
-POWER = Z / (Z + norm.ppf(0.95))  # of a margin: the half width that holds nine times in ten
+POWER = Z / (Z + ndtri(0.95))  # of a margin: the half width that holds nine times in ten
 
 
 @cache
@@ -129,10 +129,12 @@ def false_discovery(found: pd.DataFrame) -> pd.Series:
 
     p is 0.05 where a bound stands on the null; the error is taken for normal. NaN elsewhere.
     """
+    from scipy.stats import false_discovery_control  # slow to load, and only the ledger wants it
+
     off = found.value - found.null
     half = np.where(off > 0, found.value - found.low, found.high - found.value)
     tested = (found.rule == "direction") & found.value.notna() & (half > 0)
-    p = 2 * norm.sf(Z * off[tested].abs() / half[tested])
+    p = 2 * ndtr(-Z * off[tested].abs() / half[tested])
     return pd.Series(false_discovery_control(p), found.index[tested]).reindex(found.index)
 
 
@@ -143,14 +145,16 @@ def shown(value: float, low: float, high: float) -> str:
     return "–" if np.isnan(value) else texts[0] if low == high else "{} [{}, {}]".format(*texts)
 
 
-def ledger(runs: Iterable[Run], claims: Collection[str] | None = None) -> pd.DataFrame:
+def ledger(
+    runs: Iterable[Run], claims: Collection[str] | None = None, corrected: bool = True
+) -> pd.DataFrame:
     """One row a run and claim (of those in `claims`, such as C1; by default all), as one reads it.
 
     Columns: id, claim, says, measure, run, paper, measured here, n, verdict, q (of all rows and
-    runs, :func:`false_discovery`), reason.
+    runs, :func:`false_discovery`; NaN unless `corrected`), reason.
     """
     found = pd.concat([judged(run) for run in runs], ignore_index=True)
-    found = found.assign(q=false_discovery(found))
+    found = found.assign(q=false_discovery(found) if corrected else np.nan)
     found = found if claims is None else found[found.claim.isin(claims)]
     paper = [shown(*x) for x in found[["paper", "paper_low", "paper_high"]].to_numpy()]
     here = [shown(*x) for x in found[["value", "low", "high"]].to_numpy()]

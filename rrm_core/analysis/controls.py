@@ -10,7 +10,6 @@ from itertools import compress
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from rrm_core.analysis import cells, stats
 from rrm_core.analysis.stats import TAILS, Estimate, counted, few, influence, units, unmeasured
@@ -89,7 +88,7 @@ def givens_gain(df: pd.DataFrame) -> Estimate:
 
 def quarters(values: pd.Series) -> list[np.ndarray]:
     """Row positions of each quarter that is not empty; cut by mean rank, so equal values stay."""
-    codes = np.floor((rankdata(values) - 0.5) / len(values) * 4)
+    codes = np.floor((stats.ranks(values) - 0.5) / len(values) * 4)
     return [np.flatnonzero(codes == c) for c in np.unique(codes)]
 
 

@@ -16,13 +16,12 @@ from typing import TypeGuard
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.special import expit, logit
-from scipy.stats import beta, norm, rankdata
+from scipy.special import betaincinv, expit, logit, ndtri
 
 RESAMPLES = 10_000
 LEVEL = 0.95
 TAILS = [2.5, 97.5]
-Z = float(norm.ppf(0.5 + LEVEL / 2))
+Z = float(ndtri(0.5 + LEVEL / 2))
 SMALLEST = 20  # puzzles that a group needs for its AUC, share or median to be told
 EQUIVALENT = 0.05  # an AUC or share this near to one half counts as knowing nothing
 NAN = float("nan")
@@ -105,7 +104,8 @@ def resampled(values: np.ndarray, unit: np.ndarray) -> np.ndarray:
 def clopper_pearson(k: ArrayLike, n: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """(low, high) exact 95 % bounds of k of n; an effective k and n may be no integers."""
     k, rest = np.asarray(k), np.asarray(n) - np.asarray(k)
-    low, high = beta.ppf((1 - LEVEL) / 2, k, rest + 1), beta.ppf((1 + LEVEL) / 2, k + 1, rest)
+    low = betaincinv(k, rest + 1, (1 - LEVEL) / 2)  # quantiles of beta distributions
+    high = betaincinv(k + 1, rest, (1 + LEVEL) / 2)
     return np.nan_to_num(low, nan=0.0), np.nan_to_num(high, nan=1.0)  # NaN at k = 0 and k = n
 
 
@@ -164,12 +164,17 @@ def one_class(correct: np.ndarray) -> str:
     return f"one class only ({int(correct.sum())} correct, {int((~correct).sum())} wrong)"
 
 
+def ranks(values: ArrayLike) -> np.ndarray:
+    """(B,) ranks from 1; equal values share their mean rank."""
+    return pd.Series(values).rank().to_numpy()
+
+
 def influence(score: np.ndarray, correct: np.ndarray) -> tuple[float, np.ndarray]:
     """(AUC, (B,) what each puzzle adds to its error): the structural components of DeLong et al."""
     m, n = int(correct.sum()), int((~correct).sum())
-    joint = rankdata(score)
-    above = (joint[correct] - rankdata(score[correct])) / n
-    below = 1 - (joint[~correct] - rankdata(score[~correct])) / m
+    joint = ranks(score)
+    above = (joint[correct] - ranks(score[correct])) / n
+    below = 1 - (joint[~correct] - ranks(score[~correct])) / m
     out, value = np.empty(len(score)), float(above.mean())
     out[correct], out[~correct] = (above - value) / m, (below - value) / n
     return value, out

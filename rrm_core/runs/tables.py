@@ -48,9 +48,9 @@ def read(path: Path | str) -> pd.DataFrame:
         raise TableError(f"{path} {reason}") from None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Run:
-    """A measured run: its name, run.json and validated measurement table."""
+    """A measured run: its name, run.json and validated measurement table. Equal only to itself."""
 
     name: str
     meta: dict

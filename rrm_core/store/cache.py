@@ -27,7 +27,7 @@ def code_digest(code: tuple[Path, ...]) -> str:
 
 def cached(
     name: str,
-    key: dict | str,
+    key: dict | list | str,
     make: Callable[[], pd.DataFrame],
     code: tuple[Path, ...] = (PACKAGE,),
 ) -> pd.DataFrame:
