@@ -40,16 +40,15 @@ def component(models: dict[str, Run]) -> Any:
     known = {run.name: run for run in models.values()}
     blocks = cache(lambda name: pagedata.blocks(known[name]))
     first = next(iter(known.values()))
-    otsu = cells.band_of(first).otsu
 
     class Explorer(anywidget.AnyWidget):
         _esm = "\n".join(map(embed.static_text, (*embed.COMPONENTS, "live.js")))
         _css = "\n".join(map(embed.static_text, embed.STYLES))
         labels = traitlets.Dict().tag(sync=True)
-        rows = traitlets.Dict().tag(sync=True)
+        rows = traitlets.Unicode().tag(sync=True)  # JSON: as a text it is saved quickly
         run = traitlets.Unicode(first.name).tag(sync=True)
         state = traitlets.Unicode("h").tag(sync=True)
-        tau = traitlets.Float(0.0 if np.isnan(otsu) else otsu).tag(sync=True)
+        tau = traitlets.Float(pagedata.null(cells.band_of(first).otsu) or 0.0).tag(sync=True)
 
     def answer(widget: Explorer, wanted: dict, _: list) -> None:
         """A page asks for {run, block}; the same comes back with the examples of that block."""
@@ -57,7 +56,8 @@ def component(models: dict[str, Run]) -> Any:
             widget.send(wanted | {"examples": blocks(wanted["run"])[wanted["block"]]})
 
     labels = {run.name: model for model, run in models.items()}
-    widget = Explorer(labels=labels, rows={n: pagedata.rows(run) for n, run in known.items()})
+    rows = embed.as_json({name: pagedata.rows(run) for name, run in known.items()})
+    widget = Explorer(labels=labels, rows=rows)
     widget.on_msg(answer)
     return widget
 

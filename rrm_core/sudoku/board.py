@@ -10,8 +10,6 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from rrm_core.sudoku.kernels import minimise, search, shuffle
-
 BOXES = {4: (2, 2), 6: (2, 3), 9: (3, 3)}  # side: (rows, columns) of a box
 FREE = (-1, 0)  # no cell is barred; said because numba calls slowly with defaults
 COLUMNS = ("puzzle", "solution", "givens", "backtracks", "naked_backtracks")
@@ -86,10 +84,12 @@ def solve_many(boards: np.ndarray) -> dict[str, np.ndarray]:
     ``naked_backtracks`` the same with naked singles only. Where n_solutions is 0, the solution is
     the board and the counts are the guesses of the whole search.
     """
+    from rrm_core.sudoku import kernels  # numba: a fifth of a second that no table needs
+
     boards = np.ascontiguousarray(np.atleast_2d(boards), dtype=np.uint8)
     rules, state = geometry(side_of(boards)), np.zeros(1, np.uint64)
-    found = [search(board, *rules, True, 2, state, False, *FREE) for board in boards]
-    naked = [search(board, *rules, False, 1, state, False, *FREE)[1] for board in boards]
+    found = [kernels.search(board, *rules, True, 2, state, False, *FREE) for board in boards]
+    naked = [kernels.search(board, *rules, False, 1, state, False, *FREE)[1] for board in boards]
     columns = *zip(*found, strict=True), naked
     names = ("n_solutions", "backtracks", "solution", "naked_backtracks")
     return {name: np.array(column) for name, column in zip(names, columns, strict=True)}
@@ -106,8 +106,10 @@ def solve(board: np.ndarray) -> dict:
 
 def count_solutions(board: np.ndarray, limit: int = 2) -> int:
     """Number of solutions of `board` (cells,), up to `limit`; none where it breaks the rules."""
+    from rrm_core.sudoku import kernels
+
     rules, state = geometry(side_of(board)), np.zeros(1, np.uint64)
-    return search(board, *rules, True, limit, state, False, *FREE)[0]
+    return kernels.search(board, *rules, True, limit, state, False, *FREE)[0]
 
 
 def described(puzzles: np.ndarray, solutions: np.ndarray) -> pd.DataFrame:
@@ -124,16 +126,18 @@ def generate(side: int, n: int, seed: int | list[int]) -> tuple[np.ndarray, np.n
     Each starts from a random full grid; givens are removed in random order while the solution
     stays unique, until none can be removed. 1 ms each at 9x9.
     """
+    from rrm_core.sudoku import kernels
+
     rules = geometry(side)
     seeds = np.random.default_rng(seed).integers(0, 2**63, size=n, dtype=np.uint64)
     puzzles = np.zeros((n, side * side), np.uint8)
     solutions = puzzles.copy()
     for puzzle, solution, start in zip(puzzles, solutions, seeds, strict=True):
         state, order = np.full(1, start), np.arange(side * side)
-        solution[:] = search(puzzle, *rules, True, 1, state, True, *FREE)[2]
+        solution[:] = kernels.search(puzzle, *rules, True, 1, state, True, *FREE)[2]
         puzzle[:] = solution
-        shuffle(order, state)
-        minimise(puzzle, order, *rules, state)
+        kernels.shuffle(order, state)
+        kernels.minimise(puzzle, order, *rules, state)
     return puzzles, solutions
 
 

@@ -348,7 +348,7 @@ def test_the_kernel_component_counts_the_same_and_reports_back(page, runs, monke
         document.body.append(document.createElement('main'));
         await module.default.render({model, el: document.querySelector('main')});
     }"""
-    page.evaluate(script, [str(component._esm), json.loads(json.dumps(component.rows))])
+    page.evaluate(script, [str(component._esm), component.rows])
     values = cells.late_drift(run.table)
     for threshold in np.quantile(values, [0.05, 0.2, 0.6]):
         page.get_by_label("threshold, typed").fill(repr(float(threshold)))

@@ -1,7 +1,8 @@
 // The explorer as an anywidget: rows from the kernel, threshold back to it, boards on request. Appended to the scripts of the page.
 function render({ model, el }) {
   const rrm = globalThis.rrm;
-  rrm.rows = Object.assign(rrm.rows || {}, model.get("rows"));
+  const rows = JSON.parse(model.get("rows"));
+  rrm.rows = Object.assign(rrm.rows || {}, rows);
   const box = document.createElement("div");
   box.className = "rrm-explorer";
   el.append(box);
@@ -24,7 +25,7 @@ function render({ model, el }) {
 
   let timer = null;
   box.explorer = rrm.explorer(box, {
-    runs: Object.keys(model.get("rows")),
+    runs: Object.keys(rows),
     labels: model.get("labels"),
     ask,
     onChange({ run, state, tau }) {
