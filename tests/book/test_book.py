@@ -1,7 +1,6 @@
 """The built book in Chromium with the network cut: whole pages, an explorer that counts right."""
 
 import importlib.util
-import json
 import os
 import re
 import tomllib
