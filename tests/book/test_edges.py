@@ -11,6 +11,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import vl_convert
 from rrm_companion import charts, embed, pagedata, show
@@ -58,7 +59,7 @@ def made_up(root, tmp_path_factory):
 def drawn(spec):
     """A chart drawn once, in place of both pictures of it; what Vega cannot read is an error."""
     assert "<svg" in vl_convert.vegalite_to_svg(spec)
-    return bytes(24), 1.0
+    return pd.DataFrame({"png": [bytes(24)], "tall": [1.0]})
 
 
 def name_of(kind, model):
