@@ -221,7 +221,7 @@ def lengths(table: pd.DataFrame, model: str) -> alt.Chart:
     )
     ends = base.transform_filter(f"datum.segment % {table.segment.max()} == 0")
     chord = ends.mark_line(strokeDash=[3, 3], size=1.5)
-    said = "Lines: one tangent of the typical solved and failed puzzle each. Dashed: its mean."
+    said = "Lines: a tangent of a typical solved and failed puzzle. Dashed: from start to end."
     return measured(alt.layer(chord, base.mark_line(point=True)), model, said)
 
 

@@ -70,7 +70,8 @@ def view(run: Run, name: str, late: pd.Series, right: pd.Series) -> dict:
     band = cells.band_of(run) if name[1:].isdigit() else cells.band(late.to_numpy())
     every = range(len(run.table))
     low, high = stats.bounds(n_wrong := int((~right).sum()))
-    calm = late[~right].sort_values().index
+    missed = ~run.table.correct.to_numpy()[late.index]  # at 16: the boards shown are of then
+    calm = late[~right & missed].sort_values().index
     halts = run.table.halted_at.to_numpy()[calm] > 0
     shown = ["percentile", "threshold", "settled_failures"]
     return {
@@ -130,9 +131,8 @@ def rows(run: Run) -> dict:
         "lambda_1": exact(df.lambda_1),
         "token_acc": short(df.token_acc),
         "margin": short(tables.halting_margin(df)[:, -1]),
-        **{column: df[column].tolist() for column in whole},
         "bands": bands(run),
-    }
+    } | {column: df[column].tolist() for column in whole}
 
 
 def last_boards(run: Run, rows: list[int]) -> list[list[str]]:

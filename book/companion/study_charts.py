@@ -105,7 +105,7 @@ def predictors(table: pd.DataFrame) -> alt.Chart:
     bar = base.mark_rule(size=2).encode(x=alt.X("low:Q", title=None), x2="high:Q")
     dot = base.mark_point(filled=True, size=60).encode(x=x)
     chart = alt.layer(level(0.5, "x"), bar, dot).properties(width=WIDTH, height=120)
-    said = "Dots: AUC of less of the signal, with 95 % intervals. Dashed: chance."
+    said = "Dots: AUC, less of the signal speaking for rest, with 95 % intervals. Dashed: chance."
     return titled(chart, "Which failure will rest?", "seen by segment 16", said)
 
 
@@ -154,8 +154,10 @@ def dots(
         layers.append(base.mark_point(filled=True, size=18 if seed else 70).encode(x=x))
         bar = base.mark_rule(size=2).encode(x=alt.X("low:Q", title=x_title), x2="high:Q")
         layers += [] if seed else [bar]
-    said = "Dots: runs, with 95 % intervals. Small: the same recipe from another seed. "
-    said += "Lines in colour: the paper. Dashed: no effect."
+    said = "Dots, with 95 % intervals." + " Small: from another seed." * bool(table.seed.any())
+    said += " Lines in colour: the paper." * bool(paper) + " Dashed: no effect." * (
+        null is not None
+    )
     return measured(alt.layer(*layers), title, said, 215, 190)
 
 

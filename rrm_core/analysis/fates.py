@@ -20,7 +20,7 @@ CLASSES = {
     "solved by segment 4": "success",
     "solved later": "success",
     "never settled": "failure",
-    "settling at the end": "failure",
+    "at rest in the last segments only": "failure",
     "settled and left again (lingering)": "failure",
     "settled at the end": "failure",
 }
@@ -114,7 +114,7 @@ def slope(values: np.ndarray) -> np.ndarray:
 def predict(run: Run) -> pd.DataFrame:
     """One row a predictor of "settles in a wrong place by the end": predictor, auc.
 
-    Predictors: the slope of log drift over segments 8-16, and growth of the first tangent over 8-16
+    Predictors: the slope of log drift over segments 9-16, and growth of the first tangent over 9-16
     and over the last four, each turned so that less of it foretells rest. ``auc``: an
     :class:`Estimate`.
     """
@@ -123,7 +123,7 @@ def predict(run: Run) -> pd.DataFrame:
         return pd.DataFrame({"predictor": ["slope of log drift"], "auc": [failed]})
     df = run.table.set_index("idx").loc[failed.idx]
     end, logs, growth = segments(df), log_drift(cells.drift(df)), phases.growth_by_segment(df)
-    half, last = end // 2, end - LATE + 1
+    half, last = end // 2 + 1, end - LATE + 1
     signals = {
         f"slope of log drift, segments {half}-{end}": slope(logs[:, half - 1 :]),
         f"growth, segments {half}-{end}": growth[:, half - 1 :].mean(1),

@@ -185,7 +185,7 @@
     const statePick = el("select", { "aria-label": "drift of", onchange: () => look(statePick.value) }, ...Object.entries(STATES).map(([key, name]) => el("option", { value: key }, name)));
     const horizon = el("input", { type: "range", min: 0, max: HORIZONS.length - 1, "aria-label": "segments run", oninput: () => look(horizon.value > 0 ? "h" + HORIZONS[horizon.value] : "h", true) }), segment = el("b");
     const further = el("label", { class: "rrm-further" }, el("span", {}, el("span", {}, "after segment "), segment), horizon);
-    const arithmetic = el("select", { "aria-label": "arithmetic", onchange: () => look(arithmetic.value, true) }, el("option", { value: "h" }, "float32"), el("option", { value: "bfloat16" }, "bfloat16"));
+    const arithmetic = el("select", { "aria-label": "arithmetic", onchange: () => look(arithmetic.value) }, el("option", { value: "h" }, "float32"), el("option", { value: "bfloat16" }, "bfloat16"));
     const precise = el("label", {}, "arithmetic", arithmetic);
     const strip = el("div", { class: "rrm-boards rrm-strip" });
     let shown = []; // the boards of the strip: {i, figure, text}
@@ -251,6 +251,7 @@
       const domain = [Number(slider.min), Number(slider.max)], range = rrm.plot.roomy(r.lambda_1, 0.04);
       plots.histogram.show({ part: p, domain, label });
       plots.sweep.show({ curves: sweepCurves(r, state), points: p.sweep, label });
+      p.whole = p.whole || auc(r, state, -Infinity);
       plots.scatter.show({ part: p, domain, range, late: r.lambda_1.includes(null) ? p.late.map(() => null) : p.late, lambda: r.lambda_1, correct: p.correct, label });
       brush = null;
       drawnRows = "";
@@ -305,13 +306,13 @@
       for (const c of CELLS) { put(cellText[c][0], n[c]); put(cellText[c][1], " " + percent(n[c] / all)); }
       const share = wrong === 0 ? "No puzzle failed." : n.B === 0
         ? `No failure is settled: 0 of ${wrong}, one-sided exact 95 % upper bound ${percent(p.zero_bound)}.`
-        : `${n.B} of ${wrong} failures are settled: ${percent(n.B / wrong)} (exact 95 % interval ${percent(p.bound.low[n.B])} to ${percent(p.bound.high[n.B])}).`;
+        : `${n.B} of ${wrong} failures${state.length > 2 && state[0] === "h" ? " at that segment" : ""} are settled: ${percent(n.B / wrong)} (exact 95 % interval ${percent(p.bound.low[n.B])} to ${percent(p.bound.high[n.B])}).`;
       const band = p.exists ? "" : ` This run has no settled band: ${p.reason}.`, some = all < r.n ? ` Of the ${all} puzzles ${state === "bfloat16" ? "computed again" : "that were run on, all failures among them"}.` : "";
       put(status, `Settled: log10 late drift below ${number(tau, 3)}. ${share}${some}${band}`);
       const interval = a.low === null ? "" : ` [${number(a.low, 3)}, ${number(a.high, 3)}]`;
       put(separation, a.value === null
         ? `AUC of −λ1 among the unsettled: cannot be measured, ${a.C} correct and ${a.D} wrong.`
-        : `AUC of −λ1 among the unsettled (${a.C} C against ${a.D} D): ${number(a.value, 3)}${interval}.`);
+        : `AUC of −λ1 among the unsettled (${a.C} C against ${a.D} D): ${number(a.value, 3)}${interval}; among all: ${number(p.whole.value, 3)}.`);
       told.say(status.textContent + " " + separation.textContent);
       examplesTable();
     }
@@ -433,7 +434,7 @@
             rrm.board(one.solution, "solution", r, one.puzzle)),
           el("div", { class: "rrm-pair" }, ...hosts),
           el("p", { class: "rrm-note" }, "Dashed: this puzzle. Bands: 10-90 % and median of cells A and D at Otsu's threshold. Growth: the largest exponent of the segments so far, per update; its last value is λ1."));
-        for (const [host, what, title] of [[hosts[0], "drift", "log10 drift of z_H"], [hosts[1], "growth", "cumulative growth, per update"]])
+        for (const [host, what, title] of [[hosts[0], "drift", "log10 drift of z_H"], [hosts[1], "growth", "λ1 so far, per update"]])
           rrm.profile(host, one[what], r.bands[what], title, `${title} of puzzle ${r.idx[i]} by segment: ${one[what].join(", ")}`);
         told.say(more.firstChild.textContent);
         more.scrollIntoView({ block: "nearest" }); // below a long table it would open unseen
