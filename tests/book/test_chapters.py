@@ -211,15 +211,14 @@ def test_a_demo_has_parameters_first_each_with_a_remark(root, name):
 
 @pytest.mark.parametrize("name", DEMOS)
 def test_a_demo_runs_in_a_class(book, name):
-    done = nbformat.read(book.parent / "jupyter_execute/notebooks/demos" / f"{name}.ipynb", 4)
-    assert all(c.get("execution_count") for c in done.cells if c.cell_type == "code")
+    page = (book / "notebooks" / "demos" / f"{name}.html").read_text()  # also where cached
     said = {
-        "train_4x4": "**unfinished**",
+        "train_4x4": "<strong>unfinished</strong>",
         "settle_or_wander": "ends the other way",
         "finite_exponents": "start frames",
         "own_model": "Findings(faults=[], notes=[])",
     }[name]
-    assert said in json.dumps(done)
+    assert page.count('class="output') > 1 and said in page
 
 
 @pytest.mark.parametrize(("heat", "rests"), [(0.2, True), (0.3, False), (0.4, False)])

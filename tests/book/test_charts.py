@@ -155,6 +155,21 @@ def test_a_chart_can_be_saved_as_a_picture(kind, page, monkeypatch):
     assert page.complaints == []
 
 
+def test_a_chart_is_drawn_once_and_another_anew(tmp_path, monkeypatch):
+    monkeypatch.setenv("RRM_DATA", str(tmp_path / "data"))
+    drawn, picture = [], charts.picture
+    monkeypatch.setattr(charts, "picture", lambda spec: drawn.append(1) or picture(spec))
+
+    def shown(values):
+        ticks = alt.Chart(pd.DataFrame({"x": values})).mark_tick().encode(x="x:Q")
+        return charts.figure(charts.titled(ticks, "once", "made up", "For a test.").to_dict())
+
+    same = [re.search(r"base64,[^\"]+", shown([1, 2]))[0] for _ in range(2)]
+    assert len(drawn) == 1 and same[0] == same[1]
+    other = re.search(r"base64,[^\"]+", shown([1, 5, 9]))[0]
+    assert len(drawn) == 2 and other != same[0]
+
+
 def test_bins_count_every_puzzle(run):
     late = cells.late_drift(run.table)
     table = cells.bins(late, run.table.correct)

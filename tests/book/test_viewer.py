@@ -177,6 +177,21 @@ def test_the_handle_runs_puzzles_on_and_the_threshold_stays(live, runs):
     assert live.evaluate("document.querySelector('.rrm-explorer').explorer.state") == "h"
 
 
+def test_another_arithmetic_brings_its_own_threshold_and_only_wrong_boards(live, runs):
+    explorer = live.locator(".rrm-explorer")
+    explorer.get_by_label("model", exact=True).select_option("trm-9x9-brief")
+    run = runs["trm-9x9-brief"]
+    again = fates.study(run, "precision").query("variant == 'bfloat16'")
+    own = {"h": cells.band_of(run).otsu, "bfloat16": cells.band(again.late).otsu}
+    for view in ("bfloat16", "h"):
+        explorer.get_by_label("arithmetic").select_option(view)
+        tau = live.evaluate("document.querySelector('.rrm-explorer').explorer.tau")
+        assert tau == pytest.approx(own[view], abs=1e-6), view
+        said = explorer.locator(".rrm-strip figcaption").all_inner_texts()
+        assert said and not [text for text in said if ", 0 cells wrong" in text]
+        explorer.get_by_label("threshold, typed").fill("1.5")
+
+
 def test_the_calmest_failures_stand_there_as_boards_and_turn_when_taken_in(live, runs):
     run = runs["trm-6x6"]
     late = pd.Series(cells.late_drift(run.table))

@@ -1,6 +1,7 @@
 """Runs and their tables: complete, named safely, found, and never half read."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -164,6 +165,23 @@ def test_lambda_at_16_is_lambda_1(run):
     )
     with pytest.raises(TableError, match="h=17"):
         tables.lambda_at(run.table, 17, run.updates_per_segment)
+
+
+def test_the_same_bytes_are_checked_once_and_others_again(tmp_path, monkeypatch):
+    home = tmp_path / "data" / "runs" / "tiny-6x6"
+    shutil.copytree(paths.run_dir("tiny-6x6"), home)
+    monkeypatch.setenv("RRM_DATA", str(tmp_path / "data"))
+    seen = []
+    validate = tables.validate
+    monkeypatch.setattr(tables, "validate", lambda *a: seen.append(1) or validate(*a))
+    first, again = tables.load_run("tiny-6x6"), tables.load_run("tiny-6x6")
+    assert len(seen) == 1 and first.table.equals(again.table)
+    worse = first.table.assign(token_acc=np.float32("nan"))
+    tables.write(worse, home / "measurements.parquet")
+    for _ in range(2):  # what is refused is not kept
+        with pytest.raises(TableError, match="token_acc is NaN"):
+            tables.load_run("tiny-6x6")
+    assert len(seen) == 3
 
 
 def test_run_json_lists_every_file(run):
