@@ -74,20 +74,18 @@ def lags(table: pd.DataFrame, model: str) -> alt.Chart:
     long = long.assign(lag=long.lag.str[4:].astype(int), distance=10 ** long.log.astype("float64"))
     kinds = alt.Scale(domain=["settled, solved", "failed"], range=[CORRECT, WRONG])
     powers = alt.Axis(values=[10.0**k for k in range(-6, 4)], format="~g")
-    dashes = alt.Legend(
-        orient="bottom", symbolType="stroke", symbolStrokeColor="#777777", symbolSize=400
-    )
-    lines = alt.Chart(long).mark_line(point=True)
-    lines = lines.encode(
+    key = {"symbolType": "stroke", "symbolStrokeColor": "#777", "symbolSize": 400}
+    dash = alt.Legend(orient="bottom", **key)
+    base = alt.Chart(long).encode(
         x=alt.X("lag:Q", title="segments between (log)", scale=alt.Scale(type="log", base=2)),
         y=alt.Y("distance:Q", title="distance (log)", axis=powers, scale=alt.Scale(type="log")),
         color=alt.Color("puzzles:N", scale=kinds, legend=BOTTOM),
-        strokeDash=alt.StrokeDash("arithmetic:N", legend=dashes),
         tooltip=["puzzles", "arithmetic", "lag", alt.Tooltip("distance:Q", format=".2g")],
     )
+    lines = base.mark_line().encode(strokeDash=alt.StrokeDash("arithmetic:N", legend=dash))
     said = "Medians over puzzles. Flat at about one is rounding noise. Rising is a creep. "
     said += "Flat and far above one is wandering."
-    return measured(lines, model, said)
+    return measured(lines + base.mark_point(filled=True), model, said)
 
 
 def predictors(table: pd.DataFrame) -> alt.Chart:
