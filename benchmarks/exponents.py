@@ -1,17 +1,22 @@
 """How fast the exponents are: ratios of interleaved, paired runs on one thread.
 
     python benchmarks/exponents.py [--rounds 7] [--jax PYTHON] [--profile]
+    python benchmarks/exponents.py --share [--rounds 3]
 
 Cost model: tangents cannot be cheaper than the plain forward passes that carry as many rows, so the floor is one segment
 without exponents over (1 + k) x B rows. Each method makes one segment with k tangents and a QR after every update, from
 the same state and frame, and must give the growths of the explicit loop to 1e-6 in float64; times are taken in float32.
-`--jax`: an interpreter with JAX, to time exponents_jax.py in the same rounds.
+`--jax`: an interpreter with JAX, to time exponents_jax.py in the same rounds. It and this process are held to one core by
+affinity: JAX ignores the flags that should hold it to one thread. `--share`: for both published sizes, the matrix products
+of a segment with eight exponents, QR included in the time, over the float32 peak of the core, measured in the same rounds.
 """
 
 import argparse
 import os
 
 os.environ["OMP_NUM_THREADS"] = "1"
+if hasattr(os, "sched_setaffinity"):
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
 import json
 import statistics
@@ -23,6 +28,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from rrm_core.dynamics import exponents as ftle
 from rrm_core.models import recursive as models
@@ -156,6 +162,29 @@ class Jax:
         return float(self.process.stdout.readline())
 
 
+def share(rounds, batch=2):
+    """Print, for both published sizes, what part of the core's float32 peak a segment with exponents reaches."""
+    square = torch.randn(1024, 1024)
+    print(
+        "| model | s a segment and puzzle, k = 8 | x floor | share of the peak |\n|---|---|---|---|"
+    )
+    for name in ("hrm-9x9-brief", "trm-9x9-brief"):
+        boards = puzzles.boards(puzzles.table("9x9-hard-test").head(batch))[0]
+        with torch.no_grad():
+            model = weights.load_model(paths.run_dir(name))
+            methods = case(model, batch, boards, torch.float32)[4]
+            with FlopCounterMode(display=False) as counter:
+                methods["ours"]()
+            calls = {"peak": lambda: [square @ square for _ in range(20)]}
+            calls |= {m: methods[m] for m in ("ours", "floor")}
+            took = [{m: timed(call) for m, call in calls.items()} for _ in range(rounds)]
+        done = counter.get_total_flops() / (20 * 2 * 1024**3)
+        parts = statistics.median(done * t["peak"] / t["ours"] for t in took)
+        floor = statistics.median(t["ours"] / t["floor"] for t in took)
+        seconds = statistics.median(t["ours"] for t in took) / batch
+        print(f"| {name} | {seconds:.2f} | {floor:.2f} | {parts:.0%} |", flush=True)
+
+
 def timed(function):
     """Seconds of one call."""
     start = time.perf_counter()
@@ -171,8 +200,11 @@ def main():
     parser.add_argument(
         "--profile", action="store_true", help="also print where our time goes, for the 6x6 TRM"
     )
+    parser.add_argument("--share", action="store_true", help="the published sizes, over the peak")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    if options.share:
+        return share(options.rounds)
     print(
         "medians of paired rounds; x floor = times one plain segment of (1 + k) x B rows, x forward = times one of B rows; k = 8\n"
     )
