@@ -124,6 +124,31 @@ def test_8_in_the_window_both_wander_and_only_one_goes_on(models):
     told("Failures wander within the window; then the sign of the growth decides", found)
 
 
+def test_the_hrms_failures_near_a_fixed_point_and_the_trms_do_not(models):
+    """Near a fixed point drift and a tangent shrink at one rate; nats a segment, by the end."""
+    found = {}
+    for m, run in models.items():
+        failed = run.table[~run.table.correct]
+        logs = np.log(cells.drift(failed))
+        drift = float(np.median(logs[:, 12:].mean(1) - logs[:, 8:12].mean(1)) / 4)
+        tangent = float(np.median(phases.growth_by_segment(failed)[:, 8:].mean(1)))
+        alike = drift < -0.1 and tangent < -0.1 and abs(drift - tangent) < 0.15
+        found[m] = alike if m == "HRM" else abs(drift) < 0.02 < 1 < tangent, (drift, tangent)
+    told("The HRM's failures slow down as fast as their tangents shrink, the TRM's do not", found)
+
+
+def test_of_the_trms_moving_failures_few_go_round_a_cycle(models):
+    run = models["TRM"]
+    table = fates.study(run, "lags").query("kind == 'failed' and dtype == 'float32'")
+    gaps, otsu = table.filter(like="lag_"), cells.band_of(run).otsu
+    moving = gaps[gaps.lag_01 >= otsu]
+    back = int((moving.iloc[:, 1:].min(axis=1) < otsu).sum())
+    told(
+        "Of the TRM's failures that still move at 64, hardly one comes back within 32 segments",
+        {"moving": (len(moving) >= 10, len(moving)), "back": (back <= 2, back)},
+    )
+
+
 def test_other_code_can_differ():
     found = {}
     for name in ("tiny-6x6", "tiny-6x6-seed1"):
