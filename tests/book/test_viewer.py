@@ -162,8 +162,15 @@ def test_each_horizon_and_bfloat16_count_the_puzzles_that_they_have(live, runs):
                 assert found == cells.count(cells.assign(late, right, tau)), (name, t)
 
 
+def choose(live, name):
+    """Another run in the explorer, once its rows have come."""
+    live.locator(".rrm-explorer").get_by_label("model", exact=True).select_option(name)
+    script = "name => document.querySelector('.rrm-explorer').explorer.run === name"
+    live.wait_for_function(script, arg=name)
+
+
 def test_the_handle_runs_puzzles_on_and_the_threshold_stays(live, runs):
-    live.locator(".rrm-explorer").get_by_label("model", exact=True).select_option("hrm-9x9-brief")
+    choose(live, "hrm-9x9-brief")
     band = cells.band_of(runs["hrm-9x9-brief"])
     failures = fates.failures(fates.study(runs["hrm-9x9-brief"], "long"))
     handle = live.locator(".rrm-explorer").get_by_label("segments run")
@@ -179,7 +186,7 @@ def test_the_handle_runs_puzzles_on_and_the_threshold_stays(live, runs):
 
 def test_another_arithmetic_brings_its_own_threshold_and_only_wrong_boards(live, runs):
     explorer = live.locator(".rrm-explorer")
-    explorer.get_by_label("model", exact=True).select_option("trm-9x9-brief")
+    choose(live, "trm-9x9-brief")
     run = runs["trm-9x9-brief"]
     again = fates.study(run, "precision").query("variant == 'bfloat16'")
     own = {"h": cells.band_of(run).otsu, "bfloat16": cells.band(again.late).otsu}
