@@ -34,7 +34,7 @@ from rrm_core.dynamics import exponents as ftle
 from rrm_core.models import recursive as models
 from rrm_core.models import weights
 from rrm_core.models.config import PUBLISHED, Config
-from rrm_core.store import paths
+from rrm_core.store import memory, paths
 from rrm_core.sudoku import sets as puzzles
 
 K = 8
@@ -203,6 +203,7 @@ def main():
     parser.add_argument("--share", action="store_true", help="the published sizes, over the peak")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    memory.keep_freed()  # as `rrm` does
     if options.share:
         return share(options.rounds)
     print(

@@ -25,7 +25,7 @@ import torch
 from rrm_core.models import recursive as models
 from rrm_core.models import weights
 from rrm_core.runs import folder as runs
-from rrm_core.store import paths
+from rrm_core.store import memory, paths
 from rrm_core.sudoku import sets as puzzles
 from rrm_core.training import recipes
 
@@ -52,6 +52,7 @@ def main():
     parser.add_argument("--k", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(1)
+    memory.keep_freed()  # as `rrm` does
     sizes = [256 * 2**i for i in range(20) if 256 * 2**i <= options.largest]
     frame = puzzles.table("4x4-test")
     many = pd.concat([frame] * -(-options.largest // len(frame)), ignore_index=True)

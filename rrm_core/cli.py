@@ -18,7 +18,7 @@ os.environ.setdefault(
 
 import click
 
-from rrm_core.store import manifest, paths
+from rrm_core.store import manifest, memory, paths
 
 FOLDER = click.Path(path_type=Path)
 COUNT = click.IntRange(1)
@@ -295,6 +295,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):  # λ on a terminal without it is no reason to stop
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    memory.keep_freed()
     try:
         app(standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:

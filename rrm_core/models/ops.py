@@ -38,10 +38,24 @@ def linear(v: Tensor, weight: Tensor) -> Tensor:
     return F.linear(v, weight)
 
 
-def rms(v: Tensor) -> Tensor:
-    """v / sqrt(mean(v^2 over the last axis) + 1e-5), in at least float32; no learned scale."""
+def linear_over_positions(v: Tensor, weight: Tensor) -> Tensor:
+    """W v: (..., P, D) and (n_out, P) -> (..., n_out, D).
+
+    From the left, as D fills a processor's registers and P = 97 or 37 does not; by `bmm`, as
+    `matmul` would turn `v` over and back.
+    """
+    dtype = v.dtype
+    if emulated(weight):
+        v, weight = v.float(), weight.float()
+    rows = v.flatten(0, -3)  # (N, P, D)
+    out = torch.bmm(weight.expand(len(rows), -1, -1), rows)
+    return out.view(*v.shape[:-2], *out.shape[1:]).to(dtype)
+
+
+def rms(v: Tensor, dim: int = -1) -> Tensor:
+    """v / sqrt(mean(v^2 over axis `dim`) + 1e-5), in at least float32; no learned scale."""
     w = at_least_float32(v)
-    return (w * torch.rsqrt(w.square().mean(-1, keepdim=True) + RMS_EPS)).to(v.dtype)
+    return (w * torch.rsqrt(w.square().mean(dim, keepdim=True) + RMS_EPS)).to(v.dtype)
 
 
 def silu_gate(gate: Tensor, up: Tensor) -> Tensor:
@@ -60,13 +74,13 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return (weights.float() @ v.float()).to(v.dtype) if emulated(v) else weights @ v
 
 
-def rms_dual(s: Tensor) -> Tensor:
+def rms_dual(s: Tensor, dim: int = -1) -> Tensor:
     """:func:`rms` of a stack (1 + K, ...): r = v/n gives dr = (dv - r mean(r dv)) / n."""
     v, dv = s[:1], s[1:]
-    scale = torch.rsqrt(v.square().mean(-1, keepdim=True) + RMS_EPS)
+    scale = torch.rsqrt(v.square().mean(dim, keepdim=True) + RMS_EPS)
     out = torch.empty_like(s)
     r = torch.mul(v, scale, out=out[:1])
-    projection = (r * dv).mean(-1, keepdim=True)
+    projection = (r * dv).mean(dim, keepdim=True)
     torch.addcmul(dv, r, projection, value=-1.0, out=out[1:])
     out[1:] *= scale
     return out

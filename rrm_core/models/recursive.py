@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rrm_core.models.config import Config, ModelError
-from rrm_core.models.ops import DUAL, PLAIN, at_least_float32, linear
+from rrm_core.models.ops import DUAL, PLAIN, at_least_float32, linear, linear_over_positions
 
 ROPE_THETA = 10_000.0
 Q_BIAS = -5.0
@@ -46,17 +46,21 @@ class Linear(nn.Linear):
 
 
 class SwiGLU(nn.Module):
-    """down(silu(gate) * up); inner = round(expansion h 2/3), rounded up to a multiple of 256."""
+    """down(silu(gate) * up); inner = round(expansion h 2/3), rounded up to a multiple of 256.
 
-    def __init__(self, h: int, expansion: float) -> None:
+    Along axis `dim`: -1 the channels, -2 the positions.
+    """
+
+    def __init__(self, h: int, expansion: float, dim: int = -1) -> None:
         super().__init__()
+        self.dim, self.product = dim, linear if dim == -1 else linear_over_positions
         inner = -(-round(expansion * h * 2 / 3) // 256) * 256
         self.gate_up_proj = Linear(h, 2 * inner)
         self.down_proj = Linear(inner, h)
 
-    def forward(self, v: Tensor, ops=PLAIN) -> Tensor:  # (..., h) -> (..., h)
-        gate, up = self.gate_up_proj(v).chunk(2, -1)  # (..., inner)
-        return self.down_proj(ops.silu_gate(gate, up))
+    def forward(self, v: Tensor, ops=PLAIN) -> Tensor:  # (..., P, D) -> (..., P, D)
+        gate, up = self.product(v, self.gate_up_proj.weight).chunk(2, self.dim)
+        return self.product(ops.silu_gate(gate, up), self.down_proj.weight)
 
 
 class Attention(nn.Module):
@@ -97,15 +101,14 @@ class Block(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         if config.mixing == "mlp":
-            self.mlp_t = SwiGLU(config.positions, config.expansion)
+            self.mlp_t = SwiGLU(config.positions, config.expansion, dim=-2)
         else:
             self.self_attn = Attention(config)
         self.mlp = SwiGLU(config.width, config.expansion)
 
     def forward(self, v: Tensor, ops=PLAIN) -> Tensor:  # (..., P, D) -> (..., P, D)
         if hasattr(self, "mlp_t"):
-            w = v.mT.contiguous()  # (..., D, P)
-            v = ops.rms(w + self.mlp_t(w, ops)).mT.contiguous()
+            v = ops.rms(v + self.mlp_t(v, ops), dim=-2)
         else:
             v = ops.rms(v + self.self_attn(v, ops))
         return ops.rms(v + self.mlp(v, ops))

@@ -1,0 +1,38 @@
+"""The memory of this process: what is freed is used again, and asks the kernel for no pages."""
+
+import subprocess
+import sys
+
+import pytest
+
+FAULTS = """
+import resource
+import numpy as np
+from rrm_core.store import memory
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(4):
+        np.ones(2**23)  # 64 MiB, above what the C library keeps by itself
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+first = faults()
+can = memory.keep_freed()
+faults()
+print(int(can), first, faults())
+"""
+
+
+def test_a_large_block_is_used_again_without_asking_the_kernel_for_its_pages():
+    found = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True)
+    can, before, after = map(int, found.stdout.split())
+    if not can:
+        pytest.skip("another C library than glibc")
+    assert after < before / 4
+
+
+def test_elsewhere_than_on_linux_nothing_is_changed(monkeypatch):
+    from rrm_core.store import memory
+
+    monkeypatch.setattr(memory.sys, "platform", "darwin")
+    assert not memory.keep_freed()
