@@ -9,30 +9,29 @@ from functools import partial
 import pandas as pd
 
 from rrm_core.runs import folder
-from rrm_core.runs.measure import CHUNK, named
+from rrm_core.runs.measure import CHUNK
 from rrm_core.studies import Subject, Units, batches, observed
 from rrm_core.sudoku import sets
 
-MANY, FEW = 128, 32  # the first puzzles of the run: for bfloat16, for every other variant
+MANY, FEW = 512, 64  # the first puzzles of the run: for bfloat16, for every other variant
 VARIANTS = {  # name: arithmetic, puzzles pushed together, puzzles
     "bfloat16": ("bfloat16", CHUNK, MANY),
     "float32": ("float32", CHUNK, FEW),
     "float64": ("float64", CHUNK, FEW),
     "float32, alone": ("float32", 1, FEW),
     "float32, by 8": ("float32", 8, FEW),
+    "float32, by 64": ("float32", 64, FEW),
 }
 SETTINGS = {"variants": {name: list(how) for name, how in VARIANTS.items()}}
 
 
 def variant(subject: Subject, name: str, frame: pd.DataFrame) -> pd.DataFrame:
-    """One row a puzzle of `frame`: outcome, halting, late drift, z_H drift of every segment."""
+    """One row a puzzle of `frame`: outcome, halting, late drift."""
     dtype, chunk, _ = VARIANTS[name]
     model = folder.load(subject.folder, dtype, subject.device)
-    seen, out = observed(model, *sets.boards(frame), k=0, chunk=chunk)
+    seen, _ = observed(model, *sets.boards(frame), k=0, chunk=chunk)
     kept = seen[["correct", "token_acc", "halted_at", "halts", "late"]]
-    drift = pd.DataFrame(named("drift_h", out["drift_h"]))
-    head = pd.DataFrame({"variant": name, "idx": frame.idx})
-    return pd.concat([head, kept, drift], axis=1)
+    return pd.concat([pd.DataFrame({"variant": name, "idx": frame.idx}), kept], axis=1)
 
 
 def units(subject: Subject) -> Units:

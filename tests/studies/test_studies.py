@@ -34,7 +34,7 @@ from rrm_core.sudoku import sets
 SMALL = {
     long: {"HORIZON": 32},
     fates: {"MARKS": (16, 32)},
-    restarts: {"PUZZLES": 8, "WITH_EXPONENT": 4, "RESTARTS": 2},
+    restarts: {"PUZZLES": 8, "RESTARTS": 2},
     precision: {"VARIANTS": {"bfloat16": ("bfloat16", 8, 8), "float32, alone": ("float32", 1, 4)}},
     numerics: {"PUZZLES": 8},
     multi4: {"STEPS": 4, "EVERY": 2, "PUZZLES": 8},
@@ -117,17 +117,16 @@ def test_restarts_start_elsewhere_and_are_the_same_for_every_puzzle(small):
     own = cells.late_drift(run.table.set_index("idx").loc[stored.index])
     assert np.allclose(10**stored.late, 10**own, atol=1e-4)
     assert not np.allclose(10 ** found[found.restart == 1].late, 10**stored.late, atol=1e-4)
-    assert found.groupby("restart").lambda_1.count().eq(min(4, len(stored))).all()
 
 
 def test_precision_measures_the_same_puzzles_in_another_arithmetic_and_alone(small):
     found, run = made(small, "precision")
     rounded, alone = (found[found.variant == v].set_index("idx") for v in found.variant.unique())
-    own = run.table.set_index("idx")
+    own = pd.Series(cells.late_drift(run.table), run.table.idx)
     assert list(rounded.index) == list(run.table.idx[:8]) and list(alone.index) == list(range(4))
-    assert np.allclose(alone.drift_h_01, own.drift_h_01.loc[alone.index], rtol=1e-4)
-    off = (rounded.drift_h_01 / own.drift_h_01.loc[rounded.index] - 1).abs()
-    assert 1e-4 < off.max() < 0.1
+    assert np.allclose(alone.late, own.loc[alone.index], atol=1e-3)
+    off = (rounded.late - own.loc[rounded.index]).abs()
+    assert off.min() < 0.01 < off.max(), "the same puzzles, rounded"
 
 
 def test_numerics_is_the_run_another_frame_moves_the_exponent_and_fewer_qrs_do_not(small):
