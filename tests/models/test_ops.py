@@ -33,6 +33,31 @@ def test_products_in_bfloat16_are_those_of_float32_rounded_once():
     assert torch.equal(found, (v.float() @ weight.float().mT).bfloat16())
 
 
+def test_products_over_positions_are_those_of_the_other_side_without_a_copy():
+    torch.manual_seed(0)
+    v, weight = torch.randn(3, 2, 5, 64), torch.nn.Parameter(torch.randn(9, 5))
+    with torch.no_grad(), torch.profiler.profile() as seen:
+        found = ops.linear_over_positions(v, weight)
+    assert torch.allclose(found, ops.linear(v.mT, weight).mT, atol=1e-5)
+    # torch 2.13: `weight @ v` copies the result, as the weight is a parameter (findings/torch_matmul_...)
+    assert not [e.name for e in seen.events() if e.name == "aten::copy_"]
+    rounded, rough = v.bfloat16(), weight.bfloat16()
+    found = ops.linear_over_positions(rounded, rough)
+    assert torch.equal(found, (rough.float() @ rounded.float()).bfloat16())
+
+
+@pytest.mark.parametrize("dim", [-1, -2])
+def test_a_norm_along_either_axis_and_its_tangents(dim):
+    torch.manual_seed(0)
+    s = torch.randn(3, 2, 5, 4, dtype=torch.float64)
+    found = ops.rms_dual(s, dim)
+    assert torch.allclose(found[0].square().mean(dim), torch.ones(()).double(), atol=1e-3)
+    for k in (1, 2):
+        value, exact = torch.func.jvp(lambda v: ops.rms(v, dim), (s[0],), (s[k],))
+        assert torch.allclose(found[0], value, atol=1e-12)
+        assert torch.allclose(found[k], exact, atol=1e-12)
+
+
 def test_attention_in_bfloat16_weighs_in_float32_and_rounds_the_weights():
     torch.manual_seed(0)
     q, k, v = (torch.randn(1, 2, 7, 8).bfloat16() for _ in range(3))

@@ -91,6 +91,9 @@
     return view;
   };
 
+  // Resolves when what was drawn is on the screen; a hidden page has no frames.
+  const painted = () => new Promise((done) => (document.hidden ? setTimeout(done) : requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done)))));
+
   const waiting = [], known = (rrm.charts = rrm.charts || new WeakSet()); // a notebook may carry this file twice
   let drawing = false;
   async function drawWaiting() {
@@ -105,7 +108,7 @@
       } catch (error) {
         console.error("rrm: a chart could not be drawn; its still picture stays", error);
       }
-      await new Promise((done) => setTimeout(done)); // a hand on a slider goes first
+      await painted(); // a reader may use it, and a hand on a slider goes first
     }
     drawing = false;
   }
