@@ -12,9 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-os.environ.setdefault(
-    "OMP_NUM_THREADS", "1"
-)  # before torch: two are slower for models of this size
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch; two are slower for small models
 
 import click
 

@@ -178,3 +178,17 @@ def page(offline):
     found = offline()
     yield found
     found.context.close()
+
+
+@pytest.fixture(scope="session")
+def count_solutions():
+    """(puzzle, limit = 2) -> how many solutions it has, up to `limit`; 0 where it breaks the rules."""
+    import numpy as np
+
+    from rrm_core.sudoku import board, kernels
+
+    def count(puzzle, limit=2):
+        rules, state = board.geometry(board.side_of(puzzle)), np.zeros(1, np.uint64)
+        return kernels.search(puzzle, *rules, True, limit, state, False, *board.FREE)[0]
+
+    return count

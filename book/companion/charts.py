@@ -228,7 +228,7 @@ def lengths(table: pd.DataFrame, model: str) -> alt.Chart:
 def switch(table: pd.DataFrame, model: str) -> alt.Chart:
     """Median growth of the first tangent by segment, a line a group of puzzles.
 
-    `table`: group ("solved after 2", ..., "failures"), segment, growth, n.
+    `table`: group ("wrong for 2 segments", ..., "failures"), segment, growth, n.
     """
     names = list(dict.fromkeys(table.group))
     hues = [*(CORRECT, "#009e73", "#56b4e9")[: len(names) - 1], WRONG]
@@ -263,7 +263,8 @@ def horizons(table: pd.DataFrame, title: str, marks: pd.DataFrame | None = None)
         tooltip=["h", "signal", "n_correct", "n_wrong", *rounded("auc")],
     )
     layers = [base.mark_area(opacity=0.15).encode(y="low:Q", y2="high:Q"), line, level(0.5)]
-    said = "Lines: AUC among puzzles still wrong at that segment; bands: 95 %. Dashed: chance."
+    said = "Lines: AUC among puzzles still wrong at that segment. Dashed: chance. "
+    said += "Bands: 95 %, where 20 of each are left."
     if marks is not None and len(marks):
         tip = ["h", "signal", "auc", "source"]
         layers.append(printed(marks).encode(x=x, y=y, color=color, tooltip=tip))
@@ -310,7 +311,8 @@ def halting(table: pd.DataFrame, title: str) -> alt.Chart:
 # --- drawing them in a page ----------------------------------------------------------------------
 
 SCALE = 1.5  # pixels of a still picture a pixel of the chart
-LETTERS = {"axis": {"labelFontSize": 11, "titleFontSize": 12}, "title": {"subtitleFontSize": 11}}
+LETTERS = {"axis": {"labelFontSize": 11, "titleFontSize": 12, "labelSeparation": 4}}
+LETTERS["title"] = {"subtitleFontSize": 11}
 
 
 def picture(spec: dict) -> pd.DataFrame:

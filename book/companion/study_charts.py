@@ -15,7 +15,7 @@ from rrm_companion.charts import (
     titled,
 )
 
-from rrm_core.analysis.motion import MOTIONS
+from rrm_core.analysis.motion import KINDS
 
 FATES = ("settled in a wrong place", "still moving", "solved later")
 FATE = alt.Scale(domain=list(FATES), range=["#cc79a7", WRONG, CORRECT])
@@ -136,7 +136,7 @@ def dots(
     """One claim over every run: a dot with its interval a row, small dots for other seeds.
 
     `table`: row, run, model, seed (whether it repeats the recipe of its row), value, low, high, n.
-    Lines in a model's colour: what the `paper` prints of it. Dashed: `null`, no effect.
+    Lines in a model's colour: what the `paper` prints of it. Dashed: `null`.
     """
     rows = alt.Scale(domain=list(dict.fromkeys(table.row)))
     y = alt.Y("row:N", title=None, scale=rows, axis=alt.Axis(labels=labels, labelLimit=200))
@@ -153,26 +153,23 @@ def dots(
         bar = base.mark_rule(size=2).encode(x=alt.X("low:Q", title=x_title), x2="high:Q")
         layers += [] if seed else [bar]
     said = "Dots, with 95 % intervals." + " Small: from another seed." * bool(table.seed.any())
-    said += " Lines in colour: the paper." * bool(paper) + " Dashed: no effect." * (
-        null is not None
-    )
+    said += " Lines in colour: the paper." * bool(paper)
+    said += "" if null is None else f" Dashed: {null:g}."
     return measured(alt.layer(*layers), title, said, 215, 190)
 
 
 def motions(table: pd.DataFrame, title: str) -> alt.Chart:
     """What states do after a long rollout, a bar a run; `table`: ``motion.counted``."""
-    bars = alt.Chart(table.assign(order=table.motion.map(list(MOTIONS).index))).mark_bar()
-    colors = alt.Scale(domain=list(MOTIONS), range=[CORRECT, "#56b4e9", "#cc79a7", WRONG])
+    bars = alt.Chart(table.assign(order=table.motion.map(KINDS.index))).mark_bar()
+    colors = alt.Scale(domain=list(KINDS), range=[CORRECT, "#cc79a7", "#56b4e9", "#999999", WRONG])
     chart = bars.encode(
         y=alt.Y("run:N", **PLACES),
-        x=alt.X("share:Q", title="of the puzzles", axis=SHARE, scale=alt.Scale(domain=[0, 1])),
+        x=alt.X("share:Q", title="of the failures", axis=SHARE, scale=alt.Scale(domain=[0, 1])),
         color=alt.Color("motion:N", title="in the end", scale=colors, legend=BOTTOM),
         order="order:Q",
         tooltip=["run", "outcome", "motion", "n", "of", alt.Tooltip("share:Q", format=".1%")],
     )
-    said = "Bars: on a cycle, it comes back within 64 segments; parting, a tangent grows; "
-    said += "regular, it moves, and neither."
-    return measured(chart, title, said, WIDTH, 200)
+    return measured(chart, title, "Bars: what the failures of segment 16 do later.", WIDTH, 200)
 
 
 def settling(table: pd.DataFrame, title: str) -> alt.Chart:
@@ -181,11 +178,12 @@ def settling(table: pd.DataFrame, title: str) -> alt.Chart:
     `table`, a row a checkpoint: run, model, mixing, step, accuracy, growth, settled, low, high, n.
     """
     x = alt.X("growth:Q", title="median growth of the failures, nats a segment")
-    y = alt.Y("settled:Q", title="settled in a wrong place", axis=SHARE)
+    wrong = "settled in a wrong place"
+    y = alt.Y("settled:Q", title=wrong, axis=SHARE)
     color = alt.Color("model:N", title="model", scale=MODEL, legend=BOTTOM)
     base = alt.Chart(table).encode(x=x.scale(zero=False), color=color)
     line = base.mark_line(strokeWidth=1.2, opacity=0.5).encode(y=y, detail="run:N", order="step:Q")
-    error = base.mark_rule(opacity=0.5).encode(y=alt.Y("low:Q", title=None), y2="high:Q")
+    error = base.mark_rule(opacity=0.5).encode(y=alt.Y("low:Q", title=wrong), y2="high:Q")
     point = base.mark_point(filled=True, size=55, opacity=0.9).encode(
         y=y.scale(domain=[0, 1]),
         shape=alt.Shape("mixing:N", title="mixing", legend=BOTTOM),

@@ -30,13 +30,11 @@ def variants(run: Run) -> pd.DataFrame:
     again = table[table.variant == BASE].set_index("idx").correct
     base[again.index] = again
     for name, part in table.groupby("variant", sort=False):
-        drift = 10 ** np.quantile(
-            part.late[part.idx.isin(rest)].astype("float64"), [0.25, 0.5, 0.75]
-        )
+        drift = 10 ** part.late[part.idx.isin(rest)].astype("float64").quantile([0.25, 0.5, 0.75])
         cut = cells.otsu(part.late).threshold
         settled, right = part.late < cut, part.correct
-        row = {"variant": name, "n": len(part), "floor": drift[1], "low": drift[0]}
-        row |= {"high": drift[2], "otsu": cut, "successes": settled[right].mean()}
+        row = {"variant": name, "n": len(part), "floor": drift[0.5], "low": drift[0.25]}
+        row |= {"high": drift[0.75], "otsu": cut, "successes": settled[right].mean()}
         row |= {"failures": settled[~right].mean()}
         row["wrong"] = int((~right).sum())
         row["swapped"] = int((right.to_numpy() != base[part.idx].to_numpy()).sum())

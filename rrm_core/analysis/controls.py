@@ -107,11 +107,8 @@ def in_bins(
         | {"start": values.iloc[g].min(), "end": values.iloc[g].max(), "used": enough[b - 1]}
         for b, g in enumerate(groups, 1)
     ]
-    table, part, method = (
-        pd.DataFrame(rows or {"used": []}),
-        np.zeros(len(df)),
-        "DeLong within bins",
-    )
+    table, method = pd.DataFrame(rows or {"used": []}), "DeLong within bins"
+    part = np.zeros(len(df))
     used, value = list(compress(groups, enough)), 0.0
     if not used:
         reason = f"no bin of {values.name} holds {MINIMUM} of each outcome"

@@ -14,6 +14,7 @@ from rrm_core.runs.tables import Run
 
 PARTING = 0.025  # nats a segment: above it a distance more than quadruples in 64 segments
 MOTIONS = ("at rest", "on a cycle", "regular", "parting")
+KINDS = ("solved", *MOTIONS)  # of what failed at segment 16
 
 
 def motions(run: Run, table: pd.DataFrame) -> pd.DataFrame:
@@ -32,13 +33,16 @@ def motions(run: Run, table: pd.DataFrame) -> pd.DataFrame:
 def counted(made: list[tuple[Run, pd.DataFrame]]) -> pd.DataFrame:
     """One row a run, outcome and motion: run, outcome, motion, n, of, share.
 
-    `made`: runs with their study; those without a threshold, where nothing rests, are left out.
+    A failure that is right in the end counts as "solved", whatever it does. `made`: runs with their
+    study; those without a threshold, where nothing rests, are left out.
     """
     parts = [pd.DataFrame()]
     for run, table in made:
         if not np.isnan(cells.band_of(run).otsu):
             found = motions(run, table)
-            n = pd.crosstab(found.outcome, found.motion).reindex(columns=MOTIONS, fill_value=0)
+            solved = (found.outcome == "wrong") & found.correct_256
+            kinds = found.motion.mask(solved, "solved")
+            n = pd.crosstab(found.outcome, kinds).reindex(columns=KINDS, fill_value=0)
             n = n.stack().rename("n").reset_index()
             of = n.groupby("outcome").n.transform("sum")
             parts.append(n.assign(of=of, share=n.n / of, run=run.name))

@@ -77,11 +77,11 @@ def r_squared(sums: np.ndarray) -> np.ndarray:
 def by_solving_time(df: pd.DataFrame, groups: tuple[int, ...] = (2, 4, 8)) -> pd.DataFrame:
     """One row a group and segment: group, segment, growth (median), n of puzzles.
 
-    Groups: puzzles whose last wrong segment is 2, 4 or 8, "solved after 2 segments", and
+    Groups: puzzles whose last wrong segment is 2, 4 or 8, "wrong for 2 segments", and
     "failures".
     """
     growth, last, parts = growth_by_segment(df), last_wrong(df), []
-    names = {k: f"solved after {k} segments" for k in groups} | {len(time(df)): "failures"}
+    names = {k: f"wrong for {k} segments" for k in groups} | {len(time(df)): "failures"}
     for k, name in names.items():
         if (at := last == k).any():
             curve = {"segment": time(df), "growth": np.median(growth[at], 0), "n": at.sum()}

@@ -41,7 +41,7 @@ def read_arch(path: Path | str) -> dict:
         raise ModelError(f"{path}: not readable as YAML ({str(error).splitlines()[0]})") from None
     except (TypeError, KeyError, AttributeError):
         raise ModelError(
-            f"{path}: no 'arch' block; expected a training's all_config.yaml"
+            f"{path}: no 'arch' block; expected all_config.yaml of a training"
         ) from None
 
 
@@ -110,9 +110,7 @@ def refuse_other_tasks(tensors: dict[str, Tensor], arch: dict) -> None:
     if re.search(r"maze|arc[-_0-9]", data, re.I) and "sudoku" not in data.lower():
         raise ModelError(f"the model was trained on {data}: expected a Sudoku model")
     if mixer is not None and mixer.shape[1] - cells not in RANGES["prefix"]:
-        raise ModelError(
-            f"the model has {mixer.shape[1]} positions: expected {cells} cells or more"
-        )
+        raise ModelError(f"it has {mixer.shape[1]} positions: expected {cells} cells or more")
     if embedding.ndim == 2 and len(embedding) != 1:
         many = f"the model tells {len(embedding)} tasks apart by a puzzle embedding each"
         raise ModelError(f"{many}: expected one, as Sudoku has")

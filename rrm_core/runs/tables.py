@@ -9,14 +9,7 @@ import numpy as np
 import pandas as pd
 
 from rrm_core.models.config import SEGMENTS
-from rrm_core.runs.schema import (
-    TableError,
-    columns,
-    exponents,
-    numbered,
-    validate,
-    validate_boards,
-)
+from rrm_core.runs.schema import TableError, columns, exponents, numbered, validate, validate_boards
 from rrm_core.store import paths
 from rrm_core.store.cache import cached
 from rrm_core.store.files import read_json, sha256, write_bytes

@@ -45,9 +45,7 @@ def file_of(name: str) -> Path:
     if not path.exists():
         raise StudyError(f"{path}: missing; put {file} of tdoku's benchmark data there")
     if (found := sha256(path)) != digest:
-        raise StudyError(
-            f"{path}: SHA-256 {found[:12]}..., expected {digest[:12]}...: another file"
-        )
+        raise StudyError(f"{path}: SHA-256 {found[:12]}..., expected {digest[:12]}..., another")
     return path
 
 
@@ -70,9 +68,8 @@ def drawn(name: str, extra_givens: int = 0) -> pd.DataFrame:
 
 def measured(subject: Subject, name: str, frame: pd.DataFrame) -> pd.DataFrame:
     """One row a puzzle: line, difficulty, outcome, halting, exponent, late drift, last wrong."""
-    table, _ = measure.rows(
-        subject.model, frame.assign(idx=frame.line), k=1, seed=subject.meta["seed"]
-    )
+    frame, seed = frame.assign(idx=frame.line), subject.meta["seed"]
+    table, _ = measure.rows(subject.model, frame, k=1, seed=seed)
     late_drift = late(table[[c for c in table if c.startswith("drift_h")]].to_numpy("float64"))
     seen = {"late": late_drift.astype("float32"), "last_wrong": phases.last_wrong(table)}
     head = pd.DataFrame({"collection": name, "line": frame.line})

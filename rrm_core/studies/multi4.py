@@ -51,9 +51,7 @@ def units(subject: Subject) -> Units:
     """The shared checkpoint, the last kept below 70 % of the run's steps, then one unit an arm."""
     name, meta = subject.folder.name, subject.meta
     if not meta["recipe"]:
-        raise StudyError(
-            f"{name} was imported: its training recipe, which multi4 needs, is unknown"
-        )
+        raise StudyError(f"{name} was imported: multi4 needs its training recipe, which is unknown")
     known = {s: p for s, p in checkpoints(subject.folder).items() if s <= 0.7 * meta["step"]}
     if not known:
         raise StudyError(

@@ -104,14 +104,6 @@ def solve(board: np.ndarray) -> dict:
     return found
 
 
-def count_solutions(board: np.ndarray, limit: int = 2) -> int:
-    """Number of solutions of `board` (cells,), up to `limit`; none where it breaks the rules."""
-    from rrm_core.sudoku import kernels
-
-    rules, state = geometry(side_of(board)), np.zeros(1, np.uint64)
-    return kernels.search(board, *rules, True, limit, state, False, *FREE)[0]
-
-
 def described(puzzles: np.ndarray, solutions: np.ndarray) -> pd.DataFrame:
     """Table of :data:`COLUMNS` of puzzles and solutions (B, cells), boards as texts."""
     texts = [to_text(b) for b in puzzles], [to_text(b) for b in solutions]

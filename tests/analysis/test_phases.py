@@ -60,13 +60,13 @@ def test_last_wrong_is_the_last_and_not_the_first():
 def test_groups_by_solving_time_are_medians_of_their_puzzles(run):
     table = phases.by_solving_time(run.table)
     assert list(table.group.unique()) == [
-        "solved after 2 segments",
-        "solved after 4 segments",
-        "solved after 8 segments",
+        "wrong for 2 segments",
+        "wrong for 4 segments",
+        "wrong for 8 segments",
         "failures",
     ]
     four = run.table[phases.last_wrong(run.table) == 4]
-    row = table[(table.group == "solved after 4 segments") & (table.segment == 7)].iloc[0]
+    row = table[(table.group == "wrong for 4 segments") & (table.segment == 7)].iloc[0]
     assert row.n == len(four) and row.growth == pytest.approx(
         four.growth_1_07.astype(float).median()
     )

@@ -39,7 +39,7 @@ def test_products_over_positions_are_those_of_the_other_side_without_a_copy():
     with torch.no_grad(), torch.profiler.profile() as seen:
         found = ops.linear_over_positions(v, weight)
     assert torch.allclose(found, ops.linear(v.mT, weight).mT, atol=1e-5)
-    # torch 2.13: `weight @ v` copies the result, as the weight is a parameter (findings/torch_matmul_...)
+    # torch 2.13: `weight @ v` copies the result, as the weight is a parameter (see findings)
     assert not [e.name for e in seen.events() if e.name == "aten::copy_"]
     rounded, rough = v.bfloat16(), weight.bfloat16()
     found = ops.linear_over_positions(rounded, rough)

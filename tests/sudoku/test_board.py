@@ -10,7 +10,6 @@ from rrm_core.sudoku.board import (
     add_givens,
     box_shape,
     check,
-    count_solutions,
     generate,
     geometry,
     parse,
@@ -38,14 +37,14 @@ def solutions_by_trying(board):
     return is_solved(full).sum()
 
 
-def test_a_known_puzzle():
+def test_a_known_puzzle(count_solutions):
     solved = solve(parse(PUZZLE))
     assert to_text(solved["solution"]) == ANSWER
     assert (solved["backtracks"], solved["naked_backtracks"]) == (0, 0)  # singles alone solve it
     assert count_solutions(parse(PUZZLE)) == 1
 
 
-def test_solutions_are_counted_as_brute_force_counts_them():
+def test_solutions_are_counted_as_brute_force_counts_them(count_solutions):
     rng = np.random.default_rng(1)
     grid = generate(4, 1, 0)[1][0]
     for _ in range(20):
@@ -54,12 +53,12 @@ def test_solutions_are_counted_as_brute_force_counts_them():
         assert count_solutions(board, 100) == solutions_by_trying(board)
 
 
-def test_4x4_has_288_grids():
+def test_4x4_has_288_grids(count_solutions):
     assert count_solutions(np.zeros(16, np.uint8), 1000) == 288
 
 
 @pytest.mark.parametrize("side", [4, 6, 9])
-def test_generated_puzzles_are_minimal_and_unique(side):
+def test_generated_puzzles_are_minimal_and_unique(side, count_solutions):
     boards, solutions = generate(side, 20, seed=3)
     assert is_solved(solutions).all()
     for board, solution in zip(boards, solutions, strict=True):
@@ -104,7 +103,7 @@ def test_two_equal_digits_in_a_row_are_named():
         solve(parse("..2..." + "." * 12 + "..2..." + "." * 12))
 
 
-def test_an_unsolvable_puzzle_is_refused():
+def test_an_unsolvable_puzzle_is_refused(count_solutions):
     board = parse("123." + "...4" + "." * 8)
     with pytest.raises(SudokuError, match="has no solution"):
         solve(board)

@@ -3,11 +3,11 @@
 import numpy as np
 
 from rrm_core.sudoku import hard, sets
-from rrm_core.sudoku.board import count_solutions, described, generate, solve_many
+from rrm_core.sudoku.board import described, generate, solve_many
 from rrm_core.sudoku.symmetry import canonical
 
 
-def test_hard_puzzles_are_harder_minimal_unique_and_seeded(monkeypatch):
+def test_hard_puzzles_are_harder_minimal_unique_and_seeded(monkeypatch, count_solutions):
     monkeypatch.setattr(hard, "ROUNDS", 400)
     monkeypatch.setattr(hard, "GOAL", 12)
     made = hard.make({"train": 8, "test": 10}, seed=1)

@@ -38,7 +38,7 @@
     return {
       background: forced ? "#ffffff" : ground(node),
       view: { stroke: grid },
-      axis: { labelColor: text, titleColor: text, gridColor: grid, domainColor: grid, tickColor: grid, labelFontSize: 11 * u, titleFontSize: 12 * u, titleFontWeight: "normal" },
+      axis: { labelColor: text, titleColor: text, gridColor: grid, domainColor: grid, tickColor: grid, labelFontSize: 11 * u, titleFontSize: 12 * u, titleFontWeight: "normal", labelSeparation: 4 },
       legend: { labelColor: text, titleColor: text, labelFontSize: 11 * u, titleFontSize: 11 * u, labelLimit: 160 * u, titleFontWeight: "normal" },
       title: { color: text, subtitleColor: text, fontSize: 13 * u, subtitleFontSize: 11 * u },
       boxplot: { median: { color: text }, rule: { color: text } },
