@@ -182,7 +182,7 @@ def page(offline):
 
 @pytest.fixture(scope="session")
 def count_solutions():
-    """(puzzle, limit = 2) -> how many solutions it has, up to `limit`; 0 where it breaks the rules."""
+    """(puzzle, limit = 2) -> its solutions, up to `limit`; none where it breaks the rules."""
     import numpy as np
 
     from rrm_core.sudoku import board, kernels
