@@ -7,7 +7,7 @@ rewritten, not the test.
 import numpy as np
 import pytest
 
-from rrm_core.analysis import cells, fates, phases, stats
+from rrm_core.analysis import cells, fates, phases, selection, stats
 from rrm_core.runs.tables import load_run, log_drift
 
 NAMES = {"HRM": "hrm-9x9-brief", "TRM": "trm-9x9-brief"}
@@ -147,6 +147,15 @@ def test_of_the_trms_moving_failures_few_go_round_a_cycle(models):
         "Of the TRM's failures that still move at 64, hardly one comes back within 32 segments",
         {"moving": (len(moving) >= 10, len(moving)), "back": (back <= 2, back)},
     )
+
+
+def test_starting_elsewhere_helps_both_where_running_on_helps_one(models):
+    found = {}
+    for m, run in models.items():
+        gain, later = selection.selection_gain(run, stored=True), fates.fate_at(run, "solved later")
+        found[f"{m} restarted"] = gain.low > 0.05, gain
+        found[f"{m} run on"] = later.high < 0.15 if m == "HRM" else later.low > 0.3, later
+    told("Restart and select helps both models; running on helps the TRM alone", found)
 
 
 def test_other_code_can_differ():
