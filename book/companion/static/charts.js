@@ -83,7 +83,7 @@
     const options = { actions: { export: true, source: false, compiled: false, editor: false }, scaleFactor: 2, downloadFileName: name(spec), renderer: "canvas", config: config(container), tooltip: { theme: rrm.dark() ? "dark" : "light" } };
     const embed = async (...how) => (await window.vegaEmbed(container, narrow ? stacked(spec, ...how) : spec, options)).view;
     let view = await embed(MOST);
-    const over = container.querySelector("canvas").clientWidth - room;
+    const over = container.querySelector("canvas").clientWidth - (container.closest(".rrm-view")?.clientWidth || room);
     if (narrow && over > 0) { view.finalize(); view = await embed(MOST - over, 1); } // what stands beside the plot, or under it, needs more
     container.querySelector("summary").setAttribute("aria-label", "save this chart as a picture");
     drawn.set(container, { spec, view, narrow });
