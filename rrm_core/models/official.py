@@ -41,7 +41,7 @@ def read_arch(path: Path | str) -> dict:
         raise ModelError(f"{path}: not readable as YAML ({str(error).splitlines()[0]})") from None
     except (TypeError, KeyError, AttributeError):
         raise ModelError(
-            f"{path}: no 'arch' block; expected all_config.yaml of a training"
+            f"{path}: no 'arch' block; expected a training's all_config.yaml"
         ) from None
 
 

@@ -45,7 +45,7 @@ def file_of(name: str) -> Path:
     if not path.exists():
         raise StudyError(f"{path}: missing; put {file} of tdoku's benchmark data there")
     if (found := sha256(path)) != digest:
-        raise StudyError(f"{path}: SHA-256 {found[:12]}..., expected {digest[:12]}..., another")
+        raise StudyError(f"{path}: SHA-256 {found[:12]}, expected {digest[:12]}: another file")
     return path
 
 

@@ -15,7 +15,7 @@ from rrm_core import studies
 from rrm_core.analysis import cells
 from rrm_core.models.config import Config
 from rrm_core.models.recursive import RecursiveModel
-from rrm_core.runs import folder, tables
+from rrm_core.runs import folder, measure, tables
 from rrm_core.runs.folder import Settings
 from rrm_core.store import paths
 from rrm_core.store.files import sha256
@@ -117,16 +117,22 @@ def test_restarts_start_elsewhere_and_are_the_same_for_every_puzzle(small):
     own = cells.late_drift(run.table.set_index("idx").loc[stored.index])
     assert np.allclose(10**stored.late, 10**own, atol=1e-4)
     assert not np.allclose(10 ** found[found.restart == 1].late, 10**stored.late, atol=1e-4)
+    assert found.groupby("restart").late.count().eq(len(stored)).all()
 
 
 def test_precision_measures_the_same_puzzles_in_another_arithmetic_and_alone(small):
     found, run = made(small, "precision")
     rounded, alone = (found[found.variant == v].set_index("idx") for v in found.variant.unique())
-    own = pd.Series(cells.late_drift(run.table), run.table.idx)
+    own = run.table.set_index("idx")
     assert list(rounded.index) == list(run.table.idx[:8]) and list(alone.index) == list(range(4))
-    assert np.allclose(alone.late, own.loc[alone.index], atol=1e-3)
-    off = (rounded.late - own.loc[rounded.index]).abs()
-    assert off.min() < 0.01 < off.max(), "the same puzzles, rounded"
+    for part, dtype, chunk in ((rounded, "bfloat16", 8), (alone, "float32", 1)):
+        part, boards = own.loc[part.index], sets.boards(own.loc[part.index])[0]
+        drift = measure.rolled(folder.load(small, dtype, "cpu"), boards, k=0, chunk=chunk)[
+            "drift_h"
+        ]
+        assert np.allclose(found[found.variant.str.startswith(dtype)].late, tables.late(drift))
+        off = (drift[:, 0] / part.drift_h_01 - 1).abs()
+        assert 1e-4 < off.max() < 0.1 if dtype == "bfloat16" else off.max() < 1e-4
 
 
 def test_numerics_is_the_run_another_frame_moves_the_exponent_and_fewer_qrs_do_not(small):
