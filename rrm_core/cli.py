@@ -97,7 +97,7 @@ def puzzles_import(file: Path, name: str, limit: int | None, replace: bool) -> N
 @app.command()
 @click.argument("preset")
 @click.option("--out", type=FOLDER, required=True, help="folder of the training")
-@click.option("--resume", is_flag=True, help="go on from the folder's last save")
+@click.option("--resume", is_flag=True, help="go on from the folder's last save, if any")
 @click.option("--start", type=FOLDER, help="begin with the weights of this checkpoint folder")
 @click.option("--steps", type=int, help="train to this step")
 @click.option("--minutes", default=math.inf, help="stop and save after about this long")

@@ -1,4 +1,4 @@
-"""What the arithmetic and the batch change, from the study `precision`: floor, cells, outcomes."""
+"""What arithmetic, batch and code change, from the study `precision`: floor, cells, outcomes."""
 
 from __future__ import annotations
 
@@ -21,18 +21,21 @@ def variants(run: Run) -> pd.DataFrame:
 
     n, wrong (failures); floor, low, high (median and quartiles of the drift a segment of the
     puzzles at rest); otsu, the variant's own cut (log10); successes and failures, the shares below
-    it; swapped, the outcomes that differ from float32's. Empty without the study.
+    it; swapped, the outcomes that differ from float32's. Empty without the study. The official
+    modules are a variant where `benchmarks/official.py` ran them.
     """
-    table, rest, rows = fates.study(run, "precision"), at_rest(run), []
-    if table is None:
+    rest, rows = at_rest(run), []
+    found = [fates.study(run, name) for name in ("precision", "official")]
+    if found[0] is None:
         return pd.DataFrame()
+    table = pd.concat([part for part in found if part is not None])
     base = run.table.set_index("idx").correct.copy()
     again = table[table.variant == BASE].set_index("idx").correct
     base[again.index] = again
     for name, part in table.groupby("variant", sort=False):
         drift = 10 ** part.late[part.idx.isin(rest)].astype("float64").quantile([0.25, 0.5, 0.75])
         cut = cells.otsu(part.late).threshold
-        settled, right = part.late < cut, part.correct
+        settled, right = (part.late < cut) + 0 * cut, part.correct  # NaN without a cut
         row = {"variant": name, "n": len(part), "floor": drift[0.5], "low": drift[0.25]}
         row |= {"high": drift[0.75], "otsu": cut, "successes": settled[right].mean()}
         row |= {"failures": settled[~right].mean()}

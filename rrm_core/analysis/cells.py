@@ -223,11 +223,11 @@ def settled_failures(df: pd.DataFrame, threshold: float) -> pd.DataFrame:
 
 
 def sweep(values: np.ndarray, correct: np.ndarray) -> pd.DataFrame:
-    """One row a percentile (5, 10, ..., 95): threshold, A to D, B's share of the failures."""
+    """One row a percentile (5, 10, ..., 95): threshold, A to D, B's share of failures, if any."""
     cuts = pd.DataFrame({"percentile": np.arange(5.0, 100.0, 5.0)})
     cuts["threshold"] = np.percentile(values, cuts.percentile)
     n = pd.DataFrame([count(assign(values, correct, cut)) for cut in cuts.threshold])
-    return cuts.join(n).assign(settled_failures=n.B / np.maximum(n.B + n.D, 1))
+    return cuts.join(n).assign(settled_failures=n.B / (n.B + n.D).where(n.B + n.D > 0))
 
 
 def typical(values: np.ndarray, cells: np.ndarray) -> dict[str, int | None]:

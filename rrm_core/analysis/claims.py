@@ -83,7 +83,8 @@ def puzzles_needed(row: dict, here: Estimate) -> int:
 def verdict(row: dict, here: Estimate, paper: Estimate) -> str:
     """What the row's rule says of an estimate, beside the paper's."""
     rule, null, margin = row["rule"], row.get("null", 0.0), row.get("within", EQUIVALENT)
-    if np.isnan(here.value):
+    printed = rule != "magnitude" or not np.isnan(paper.value)
+    if np.isnan([here.value, here.low, here.high]).any() or not printed:
         return "cannot be measured"
     if rule == "magnitude":
         return "agrees" if here.low <= paper.high and paper.low <= here.high else "differs"
@@ -118,6 +119,8 @@ def judged(run: Run) -> pd.DataFrame:
         told |= {"paper": paper.value, "paper_low": paper.low, "paper_high": paper.high}
         equivalence = row["rule"] == "equivalence" and not np.isnan(here.value)
         told["needed"] = puzzles_needed(row, here) if equivalence else np.nan
+        if told["verdict"] == "cannot be measured" and not here.reason:
+            told["reason"] = paper.reason or "its interval cannot be drawn"
         if alone and "needs" in row and not here.reason:
             told["reason"] = "band by separability alone"
         out.append(told | {"printed": paper.method})
@@ -153,7 +156,9 @@ def ledger(
     Columns: id, claim, says, measure, run, paper, measured here, n, verdict, q (of all rows and
     runs, :func:`false_discovery`; NaN unless `corrected`), reason.
     """
-    found = pd.concat([judged(run) for run in runs], ignore_index=True)
+    if not (each := [judged(run) for run in runs]):
+        raise tables.TableError("no run to judge: measure one with `rrm measure` first")
+    found = pd.concat(each, ignore_index=True)
     found = found.assign(q=false_discovery(found) if corrected else np.nan)
     found = found if claims is None else found[found.claim.isin(claims)]
     paper = [shown(*x) for x in found[["paper", "paper_low", "paper_high"]].to_numpy()]

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from rrm_core.analysis import cells, stats
-from rrm_core.analysis.stats import TAILS, Estimate, counted, few, influence, units, unmeasured
+from rrm_core.analysis.stats import Estimate, counted, few, influence, units, unmeasured
 from rrm_core.runs.tables import last_q_halt
 
 CALIPER = 0.05  # decades of late drift within which two puzzles count as alike
@@ -42,10 +42,11 @@ def matched_auc(df: pd.DataFrame, threshold: float | None = None) -> Estimate:
     met = drawn[:, unit[bad]] @ near.T.astype("float32")  # (10,000, successes)
     won = np.divide(drawn[:, unit[bad]] @ wins.T.astype("float32"), met, where=met > 0, out=0 * met)
     weight = drawn[:, unit[good]] * (met > 0)
-    low, high = np.percentile((weight * won).sum(1) / weight.sum(1), TAILS)
+    total = weight.sum(1)
+    means = (weight * won).sum(1) / np.where(total > 0, total, np.nan)
     used = unit[np.concatenate([good, bad[near.any(0)]])]
-    value, n = float((wins.sum(1) / near.sum(1)).mean()), len(used)
-    return Estimate(value, float(low), float(high), n, counted("bootstrap", n, used))
+    value, n = (wins.sum(1) / near.sum(1)).mean(), len(used)
+    return stats.drawn(value, means, n, counted("bootstrap", n, used))
 
 
 def decile_auc(df: pd.DataFrame, threshold: float | None = None) -> tuple[pd.DataFrame, Estimate]:
@@ -149,9 +150,11 @@ def added(
 
     Not told where the others alone have more than `ceiling`, and so leave no room.
     """
-    correct, n = df.correct.to_numpy(), len(df)
-    if (least := min(correct.sum(), (~correct).sum())) < FOLDS:
-        reason = f"{least} puzzles of the rarer outcome, fewer than {FOLDS} folds"
+    correct, n, unit = df.correct.to_numpy(), len(df), units(df)
+    what = "solution grids" if stats.repeated(unit) else "puzzles"
+    least = min(len(np.unique(unit[correct == side])) for side in (True, False))
+    if least < FOLDS:
+        reason = f"{least} {what} of the rarer outcome, fewer than {FOLDS} folds"
         return unmeasured(n, "paired DeLong", reason)
     if not np.isfinite(np.column_stack([others, signals])).all():
         return unmeasured(n, "paired DeLong", "the run was measured without one of the signals")
@@ -160,7 +163,7 @@ def added(
         reason = f"at the ceiling: the AUC is {alone:.4f} without it"
         return unmeasured(n, "paired DeLong", reason)
     value, part = influence(out_of_fold(np.column_stack([others, signals]), df), correct)
-    return stats.paired(value - alone, part - rest, correct, units(df))
+    return stats.paired(value - alone, part - rest, correct, unit)
 
 
 def beyond(df: pd.DataFrame) -> Estimate:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from rrm_core.analysis import cells, fates, stats
-from rrm_core.analysis.stats import few
+from rrm_core.analysis.stats import few, unmeasured
 from rrm_core.runs.tables import Run
 
 OWN = "the run's own"
@@ -29,7 +29,8 @@ def found(run: Run) -> pd.DataFrame:
         row = {"collection": name, "n": len(part), "solved": stats.share(right, unit)}
         row["auc"] = few(int(fewest), "", "in a class") or stats.auc(-part.lambda_1, right, unit)
         wrong = unit[~right] if unit is not None else None
-        row["settled"] = failed or stats.share(late[~right] < cut, wrong)
+        none = unmeasured(len(part), "", "the run has no threshold") if np.isnan(cut) else None
+        row["settled"] = failed or none or stats.share(late[~right] < cut, wrong)
         new = np.mean(late[~right] < anew.otsu) if anew.exists and not failed else np.nan
         row["settled_anew"] = float(new)
         halts = part.halted_at.to_numpy()[~right] > 0

@@ -10,7 +10,7 @@ import pandas as pd
 
 from rrm_core.analysis import cells, stats
 from rrm_core.analysis.fates import missing, study
-from rrm_core.analysis.stats import SMALLEST, TAILS, Estimate, counted, few, unmeasured
+from rrm_core.analysis.stats import SMALLEST, Estimate, counted, few, unmeasured
 from rrm_core.runs.tables import Run
 
 CHANGES = {"D": {"D": 1}, "A": {"A": 1}, "D - A": {"D": 1, "A": -1}, "D + A": {"D": 1, "A": 1}}
@@ -66,16 +66,15 @@ def training_change(run: Run, of: str = "D") -> Estimate:
             value += end * sign * np.median(growth[at])
             drawn += end * sign * drawn_medians(growth[at], weights[:, at])
             n += int(at.sum())
-    low, high = np.percentile(drawn, TAILS)
-    method = counted("bootstrap, paired by puzzle", len(first), unit)
-    return Estimate(float(value), float(low), float(high), n, method)
+    return stats.drawn(value, drawn, n, counted("bootstrap, paired by puzzle", len(first), unit))
 
 
 def drawn_medians(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """(R,) lower medians of `values` (B,), counted as a row of `weights` (R, B) says."""
+    """(R,) lower medians of `values` (B,), counted as `weights` (R, B) say; NaN of none."""
     order = np.argsort(values, kind="stable")
     below = weights[:, order].cumsum(1)
-    return values[order][(below >= below[:, -1:] / 2).argmax(1)]
+    found = values[order][(below >= below[:, -1:] / 2).argmax(1)]
+    return np.where(below[:, -1] > 0, found, np.nan)
 
 
 def through_failures(run: Run) -> Estimate:
@@ -116,4 +115,4 @@ def multi4_growth_a(run: Run) -> Estimate:
         return rows
     inside = rows[rows.cell == "A"]
     values, unit = inside.lambda_1 * run.updates_per_segment, stats.units(run.table, inside.index)
-    return few(len(values), "bootstrap", "in cell A") or stats.median(values, unit)
+    return few(len(values), "Woodruff", "in cell A") or stats.median(values, unit)

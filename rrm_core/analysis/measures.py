@@ -49,8 +49,11 @@ def share(run: Run, hits: np.ndarray, among: np.ndarray) -> Estimate:
 
 
 def settled(run: Run, cut: str = "otsu") -> np.ndarray:
-    """(B,) bool: late drift below a threshold of the band, "otsu", "strict" or "cut"."""
-    return late(run) < getattr(cells.band_of(run), cut)
+    """(B,) bool: late drift below a threshold of the band, "otsu", "strict" or "cut", if any."""
+    band = cells.band_of(run)
+    if np.isnan(threshold := getattr(band, cut)):
+        raise LookupError(band.strict_reason or band.reason or "late drift does not vary")
+    return late(run) < threshold
 
 
 def late(run: Run) -> np.ndarray:
@@ -62,7 +65,7 @@ def growth(run: Run, correct: bool) -> Estimate:
     """Median growth of the largest exponent of one outcome, nats a segment."""
     of = run.table[run.table.correct == correct]
     values = of.lambda_1.to_numpy("float64") * run.updates_per_segment
-    return few(len(of), "bootstrap", "in a class") or stats.median(values, stats.units(of))
+    return few(len(of), "Woodruff", "in a class") or stats.median(values, stats.units(of))
 
 
 def exponents(run: Run) -> list[np.ndarray]:
@@ -74,7 +77,7 @@ def calmer(run: Run) -> Estimate:
     """Share of the successes whose late drift is below that of every failure seen."""
     n = run.table.correct.value_counts().reindex([True, False], fill_value=0)
     refused = few(int(n.min()), "Clopper-Pearson", "in a class", len(run.table))
-    return refused or stats.below_failures(late(run), run.table.correct)
+    return refused or stats.below_failures(late(run), run.table.correct, stats.units(run.table))
 
 
 def early(run: Run, signal: str, h: int = 4) -> Estimate:
@@ -135,7 +138,7 @@ MEASURES: dict[str, Callable[[Run], Estimate]] = {
 
 
 def measure(name: str, run: Run) -> Estimate:
-    """The estimate of a measure of a run; a column that the table lacks is its reason."""
+    """The estimate of a measure of a run; a column or threshold that it lacks is its reason."""
     function = MEASURES[name]
     try:
         return function(run)
@@ -143,7 +146,10 @@ def measure(name: str, run: Run) -> Estimate:
         quoted = re.findall(r"'(\w+)'", str(error))
         if isinstance(error, AttributeError) and quoted[0] != "DataFrame":
             raise
-        return unmeasured(len(run.table), "", f"missing column {quoted[-1]}")
+        column = quoted[0 if isinstance(error, KeyError) else -1]  # pandas ends on the index's kind
+        return unmeasured(len(run.table), "", f"missing column {column}")
+    except LookupError as error:
+        return unmeasured(len(run.table), "", str(error))
 
 
 def measured(run: Run, names: Collection[str] = tuple(MEASURES)) -> pd.DataFrame:

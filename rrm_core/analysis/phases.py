@@ -11,7 +11,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from rrm_core.analysis.stats import TAILS, Estimate, counted, few, resampled, units
+from rrm_core.analysis import stats
+from rrm_core.analysis.stats import Estimate, counted, few, resampled, units
 from rrm_core.runs.tables import numbered
 
 START = 3  # the first segment after the transient
@@ -36,14 +37,14 @@ def before_after(df: pd.DataFrame) -> pd.DataFrame:
     """One row a phase: phase, growth (median over its segments), n of segments, puzzles.
 
     Phases: "before" the switch (segments 3 to the last wrong one of solved puzzles), "after" it
-    (all but the first right one), and "failures" (segments 3 on).
+    (segments 3 on, without the first right one), and "failures" (segments 3 on).
     """
     growth, last, at = growth_by_segment(df), last_wrong(df)[:, None], time(df)
     late = at >= START
     solved = df.correct.to_numpy()[:, None]
     phases = {
         "before": solved & late & (last >= at),
-        "after": solved & (last + 1 < at),
+        "after": solved & late & (last + 1 < at),
         "failures": ~solved & late,
     }
     rows = [
@@ -62,9 +63,8 @@ def stopwatch(df: pd.DataFrame) -> Estimate:
     x, y = last_wrong(solved).astype("float64"), solved.lambda_1.to_numpy("float64")
     x, y = x - x.mean(), y - y.mean()  # moments about the means lose no digits
     moments = np.stack([np.ones(n), x, y, x * x, y * y, x * y], 1)
-    low, high = np.percentile(r_squared(resampled(moments, unit)), TAILS)
-    value = float(r_squared(moments.sum(0, keepdims=True))[0])
-    return Estimate(value, float(low), float(high), n, counted("bootstrap", n, unit))
+    value, draws = r_squared(moments.sum(0, keepdims=True))[0], r_squared(resampled(moments, unit))
+    return stats.drawn(value, draws, n, counted("bootstrap", n, unit))
 
 
 def r_squared(sums: np.ndarray) -> np.ndarray:

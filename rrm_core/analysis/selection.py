@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rrm_core.analysis import fates, stats
-from rrm_core.analysis.stats import Estimate, Z, few
+from rrm_core.analysis.stats import Estimate, Z, few, unmeasured
 from rrm_core.runs.tables import Run, signals_at
 
 
@@ -33,6 +33,8 @@ def selection_gain(run: Run, stored: bool = False) -> Estimate:
         return (best * correct[:, kept]).sum(1) / best.sum(1) - base
 
     found = stats.mean(gain(every), weights, stats.units(run.table, grid.index))
+    if found.reason:
+        return found
     without = [np.average(gain(np.delete(every, j)), weights=weights) for j in every]
     variance = Z**2 * (len(every) - 1) * np.var(without)
     half = np.sqrt(((found.high - found.low) / 2) ** 2 + variance)
@@ -48,6 +50,8 @@ def pruned_successes(run: Run, signal: str, h: int = 4) -> Estimate:
     """
     wrong = run.table[~run.table[f"correct_{h:02d}"]]
     score, later = signals_at(wrong, h, run.updates_per_segment)[signal], wrong.correct.to_numpy()
+    if not np.isfinite(score).all():
+        return unmeasured(len(wrong), "Clopper-Pearson", f"the run was measured without {signal}")
     worse = np.argsort(np.argsort(score, kind="stable"), kind="stable") < len(score) / 2
     refused = few(int(later.sum()), "Clopper-Pearson")
     return refused or stats.share(worse[later], stats.units(wrong)[later])

@@ -16,7 +16,7 @@ from typing import TypeGuard
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.special import betaincinv, expit, logit, ndtri
+from scipy.special import betaincinv, expit, logit, ndtri, stdtrit
 
 RESAMPLES = 10_000
 LEVEL = 0.95
@@ -85,6 +85,14 @@ def by_unit(values: np.ndarray, unit: np.ndarray) -> np.ndarray:
     return pd.DataFrame(np.asarray(values)).groupby(np.asarray(unit)).sum().to_numpy()
 
 
+def drawn(value: float, draws: np.ndarray, n: int, method: str) -> Estimate:
+    """`value` between the percentiles of `draws` (R,); not told where a resample has no value."""
+    if not np.isfinite(draws).all():
+        return unmeasured(n, method, "too few solution grids to resample")
+    low, high = map(float, np.percentile(draws, TAILS))
+    return Estimate(float(value), low, high, n, method)
+
+
 @lru_cache(maxsize=4)
 def counts(*sizes: int) -> np.ndarray:
     """(10,000, sum of sizes) how often a bootstrap draws each item, within groups of a size."""
@@ -123,15 +131,18 @@ def share(hits: np.ndarray, unit: np.ndarray | None = None) -> Estimate:
     """Share of `hits` (B,) bool: :func:`proportion`, with as many puzzles as units are worth.
 
     Where units repeat, n is divided by the design effect: the variance over units of the share over
-    that of independent puzzles, at least 1 (1 where none or all are hit).
+    that of independent puzzles, at least 1, and by what few units know of it, the squared ratio of
+    t quantiles. Where none or all are hit nothing varies, and a unit counts as one puzzle.
     """
     hits, n = np.asarray(hits, dtype=bool), len(hits)
     found = proportion(int(hits.sum()), n)
-    if not repeated(unit) or found.value in (0.0, 1.0):
-        return replace(found, method=counted(found.method, n, unit))
+    if not repeated(unit):
+        return found
     off = by_unit(hits - found.value, unit).ravel()
-    variance = (off @ off) / n**2 * len(off) / max(len(off) - 1, 1)
-    worth = n / max(1.0, variance / (found.value * (1 - found.value) / n))
+    free, spread = max(len(off) - 1, 1), found.value * (1 - found.value) / n
+    variance = (off @ off) / n**2 * len(off) / free
+    unsure = (stdtrit(free, 0.5 + LEVEL / 2) / stdtrit(n - 1, 0.5 + LEVEL / 2)) ** 2
+    worth = n / max(1.0, variance / spread) / unsure if spread else len(off)
     low, high = map(float, clopper_pearson(found.value * worth, worth))
     return Estimate(found.value, low, high, n, counted("Korn-Graubard", n, unit))
 
@@ -146,7 +157,9 @@ def zero_bound(n: int) -> float:
     return 1 - 0.05 ** (1 / n) if n else NAN
 
 
-def below_failures(values: np.ndarray, correct: np.ndarray) -> Estimate:
+def below_failures(
+    values: np.ndarray, correct: np.ndarray, unit: np.ndarray | None = None
+) -> Estimate:
     """Share of the successes whose value is below that of every failure.
 
     The exact interval is *given these failures*: no resampling draws a failure below the smallest
@@ -155,8 +168,8 @@ def below_failures(values: np.ndarray, correct: np.ndarray) -> Estimate:
     values, correct = np.asarray(values, dtype="float64"), np.asarray(correct, dtype=bool)
     if correct.all() or not correct.any():
         return unmeasured(len(values), "Clopper-Pearson", one_class(correct))
-    below = share(values[correct] < values[~correct].min())
-    return replace(below, method="Clopper-Pearson, given these failures")
+    below = share(values[correct] < values[~correct].min(), unit if unit is None else unit[correct])
+    return replace(below, method=f"{below.method}, given these failures")
 
 
 def one_class(correct: np.ndarray) -> str:
@@ -265,6 +278,5 @@ def mean(
     else:
         sizes = np.unique(w, return_counts=True)[1]
         sums = counts(*sizes) @ pairs[np.argsort(w, kind="stable")]
-    low, high = np.percentile(sums[:, 0] / sums[:, 1], TAILS)
     method = counted("bootstrap over puzzles", n, unit)
-    return Estimate(float(np.average(values, weights=w)), float(low), float(high), n, method)
+    return drawn(np.average(values, weights=w), sums[:, 0] / sums[:, 1], n, method)

@@ -50,7 +50,7 @@ def push(update: Update, state: State, frame: State) -> tuple[State, State]:
 
 
 def householder(a: Tensor) -> tuple[Tensor, Tensor]:
-    """(Q, |diagonal of R|) of a (B, N, K): stable for any conditioning of the columns."""
+    """(Q, |diagonal of R|) of a (B, N, K): Q is orthonormal for any conditioning of the columns."""
     q, r = torch.linalg.qr(a)
     return q, r.diagonal(dim1=-2, dim2=-1).abs().double()
 
@@ -113,6 +113,8 @@ def spectrum(
     update: Update, state: State, steps: int, k: int = 8, seed: int = 0, frame: State | None = None
 ) -> Tensor:
     """Exponents (T, B, K) of a repeated map after 1..`steps` applications, in QR order."""
+    if steps < 1:
+        raise ValueError(f"steps={steps}: expected 1 or more applications of the map")
     frame, history = start_frame(state, k, seed) if frame is None else frame, []
     for _ in range(steps):
         state, frame, growth = grow([update], state, frame)

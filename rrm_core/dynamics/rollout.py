@@ -16,12 +16,12 @@ class Rollout:
     """What one unroll of B puzzles over T segments shows; all on the CPU but `state`."""
 
     answer: Tensor  # (B, T, cells) decoded token ids
-    q: Tensor  # (B, T, 2): q_halt, q_continue
+    q: Tensor  # (B, T, m): the model's scores, of an HRM or TRM q_halt and q_continue
     halts: Tensor  # (B, T) bool: would halt at this segment
     drift: Tensor  # (B, T, M) float64: :func:`distance` of part m of the state at t and t - 1
     growth: Tensor  # (B, T, K) float64: summed log |R_ii| of the segment, QR order; K may be 0
-    state: State  # (z_H, z_L) after the last segment
-    recent: Tensor  # (B, S, P, D) z_H after each of the last S segments, S = `keep`
+    state: State  # its parts after the last segment, as (z_H, z_L)
+    recent: Tensor  # (B, S, P, D) its first part after each of the last S segments, at most `keep`
 
     @property
     def drift_h(self) -> Tensor:

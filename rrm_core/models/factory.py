@@ -72,9 +72,12 @@ def load(folder: Path, dtype: torch.dtype = torch.float32) -> Any:
 
 
 def digest(folder: Path) -> str:
-    """SHA-256 of the factory's name and of the weights that it gives, if any."""
-    model, text = load(folder), hashlib.sha256(read_json(folder / FILE)["factory"].encode())
+    """SHA-256 of the factory's name and of the weights that it gives, else of its checkpoint."""
+    model, kept = load(folder), read_json(folder / FILE)
+    text = hashlib.sha256(kept["factory"].encode())
     weights = model.state_dict() if isinstance(model, nn.Module) else {}
+    if not weights:
+        text.update(kept.get("sha256", "").encode())
     for name, tensor in sorted(weights.items()):
         text.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         text.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())

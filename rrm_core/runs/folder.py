@@ -58,6 +58,8 @@ class Settings:
         """Refuse what gives no run."""
         if self.k < 0:
             raise MeasureError(f"k={self.k} tangents: ask for 1 or more, or for none with 0")
+        if self.extra_givens < 0:
+            raise MeasureError(f"extra_givens={self.extra_givens}: ask for 0 or more")
         if self.dtype not in TOLERANCE:
             raise MeasureError(f"dtype {self.dtype!r}: expected one of {', '.join(TOLERANCE)}")
         if not tables.LATE <= self.segments < 100:
@@ -158,17 +160,30 @@ def make(
 def assemble(model: Reasoner, checkpoint: Path, out: Path, both: pd.DataFrame, meta: dict) -> None:
     """Write the run in `out`: `both` tables, weights, training log and last run.json.
 
-    What belonged to other weights is removed.
+    What belonged to other weights or puzzles is removed.
     """
     answers = numbered(both, "answer")
     texts, table = both[["idx", *answers]], both.drop(columns=answers)
     shape = meta["segments"], len(model.parts), model.scores
     validate(table, str(out), model.updates_per_segment, meta["k"], *shape)
     before = measured_key(out)
+    differs = {name for name, value in (before or {}).items() if value != meta[name]}
+    if "weights" in differs:
+        shutil.rmtree(out / "checkpoints", ignore_errors=True)
+    if differs - {"k", "seed"}:  # a study is of these puzzles and of who solved them
+        shutil.rmtree(out / "studies", ignore_errors=True)
     (out / "run.json").unlink(missing_ok=True)
-    if before and before["weights"] != meta["weights"]:
-        for other in ("checkpoints", "studies"):
-            shutil.rmtree(out / other, ignore_errors=True)
+    if checkpoint.resolve() != out.resolve() and (before is None or "weights" in differs):
+        for name in (
+            "config.json",
+            "model*",
+            "checkpoint",
+            "checkpoint.*",
+            "log.csv",
+            "import.json",
+        ):
+            for path in out.glob(name):
+                path.unlink(missing_ok=True)
     tables.write(table, out / "measurements.parquet")
     tables.write(texts, out / "trajectories.parquet")
     if factory.stored(checkpoint):

@@ -110,6 +110,9 @@ def subset(puzzle_set: str, n: int, extra_givens: int = 0) -> pd.DataFrame:
     frame = frame[[c for c in (*board.COLUMNS, "grid", "rating") if c in frame]].head(n)
     if extra_givens:
         boards, solutions = sets.boards(frame)
+        if extra_givens >= (least := int((boards == 0).sum(1).min())):
+            why = f"a puzzle of {puzzle_set!r} has {least} blanks: ask for fewer"
+            raise MeasureError(f"extra_givens={extra_givens}: {why}")
         counts = np.full(n, extra_givens)
         boards = board.add_givens(boards, solutions, counts, np.random.default_rng(0))
         grid = frame[[c for c in frame if c == "grid"]]  # stays; a rating was of the puzzle before

@@ -41,6 +41,9 @@ NAMES = [
 Units = dict[str, Callable[[], pd.DataFrame]]
 
 
+MEASURED = ("puzzles", "n", "extra_givens", "segments", "dtype")  # what a study's rows hang on
+
+
 class StudyError(ValueError):
     """A study that does not exist or that this run cannot carry; the message says why."""
 
@@ -92,7 +95,7 @@ def observed(
         "token_acc": cells[:, -1].mean(-1).astype("float32"),
         "solved_at": measure.first(right),
         "left": (right[:, :-1] & ~right[:, 1:]).sum(1),
-        "halted_at": measure.first(out["halts"]),
+        "halted_at": measure.first(out["halts"][:, :-1]),
         "halts": out["halts"][:, -1],
         "q_halt": out["q"][:, -1, 0],
         "late": tables.late(out["drift_h"]),
@@ -114,6 +117,7 @@ def run(name: str, run_name: str, command: str = "", device: str = "cpu") -> lis
     module, started = importlib.import_module(f"{__name__}.{name}"), time.monotonic()
     home, loaded = paths.run_dir(run_name), tables.load_run(run_name)
     key = {"weights": tables.weights_digest(loaded.meta), "settings": module.SETTINGS}
+    key |= {"measured": {part: loaded.meta.get(part) for part in MEASURED}}
     parts, out = folder.scratch(home, name, key), home / "studies"
     model = folder.load(home, "float32", device)
     units = module.units(Subject(home, loaded.meta, loaded.table, model, parts))

@@ -27,15 +27,16 @@ def measured(load: Loader, frame: pd.DataFrame, seed: int, **labels: object) -> 
     return measure.rows(load(), frame, K, seed)[0][KEPT].assign(**labels)
 
 
+def loaded(path: Path, device: str) -> RecursiveModel:
+    """The model of a checkpoint folder, on `device`."""
+    return load_model(path).to(device)
+
+
 def models(subject: Subject) -> dict[int, Loader]:
     """{step: what loads its model}, ascending: the kept checkpoints and the measured weights."""
-    name, device = subject.folder.name, subject.device
-
-    def loaded(path: Path) -> RecursiveModel:
-        return load_model(path).to(device)
-
-    known: dict[int, Loader]
-    known = {step: partial(loaded, path) for step, path in checkpoints(subject.folder).items()}
+    name, known = subject.folder.name, {}  # type: str, dict[int, Loader]
+    for step, path in checkpoints(subject.folder).items():
+        known[step] = partial(loaded, path, subject.device)
     if not known:
         raise StudyError(
             f"{name} keeps no checkpoints; add them with `rrm checkpoints TRAINING --run {name}`"

@@ -12,7 +12,7 @@ import pandas as pd
 from rrm_core.models.config import Config
 from rrm_core.models.weights import load_model
 from rrm_core.studies import StudyError, Subject, Units
-from rrm_core.studies.evolution import measured
+from rrm_core.studies.evolution import loaded, measured
 from rrm_core.training import saving
 from rrm_core.training.recipes import Recipe
 from rrm_core.training.saving import checkpoints
@@ -29,11 +29,11 @@ def arm(subject: Subject, start: int, name: str) -> pd.DataFrame:
 
     In the precision that suits this processor, whatever the run was trained in.
     """
-    recipe = subject.meta["recipe"] | {"bf16": None, **ARMS[name]}
+    recipe = subject.meta["recipe"] | {"bf16": None, "start": "", **ARMS[name]}
     recipe |= {"steps": STEPS, "checkpoint_every": EVERY, "eval_every": EVERY}
     recipe["betas"] = tuple(recipe["betas"])
     config = Config.from_dict(subject.meta["architecture"])
-    training = Trainer(config, Recipe(**recipe), subject.scratch / name)
+    training = Trainer(config, Recipe(**recipe), subject.scratch / name, subject.device)
     if (training.folder / saving.STATE_FILE).exists():
         training.resume()
     else:
@@ -41,7 +41,7 @@ def arm(subject: Subject, start: int, name: str) -> pd.DataFrame:
     training.run(progress=False)
     frame, seed = subject.inputs.head(PUZZLES), subject.meta["seed"]
     made = [
-        measured(partial(load_model, path), frame, seed, arm=name, step=step)
+        measured(partial(loaded, path, subject.device), frame, seed, arm=name, step=step)
         for step, path in checkpoints(training.folder).items()
     ]
     return pd.concat(made, ignore_index=True)
@@ -58,6 +58,6 @@ def units(subject: Subject) -> Units:
             f"{name} keeps no checkpoint before its own step {meta['step']} to start multi4 from"
         )
     start, frame = max(known), subject.inputs.head(PUZZLES)
-    load = partial(load_model, known[start])
+    load = partial(loaded, known[start], subject.device)
     shared = partial(measured, load, frame, meta["seed"], arm="shared", step=0)
     return {"shared": shared} | {name: partial(arm, subject, start, name) for name in ARMS}

@@ -8,6 +8,7 @@ changes next to nothing, 1 and 2 free the most failures.)
 
 from functools import partial
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -30,15 +31,19 @@ def restarted(subject: Subject, restart: int) -> pd.DataFrame:
     each = (OF_LARGE if subject.meta["parameters"] >= LARGE else PUZZLES) // 2
     frame = subject.chosen(each, each)
     boards, solutions = sets.boards(frame)
-    model = subject.model
-    state = model.initial_state(model.embed(model.encode(boards[:1].repeat(CHUNK, 0))))
-    if restart:
-        seeded = torch.Generator().manual_seed(restart)
-        draws = [torch.randn(z.shape[1:], generator=seeded).to(z) for z in state]
-        state = tuple(z + SIGMA * draw for z, draw in zip(state, draws, strict=True))
-    seen, _ = observed(model, boards, solutions, k=0, state=state)
+    model, seen = subject.model, []
+    for i in range(0, len(boards), CHUNK):
+        rows = np.minimum(np.arange(i, i + CHUNK), len(boards) - 1)
+        state = model.initial_state(model.embed(model.encode(boards[rows])))
+        if restart:
+            seeded = torch.Generator().manual_seed(restart)
+            draws = [torch.randn(z.shape[1:], generator=seeded).to(z) for z in state]
+            state = tuple(z + SIGMA * draw for z, draw in zip(state, draws, strict=True))
+        part = slice(i, i + CHUNK)
+        seen.append(observed(model, boards[part], solutions[part], k=0, state=state)[0])
     sigma = SIGMA if restart else 0.0
-    return seen[KEPT].assign(sigma=sigma, restart=restart, idx=frame.idx)
+    seen = pd.concat(seen, ignore_index=True)[KEPT]
+    return seen.assign(sigma=sigma, restart=restart, idx=frame.idx)
 
 
 def units(subject: Subject) -> Units:

@@ -167,7 +167,7 @@ def texts(array: np.ndarray) -> list[str]:
 
     Tokens are those of HRM and TRM: 1 for a blank, 2.. for the digits.
     """
-    if array.ndim < 2 and len(array) not in SIZES:
+    if array.ndim < 2 and (array.dtype.kind in "US" or len(array) not in SIZES):
         return [str(value) for value in array]
     if array.dtype.kind not in "iufb" or array.shape[-1] not in (*SIZES, *SIZES.values()):
         expected = "expected digits (boards, cells) or (boards, side, side)"

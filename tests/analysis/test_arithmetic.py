@@ -3,14 +3,20 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import ks_2samp
 
 from rrm_core.analysis import arithmetic, cells, elsewhere, fates
 
 
 @pytest.fixture
 def study(monkeypatch):
-    """`study(table)` makes it every study of every run."""
-    return lambda table: monkeypatch.setattr(fates, "study", lambda run, name: table)
+    """`study(table)` makes it every study of every run, but that of the official modules."""
+
+    def everywhere(table):
+        found = {"official": None}
+        monkeypatch.setattr(fates, "study", lambda run, name: found.get(name, table))
+
+    return everywhere
 
 
 def precise(run, lift):
@@ -42,6 +48,18 @@ def test_a_swapped_outcome_is_counted_against_float32_of_the_study(runs, study):
     study(table)
     found = arithmetic.variants(run).set_index("variant")
     assert found.swapped.to_dict() == {"float32": 0, "bfloat16": 3}
+
+
+@pytest.mark.parametrize("name", ["hrm-9x9-brief", "trm-9x9-brief"])
+def test_the_official_modules_leave_a_resting_state_moving_as_ours_do(runs, name):
+    run = runs[name]
+    found = arithmetic.variants(run).set_index("variant")
+    theirs, ours = found.loc["official code, bfloat16"], found.loc["bfloat16"]
+    assert theirs.n == 128 and theirs.floor == pytest.approx(ours.floor, rel=0.03)
+    both = [fates.study(run, "official"), fates.study(run, "precision")]
+    both[1] = both[1][(both[1].variant == "bfloat16") & both[1].idx.isin(both[0].idx)]
+    failed = [part.late[~part.correct] for part in both]
+    assert ks_2samp(*failed).pvalue > 0.05, "failures wander elsewhere, equally far"
 
 
 def test_noise_is_the_drift_in_bfloat16_beside_the_growth_in_float32(runs, study):

@@ -51,6 +51,26 @@ def test_rules_of_the_verdict(row, here, verdict):
     assert claims.verdict(row, estimate(*here), POINT) == verdict
 
 
+def test_without_bounds_or_a_printed_figure_there_is_no_verdict():
+    half = Estimate(0.7, np.nan, np.nan, 100, "")
+    for row in (ABOVE, BELOW, NOTHING, SEEN, {"rule": "magnitude"}):
+        assert claims.verdict(row, half, POINT) == "cannot be measured"
+    silent = stats.unmeasured(0, "printed", "the paper prints no figure")
+    assert claims.verdict({"rule": "magnitude"}, estimate(0.9, 0.99), silent).startswith("cannot")
+
+
+def test_without_a_run_there_is_no_ledger():
+    with pytest.raises(tables.TableError, match="no run to judge: measure one"):
+        claims.ledger([])
+
+
+def test_a_model_that_the_paper_prints_no_figure_for_is_not_said_to_differ(runs):
+    tiny = runs["tiny-6x6"]
+    other = Run(tiny.name, tiny.meta | {"side": 9, "updates_per_segment": 21}, tiny.table)
+    row = claims.judged(other).set_index("id").loc["C1.2"]
+    assert row.verdict == "cannot be measured" and row.reason == "the paper prints no figure"
+
+
 def test_an_equivalence_names_the_puzzles_that_hold_it_nine_times_in_ten():
     rng, n = np.random.default_rng(0), 200
     here = stats.auc(rng.normal(size=2 * n), np.arange(2 * n) < n)
@@ -165,6 +185,17 @@ def test_a_missing_column_and_a_missing_class_are_causes(runs):
     }.items():
         without = Run(trm.name, trm.meta, trm.table.drop(columns=column))
         assert measures.measure(name, without).reason == f"missing column {column}"
+    assert (
+        measures.measure(
+            "lambda_1_beyond", Run(trm.name, trm.meta, trm.table.drop(columns="lambda_1"))
+        ).reason
+        == "missing column lambda_1"
+    )
+    drifts = {c: 1.0 for c in trm.table if c.startswith("drift_h")}
+    still = Run(trm.name, trm.meta, trm.table.assign(**drifts))
+    for name in ("settled_failures", "settled_failures_otsu", "blind_failures"):
+        found = measures.measure(name, still)
+        assert np.isnan(found.value) and found.reason, "no threshold is no 0 of n"
     solved = Run(trm.name, trm.meta, trm.table[trm.table.correct])
     assert measures.measure("auc_lambda_1", solved).reason.startswith("n < 20 in a class")
 

@@ -64,6 +64,19 @@ def test_matching_needs_twenty_successes_that_meet_a_failure():
     assert controls.matched_auc(df, 2.0).reason.startswith("n < 20 successes")
 
 
+@pytest.mark.parametrize(("grids", "told"), [(2, False), (6, False), (60, True)])
+def test_matched_puzzles_on_few_of_many_grids_have_no_interval(grids, told):
+    """A resample that draws none of their grids has no value; it made the verdict "fails"."""
+    df, rest = disguised(300), disguised(600, seed=1)
+    df["solution"] = [f"in the match {i % grids}" for i in range(len(df))]
+    late = [c for c in rest if c.startswith("drift")]
+    rest[late] = 1e-6  # settled, on grids of their own
+    found = controls.matched_auc(pd.concat([df, rest], ignore_index=True), -1.0)
+    assert bool(found.reason) != told
+    if not told:
+        assert found.reason == "too few solution grids to resample" and np.isnan(found.value)
+
+
 def test_bins_are_of_unsettled_puzzles_and_used_where_large_enough():
     df = disguised(200)
     table, mean = controls.decile_auc(df, 0.5)
@@ -118,6 +131,8 @@ def test_nested_models_see_what_is_new_and_what_is_not():
         assert nothing.low < 0.005 and abs(nothing.value) < 0.01
         assert something.low > 0.05
         assert "fewer than 10 folds" in added(known[known.correct]).reason
+        nine = known.assign(solution=np.arange(n) % 9)
+        assert added(nine).reason == "9 solution grids of the rarer outcome, fewer than 10 folds"
     certain = frame(a, b, a < 0).assign(**halt)
     assert controls.beyond(certain).reason.startswith("at the ceiling")
 

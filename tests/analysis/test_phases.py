@@ -27,7 +27,7 @@ def by_hand(name):
     long = long.join(pd.DataFrame({"last": last, "solved": df.correct}))
     late = long[long.segment >= 3]
     before = late[late.solved & (late.segment <= late["last"])].growth.median()
-    after = long[long.solved & (long.segment > long["last"] + 1)].growth.median()
+    after = late[late.solved & (late.segment > late["last"] + 1)].growth.median()
     return r2, before, after, late[~late.solved].growth.median()
 
 

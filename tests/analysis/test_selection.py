@@ -45,3 +45,19 @@ def test_giving_up_the_worse_half_counts_later_successes(runs):
         run.name, run.meta, run.table[~run.table.correct | run.table.idx.isin(late.idx)]
     )
     assert selection.pruned_successes(few, "q_halt").reason == "n < 20 (3)"
+
+
+def test_a_run_without_exponents_gives_up_by_none(runs):
+    run = runs["trm-6x6"]
+    kept = [c for c in run.table if not c.startswith(("growth_", "lambda_"))]
+    bare = type(run)(run.name, run.meta, run.table[kept])
+    found = selection.pruned_successes(bare, "lambda1")
+    assert np.isnan(found.value) and "lambda1" in found.reason
+
+
+def test_a_gain_of_few_puzzles_says_why_it_is_none(runs, monkeypatch):
+    run = runs["trm-6x6-attention"]
+    table = fates.study(run, "restarts")
+    few = table[table.idx.isin(table.idx.unique()[:16])]
+    monkeypatch.setattr(fates, "study", lambda *_: few)
+    assert str(selection.selection_gain(run)) == "cannot be measured: n < 20 (16)"

@@ -95,6 +95,32 @@ def test_a_share_over_grids_covers_what_it_should():
     assert np.mean([e.low <= truth <= e.high for e in alone]) < 0.75
 
 
+@pytest.mark.parametrize("grids", [3, 5, 10])
+def test_a_share_over_few_grids_covers_what_it_should(grids):
+    """Without the t quantiles: .87, .92 and .95 of these."""
+    rng, unit = np.random.default_rng(0), np.repeat(np.arange(grids), 30)
+    truth = 0.4  # of beta(2, 3)
+    rates = rng.beta(2, 3, size=(1000, grids)).repeat(30, 1)
+    found = [stats.share(hits, unit) for hits in rng.uniform(size=rates.shape) < rates]
+    assert np.mean([e.low <= truth <= e.high for e in found]) > 0.94
+
+
+@pytest.mark.parametrize("hit", [False, True])
+def test_none_or_all_of_many_puzzles_on_two_grids_is_two_cases(hit):
+    found = stats.share(np.full(100, hit), np.arange(100) % 2)
+    two = stats.proportion(2 * hit, 2)
+    assert (found.value, found.low, found.high) == pytest.approx((two.value, two.low, two.high))
+    assert found.n == 100 and found.method.endswith("100 puzzles on 2 grids")
+    alone = stats.share(np.full(100, hit))
+    assert alone.high - alone.low == pytest.approx(0.0362, abs=1e-4)
+
+
+def test_a_resample_without_a_value_is_a_reason_and_no_interval():
+    found = stats.drawn(0.5, np.array([0.1, np.nan, 0.9]), 60, "bootstrap")
+    assert str(found) == "cannot be measured: too few solution grids to resample"
+    assert np.isnan([found.low, found.high]).all() and found.n == 60
+
+
 def test_clopper_pearson_of_the_papers_counts():
     for k, n, low, high in [
         (0, 254, 0, 0.0144),
@@ -167,4 +193,6 @@ def test_calmer_than_every_failure_is_exact_given_the_failures():
     exact = stats.proportion(int((values[:300] < values[300:].min()).sum()), 300)
     assert (found.value, found.low, found.high) == (exact.value, exact.low, exact.high)
     assert found.n == 300 and found.method.endswith("given these failures")
+    grids = stats.below_failures(values, correct, np.arange(340) // 20)  # 15 and 2
+    assert grids.value == found.value and grids.high - grids.low > found.high - found.low
     assert "one class only" in str(stats.below_failures(values[:300], correct[:300]))

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from rrm_core.dynamics import check
+from rrm_core.dynamics.exponents import spectrum
 from rrm_core.dynamics.rollout import unroll
 from rrm_core.models.recursive import digits, tokens
 from rrm_core.runs import measure
@@ -181,3 +182,77 @@ def test_a_start_state_may_depend_on_the_puzzle(boards):
     one, two = (unroll(Toy(), tokens(b[None]), segments=1, k=0) for b in boards[:2])
     assert any(not torch.equal(a, b) for a, b in zip(one.state, two.state, strict=True))
     assert len(list(itertools.chain(one.state))) == 2
+
+
+class Sine(Toy):
+    """z -> sin(gain z) + x, whose tangents are its own times `factor`."""
+
+    updates_per_segment = 6
+
+    def __init__(self, gain=0.9, factor=1.0):
+        super().__init__()
+        self.gain, self.factor = gain, factor
+
+    def updates(self, x):
+        return [lambda s: tuple((self.gain * z).sin() + x for z in s)] * 6
+
+    def pushes(self, x):
+        def pushed(state, frame):
+            slopes = [self.factor * self.gain * (self.gain * z).cos() for z in state]
+            new = self.updates(x)[0](state)
+            return new, tuple(d * slope for d, slope in zip(frame, slopes, strict=True))
+
+        return [pushed] * 6
+
+
+@pytest.mark.parametrize("factor", [-1.0, 0.5, 0.9, 0.99, 1.01, 1.1, 1.5, 2.0])
+def test_a_wrong_tangent_is_a_fault_whichever_way_it_is_wrong(boards, factor):
+    assert "are off their differences" in check.check(Sine(factor=factor), boards).faults[0]
+
+
+@pytest.mark.parametrize("gain", [0.3, 1.0, 6.0, 10.0, 30.0])
+def test_a_map_that_stretches_or_shrinks_much_is_no_fault(boards, gain):
+    assert check.check(Sine(gain), boards) == check.Findings()
+
+
+class Late(Sine):
+    """Rough in its first update, wrong in the tangents of its last."""
+
+    def updates(self, x):
+        rough = [lambda s: tuple((z.float().sin() * 0.5).double() for z in s)]
+        return rough + super().updates(x)[1:]
+
+    def pushes(self, x):
+        def first(state, frame):
+            new = self.updates(x)[0](state)
+            slopes = [0.5 * z.cos() for z in state]
+            return new, tuple(d * slope for d, slope in zip(frame, slopes, strict=True))
+
+        def last(state, frame):
+            new, moved = super(Late, self).pushes(x)[0](state, frame)
+            return new, tuple(2 * d for d in moved)
+
+        return [first, *super().pushes(x)[1:-1], last]
+
+
+def test_a_note_on_one_update_hides_no_fault_of_a_later_one(boards):
+    found = check.check(Late(), boards)
+    assert "cast to float32" in found.notes[0] and "tangents of update 6" in found.faults[0]
+
+
+class Shrinks(Toy):
+    """21 updates that keep 0.18 of a tangent each: strong, and no annihilation."""
+
+    updates_per_segment = 21
+
+    def updates(self, x):
+        return [lambda s: tuple(0.18 * z + x for z in s)] * 21
+
+
+def test_many_strong_contractions_are_no_annihilated_tangent(boards):
+    assert check.check(Shrinks(), boards) == check.Findings()
+
+
+def test_a_spectrum_of_no_steps_is_refused():
+    with pytest.raises(ValueError, match="steps=0: expected 1 or more"):
+        spectrum(lambda s: s, (torch.ones(1, 2),), steps=0, k=1)

@@ -82,6 +82,34 @@ def test_replacing_other_weights_removes_what_belonged_to_them(measured, smoke_t
     assert not (measured / "checkpoints").exists() and meta_of(measured)["step"] == 80
 
 
+def test_replacing_with_other_puzzles_removes_the_studies_and_more_tangents_do_not(
+    measured, smoke_training
+):
+    def again(**changes):
+        (measured / "studies").mkdir(exist_ok=True)
+        (measured / "studies" / "long.json").write_text("{}")
+        settings = Settings("4x4-test", **{"n": 40, "k": 2} | changes)
+        folder.make(checkpoints(smoke_training)[120], measured, settings, replace=True)
+        return (measured / "studies" / "long.json").exists()
+
+    assert again(k=1) and "studies/long.json" in meta_of(measured)["files"]
+    for changes in ({"extra_givens": 4}, {"n": 30}, {"segments": 12}, {"dtype": "float64"}):
+        assert not again(**changes), changes
+        assert "studies/long.json" not in meta_of(measured)["files"]
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"), [(-3, "extra_givens=-3"), (16, "has [0-9]+ blanks: ask for fewer")]
+)
+def test_extra_givens_that_no_puzzle_can_take_are_refused_before_measuring(
+    smoke_training, data_copy, extra, message
+):
+    with pytest.raises(MeasureError, match=message):
+        settings = Settings("4x4-test", 8, extra_givens=extra)
+        folder.make(checkpoints(smoke_training)[120], data_copy / "runs" / "x", settings)
+    assert not (data_copy / "runs" / "x").exists()
+
+
 @pytest.mark.parametrize(
     "settings, message",
     [({"k": -1}, "k=-1 tangents"), ({"dtype": "half"}, "expected one of float64, float32, bfl")],

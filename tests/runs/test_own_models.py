@@ -5,8 +5,12 @@ import json
 import pytest
 import torch
 
+from rrm_core.models import factory
+from rrm_core.runs import folder
+
 OWN = '''
 import torch
+
 from rrm_core.models.recursive import digits, tokens
 
 
@@ -102,3 +106,29 @@ def test_what_is_no_model_is_told_in_one_line_and_leaves_nothing(own, data_copy,
     status, _, err = rrm("measure", "--model", model, *asked)
     assert status == 2 and said in err and len(err.strip().splitlines()) == 1
     assert sorted((data_copy / "runs").iterdir()) == before
+
+
+def test_a_run_that_another_model_replaces_keeps_nothing_of_it(own, data_copy, rrm, smoke_training):
+    asked = ["--puzzles", "4x4-test", "--n", 8, "--k", 1, "--run", "mine", "--replace"]
+    home, plain = data_copy / "runs" / "mine", smoke_training / "checkpoints" / "step_000120"
+    assert rrm("measure", own, "--model", "own_model:make", *asked)[0] == 0
+    assert rrm("measure", plain, *asked)[0] == 0
+    names = {path.name for path in home.iterdir()}
+    assert not {"model.json", "checkpoint.pt"} & names and "log.csv" in names
+    assert folder.recompute("mine", 4).agrees.all()
+    assert rrm("measure", own, "--model", "own_model:make", *asked)[0] == 0
+    names = {path.name for path in home.iterdir()}
+    assert not {"config.json", "model.safetensors", "log.csv"} & names
+    assert folder.recompute("mine", 4).agrees.all()
+
+
+def test_a_model_without_weights_goes_by_its_checkpoint(tmp_path, monkeypatch):
+    (tmp_path / "plain.py").write_text("def make(path):\n    return float(path.read_text())\n")
+    monkeypatch.chdir(tmp_path)
+    digests = []
+    for text in ("0.5", "0.9", "0.5"):
+        (tmp_path / "gain.txt").write_text(text)
+        (tmp_path / text).mkdir(exist_ok=True)
+        factory.store(tmp_path / text, "plain:make", tmp_path / "gain.txt")
+        digests.append(factory.digest(tmp_path / text))
+    assert digests[0] == digests[2] != digests[1]

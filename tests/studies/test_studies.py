@@ -120,6 +120,18 @@ def test_restarts_start_elsewhere_and_are_the_same_for_every_puzzle(small):
     assert found.groupby("restart").late.count().eq(len(stored)).all()
 
 
+def test_restarts_begin_at_the_start_of_each_puzzle_where_it_has_its_own(small):
+    model = folder.load(small, "float32")
+    model.initial_state = lambda x: (x, 0.5 * x)  # as in hrm-pytorch, the start depends on it
+    frame = measure.subset("4x4-test", 8)
+    table, _ = measure.rows(model, frame, k=0)
+    subject = studies.Subject(small, {"parameters": 1}, table, model, small)
+    found = restarts.restarted(subject, 0)
+    own = table.set_index("idx").loc[found.idx].reset_index()
+    assert len(found) > 1 and (found.token_acc == own.token_acc).all()
+    assert np.allclose(found.late, cells.late_drift(own), atol=1e-3)
+
+
 def test_precision_measures_the_same_puzzles_in_another_arithmetic_and_alone(small):
     found, run = made(small, "precision")
     rounded, alone = (found[found.variant == v].set_index("idx") for v in found.variant.unique())
@@ -184,6 +196,26 @@ def test_multi4_trains_both_arms_from_one_checkpoint(small):
     found, _ = made(small, "multi4")
     steps = found.groupby("arm").step.unique().map(list).to_dict()
     assert steps == {"shared": [0], "plain": [2, 4], "multi4": [2, 4]}
+
+
+def test_multi4_trains_where_it_is_asked_to_and_from_one_checkpoint_only(small, monkeypatch):
+    seen = {}
+
+    class Seen(Exception):
+        pass
+
+    def trainer(config, recipe, home, device):
+        seen.update(start=recipe.start, device=device)
+        raise Seen
+
+    run = tables.load_run("small")
+    meta = run.meta | {"recipe": run.meta["recipe"] | {"start": "5e1c"}}
+    model = SimpleNamespace(parameters=lambda: iter([torch.empty(1, device="meta")]))
+    monkeypatch.setattr(multi4, "Trainer", trainer)
+    monkeypatch.setattr(studies, "device_of", lambda model: "meta")
+    with pytest.raises(Seen):
+        multi4.arm(studies.Subject(small, meta, run.table, model, small / "parts"), 80, "plain")
+    assert seen == {"start": "", "device": "meta"}
 
 
 def test_recurrence_begins_as_the_run_did(small):
