@@ -157,20 +157,17 @@ def make(
     return out
 
 
-def assemble(model: Reasoner, checkpoint: Path, out: Path, both: pd.DataFrame, meta: dict) -> None:
-    """Write the run in `out`: `both` tables, weights, training log and last run.json.
+def cleared(out: Path, checkpoint: Path, meta: dict) -> None:
+    """Remove the run of `out` where another is to be: its seal, and what was of other weights.
 
-    What belonged to other weights or puzzles is removed.
+    Studies go with the puzzles or with who solved them; a model goes unless it is what was
+    measured.
     """
-    answers = numbered(both, "answer")
-    texts, table = both[["idx", *answers]], both.drop(columns=answers)
-    shape = meta["segments"], len(model.parts), model.scores
-    validate(table, str(out), model.updates_per_segment, meta["k"], *shape)
     before = measured_key(out)
     differs = {name for name, value in (before or {}).items() if value != meta[name]}
     if "weights" in differs:
         shutil.rmtree(out / "checkpoints", ignore_errors=True)
-    if differs - {"k", "seed"}:  # a study is of these puzzles and of who solved them
+    if differs - {"k", "seed"}:
         shutil.rmtree(out / "studies", ignore_errors=True)
     (out / "run.json").unlink(missing_ok=True)
     if checkpoint.resolve() != out.resolve() and (before is None or "weights" in differs):
@@ -184,6 +181,15 @@ def assemble(model: Reasoner, checkpoint: Path, out: Path, both: pd.DataFrame, m
         ):
             for path in out.glob(name):
                 path.unlink(missing_ok=True)
+
+
+def assemble(model: Reasoner, checkpoint: Path, out: Path, both: pd.DataFrame, meta: dict) -> None:
+    """Write the run in `out`: `both` tables, weights, training log and last run.json."""
+    answers = numbered(both, "answer")
+    texts, table = both[["idx", *answers]], both.drop(columns=answers)
+    shape = meta["segments"], len(model.parts), model.scores
+    validate(table, str(out), model.updates_per_segment, meta["k"], *shape)
+    cleared(out, checkpoint, meta)
     tables.write(table, out / "measurements.parquet")
     tables.write(texts, out / "trajectories.parquet")
     if factory.stored(checkpoint):

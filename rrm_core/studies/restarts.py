@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 
 from rrm_core.runs.measure import CHUNK
-from rrm_core.studies import Subject, Units, observed
+from rrm_core.studies import Subject, Units, batches, observed
 from rrm_core.sudoku import sets
 
 PUZZLES, OF_LARGE, RESTARTS, SIGMA = 256, 64, 16, 1.0
@@ -23,29 +23,28 @@ SETTINGS |= {"restarts": RESTARTS, "sigmas": [SIGMA]}
 KEPT = ["correct", "token_acc", "q_halt", "halts", "late"]
 
 
-def restarted(subject: Subject, restart: int) -> pd.DataFrame:
-    """One row a puzzle: outcome, halting, late drift.
+def restarted(subject: Subject, restart: int, frame: pd.DataFrame) -> pd.DataFrame:
+    """One row a puzzle of `frame`, at most one chunk: outcome, halting, late drift.
 
     Restart 0 is the stored start. The others are drawn on the CPU, whatever the device.
     """
-    each = (OF_LARGE if subject.meta["parameters"] >= LARGE else PUZZLES) // 2
-    frame = subject.chosen(each, each)
     boards, solutions = sets.boards(frame)
-    model, seen = subject.model, []
-    for i in range(0, len(boards), CHUNK):
-        rows = np.minimum(np.arange(i, i + CHUNK), len(boards) - 1)
-        state = model.initial_state(model.embed(model.encode(boards[rows])))
-        if restart:
-            seeded = torch.Generator().manual_seed(restart)
-            draws = [torch.randn(z.shape[1:], generator=seeded).to(z) for z in state]
-            state = tuple(z + SIGMA * draw for z, draw in zip(state, draws, strict=True))
-        part = slice(i, i + CHUNK)
-        seen.append(observed(model, boards[part], solutions[part], k=0, state=state)[0])
+    model, rows = subject.model, np.minimum(np.arange(CHUNK), len(boards) - 1)
+    state = model.initial_state(model.embed(model.encode(boards[rows])))
+    if restart:
+        seeded = torch.Generator().manual_seed(restart)
+        draws = [torch.randn(z.shape[1:], generator=seeded).to(z) for z in state]
+        state = tuple(z + SIGMA * draw for z, draw in zip(state, draws, strict=True))
+    seen, _ = observed(model, boards, solutions, k=0, state=state)
     sigma = SIGMA if restart else 0.0
-    seen = pd.concat(seen, ignore_index=True)[KEPT]
-    return seen.assign(sigma=sigma, restart=restart, idx=frame.idx)
+    return seen[KEPT].assign(sigma=sigma, restart=restart, idx=frame.idx)
 
 
 def units(subject: Subject) -> Units:
-    """One unit a start, the stored one first. Puzzles: failures and successes, alternating."""
-    return {f"start_{r:02d}": partial(restarted, subject, r) for r in range(RESTARTS + 1)}
+    """One unit a start and chunk, the stored start first; failures and successes alternate."""
+    each = (OF_LARGE if subject.meta["parameters"] >= LARGE else PUZZLES) // 2
+    frame, found = subject.chosen(each, each), Units()
+    for restart in range(RESTARTS + 1):
+        pieces = batches(partial(restarted, subject, restart), frame, CHUNK)
+        found |= {f"start_{restart:02d}_{piece}": work for piece, work in pieces.items()}
+    return found

@@ -126,7 +126,7 @@ def test_restarts_begin_at_the_start_of_each_puzzle_where_it_has_its_own(small):
     frame = measure.subset("4x4-test", 8)
     table, _ = measure.rows(model, frame, k=0)
     subject = studies.Subject(small, {"parameters": 1}, table, model, small)
-    found = restarts.restarted(subject, 0)
+    found = restarts.restarted(subject, 0, table)
     own = table.set_index("idx").loc[found.idx].reset_index()
     assert len(found) > 1 and (found.token_acc == own.token_acc).all()
     assert np.allclose(found.late, cells.late_drift(own), atol=1e-3)
