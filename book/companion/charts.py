@@ -182,8 +182,8 @@ def drifts(table: pd.DataFrame, model: str, printed: dict[str, float]) -> alt.Ch
     log = alt.Scale(type="log")
     powers = alt.Axis(values=[10.0**k for k in range(-6, 4)], format="~g")
     base = alt.Chart(table).encode(x=x, **told_by("color"))
-    band = base.mark_area(opacity=0.2).encode(y=alt.Y("low:Q", title=None), y2="high:Q")
     y = alt.Y("drift:Q", title="drift in the segment (log)", scale=log, axis=powers)
+    band = base.mark_area(opacity=0.2).encode(y=alt.Y("low:Q", title=y["title"]), y2="high:Q")
     tips = ["outcome", "segment", alt.Tooltip("drift:Q", format=".2g"), "n"]
     line = base.mark_line(point=True).encode(y=y, tooltip=tips, **told_by("strokeDash"))
     rules = [level(value, strokeDash=[2, 3]) for value in printed.values()]

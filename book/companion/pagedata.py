@@ -83,7 +83,7 @@ def view(run: Run, name: str, late: pd.Series, right: pd.Series) -> dict:
         "exists": band.exists,
         "reason": band.reason,
         "bins": cells.bins(late.to_numpy(), right).to_dict("records"),
-        "sweep": cells.sweep(late.to_numpy(), right)[shown].to_dict("records"),
+        "sweep": cells.sweep(late.to_numpy(), right)[shown].dropna().to_dict("records"),
         "bound": {"low": short(low), "high": short(high)},
         "zero_bound": null(stats.zero_bound(n_wrong)),
         "calmest": [*calm[halts][:2].tolist(), *calm[~halts][:2].tolist()],

@@ -100,7 +100,7 @@ def predictors(table: pd.DataFrame) -> alt.Chart:
         tooltip=["model", "predictor", "n", *rounded("value", "low", "high")],
     )
     x = alt.X("value:Q", title="AUC for rest by segment 256", scale=alt.Scale(domain=[0, 1]))
-    bar = base.mark_rule(size=2).encode(x=alt.X("low:Q", title=None), x2="high:Q")
+    bar = base.mark_rule(size=2).encode(x=alt.X("low:Q", title=x["title"]), x2="high:Q")
     dot = base.mark_point(filled=True, size=60).encode(x=x)
     chart = alt.layer(level(0.5, "x"), bar, dot).properties(width=WIDTH, height=120)
     said = "Dots: AUC, less of the signal speaking for rest, with 95 % intervals. Dashed: chance."
@@ -150,7 +150,7 @@ def dots(
     for seed, part in table.dropna(subset=["value"]).groupby("seed"):
         base = alt.Chart(part).encode(y=y, color=color, tooltip=tips)
         layers.append(base.mark_point(filled=True, size=18 if seed else 70).encode(x=x))
-        bar = base.mark_rule(size=2).encode(x=alt.X("low:Q", title=x_title), x2="high:Q")
+        bar = base.mark_rule(size=2).encode(x=alt.X("low:Q", title=x["title"]), x2="high:Q")
         layers += [] if seed else [bar]
     said = "Dots, with 95 % intervals." + " Small: from another seed." * bool(table.seed.any())
     said += " Lines in colour: the paper." * bool(paper)

@@ -1,6 +1,7 @@
 """The built book in Chromium with the network cut: whole pages, an explorer that counts right."""
 
 import importlib.util
+import json
 import os
 import re
 import tomllib
@@ -10,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pytest
+import vl_convert
 import yaml
 from axe_playwright_python.sync_playwright import Axe
 from docutils import nodes
@@ -97,6 +99,37 @@ def test_pages_are_complete_without_scripts(book, browser):
 
 
 @each([name for name in PAGES if name.startswith("notebooks/")])
+def untitled(mark):
+    """Axes of numbers that have labels and no title, of a compiled Vega mark and those inside."""
+    kinds = {scale["name"]: scale.get("type") for scale in mark.get("scales", [])}
+    for axis in mark.get("axes", []):
+        numbers = kinds.get(axis["scale"]) not in ("band", "point", "ordinal")
+        if numbers and axis.get("labels", True) and not axis.get("title"):
+            yield axis["scale"]
+    for inner in mark.get("marks", []):
+        yield from untitled(inner | {"scales": [*mark.get("scales", []), *inner.get("scales", [])]})
+
+
+def test_every_axis_of_numbers_says_what_it_counts(book):
+    """Two layers with other titles, one of them none, leave an axis bare."""
+    found, charts = [], 0
+    for path in [*book.glob("notebooks/*.html"), *book.glob("book/*.html")]:
+        text = path.read_text()
+        for match in re.finditer(r'<script type="application/json">(?=\{"description")', text):
+            spec, _ = json.JSONDecoder().raw_decode(text, match.end())
+            charts += 1
+            found += [
+                (path.stem, spec["description"][:60], axis)
+                for axis in untitled(vl_convert.vegalite_to_vega(spec))
+            ]
+    assert charts > 20 and not found
+
+
+def test_a_page_shows_no_warning_of_its_code(book):
+    for path in [*book.glob("**/*.html")]:
+        assert "Warning:" not in path.read_text(), path
+
+
 def test_a_chapter_is_light(opened):
     name, page = opened
     own = [
