@@ -294,6 +294,8 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     memory.keep_freed()
+    if data := os.environ.get("RRM_DATA"):
+        os.environ["RRM_DATA"] = os.path.abspath(data)  # a chapter's kernel works in another folder
     try:
         app(standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:

@@ -31,7 +31,9 @@ newer now), and run the rest:
 def digest() -> str:
     """Hash of all that a chapter's numbers depend on besides its cells: code, data, packages."""
     out = hashlib.sha256()
-    watched = [p for f in ("rrm_core", "book/companion", "data") for p in ROOT.glob(f"{f}/**/*")]
+    read = ("rrm_core/**/*", "book/companion/**/*", "data/**/*")
+    read += ("notebooks/demos/*.csv", "benchmarks/next_size.*")
+    watched = [path for pattern in read for path in ROOT.glob(pattern)]
     for path in sorted([*watched, ROOT / "requirements.lock"]):
         if path.is_file() and "__pycache__" not in path.parts:
             out.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())

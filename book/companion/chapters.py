@@ -75,8 +75,7 @@ def execute(
     """Run chapter `name`; the executed notebook (default ``<chapter>.out.ipynb`` here)."""
     import papermill
 
-    notebook = find(name)
-    values = parameters(notebook, given)
+    values = parameters(notebook := find(name), given)
     out = out or Path(f"{notebook.stem}.out.ipynb")
     place = {"cwd": str(notebook.parent), "progress_bar": progress}
     try:

@@ -22,7 +22,7 @@ def ask(
 ) -> embed.HTML:
     """`question` (one line of Markdown), folded, with a box that says whether an answer is right.
 
-    A number may be typed as 0.12, 3/25 or 12 %; it is right within `tolerance`, by default half of
+    A number may be typed as 0.12, 3/25 or 12 %; it is right within `tolerance`, at least half of
     the last of `digits`, and exactly where it is whole. With `choices` the answer is one of them.
     """
     if choices and answer not in choices:
@@ -33,8 +33,7 @@ def ask(
         asked = inline(embed.UNKNOWN.sub("–", question))
         return embed.HTML(f"<p>{asked} This run has no answer.</p>")
     whole = not isinstance(answer, str) and float(answer).is_integer()
-    if tolerance is None:
-        tolerance = 0 if choices or whole else 0.5 * 10**-digits
+    tolerance = max(tolerance or 0, 0 if choices or whole else 0.5 * 10**-digits)  # as it is shown
     right = show.cell(int(answer) if whole else answer, digits)
     options = "".join(f"<option>{escape(choice)}</option>" for choice in ("", *choices))
     box = f'<select aria-label="your answer">{options}</select>' if choices else BOX

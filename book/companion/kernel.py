@@ -17,11 +17,11 @@ ONLY_LIVE = "In Jupyter this cell recomputes AUC and intervals as the threshold 
 
 
 def summary(run: Run, threshold: float, state: str = "h") -> pd.DataFrame:
-    """What the kernel recomputes at a threshold: quantity, estimate with interval, n."""
-    df = run.table
-    assigned = cells.assign(cells.late_drift(df, state), df.correct, threshold)
+    """What the kernel recomputes at a threshold in a view: quantity, estimate with interval, n."""
+    late, right = pagedata.views(run)[state]
+    assigned = cells.assign(late.to_numpy(), right.to_numpy(), threshold)
     n, out = cells.count(assigned), ~np.isin(assigned, ["A", "B"])
-    score, correct = -df.lambda_1.to_numpy("float64"), df.correct.to_numpy()
+    score, correct = -run.table.lambda_1.to_numpy("float64")[late.index], right.to_numpy(bool)
     estimates = {
         "share of failures that settle": stats.proportion(n["B"], n["B"] + n["D"]),
         "share of successes that settle": stats.proportion(n["A"], n["A"] + n["C"]),

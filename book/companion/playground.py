@@ -156,7 +156,8 @@ def linear_exact(steps: int, angle: float = 60.0, **values: float) -> float:
     """ln(|A^T v| / |v|) / T of a linear map: A is applied T times and never normalised."""
     p = settings("linear", **values)
     matrix, v = np.array([[p["a"], p["b"]], [p["c"], p["d"]]]), direction(angle)
-    return math.log(np.linalg.norm(np.linalg.matrix_power(matrix, steps) @ v)) / steps
+    size = float(np.linalg.norm(np.linalg.matrix_power(matrix, steps) @ v))
+    return math.log(size) / steps if size else -math.inf
 
 
 def capture(n: int, steps: int, eps: float = 0.04) -> np.ndarray:

@@ -98,7 +98,6 @@ def test_pages_are_complete_without_scripts(book, browser):
     context.close()
 
 
-@each([name for name in PAGES if name.startswith("notebooks/")])
 def untitled(mark):
     """Axes of numbers that have labels and no title, of a compiled Vega mark and those inside."""
     kinds = {scale["name"]: scale.get("type") for scale in mark.get("scales", [])}
@@ -130,6 +129,7 @@ def test_a_page_shows_no_warning_of_its_code(book):
         assert "Warning:" not in path.read_text(), path
 
 
+@each([name for name in PAGES if name.startswith("notebooks/")])
 def test_a_chapter_is_light(opened):
     name, page = opened
     own = [

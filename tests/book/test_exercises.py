@@ -1,7 +1,9 @@
 """Exercises: each checks itself in the page, without a kernel and without a network."""
 
+import re
+
 import pytest
-from rrm_companion import embed, exercises
+from rrm_companion import embed, exercises, show
 
 ASK = {
     "share": exercises.ask("Which *share*?", 0.123, "Of `all`.", tolerance=0.005),
@@ -74,3 +76,19 @@ def test_an_answer_that_cannot_be_is_refused_or_said():
     with pytest.raises(ValueError, match="expected a number"):
         exercises.ask("Which?", "C", "Look.")
     assert "no answer" in exercises.ask("How much?", float("nan"), "Measure.").html
+
+
+def test_an_answer_is_right_as_it_is_shown():
+    """Rounded to its digits an answer may be off by half of the last: no tolerance is smaller."""
+    for value in (0.01502, 0.11456, 0.0868, 0.1333):
+        made = exercises.ask("?", value, "hint", tolerance=0.002).html
+        allowed = float(re.search(r'data-tolerance="([^"]+)"', made)[1])
+        assert abs(float(show.cell(value, 2)) - value) <= allowed
+
+
+def test_only_what_is_nearer_as_a_percentage_is_read_as_one(sheet):
+    said = sheet.evaluate(
+        "[['1.5', '0.6'], ['60', '0.6'], ['0,600', '0.6']]"
+        ".map(([given, right]) => rrm.checkAnswer(given, right, 0.005, false))"
+    )
+    assert said == ["Too large.", "Right.", "Type a number: 0.12, 3/25 or 12 %."]

@@ -236,6 +236,19 @@ def test_reference_values_of_the_page_are_the_long_run(place):
         ), (name, values)
 
 
+def test_a_tangent_that_is_annihilated_has_no_logarithm(place):
+    for name, values in (
+        ("logistic", {"r": 2.0}),
+        ("linear", {"a": 0, "b": 0, "c": 0, "d": 0}),
+    ):
+        found = place.evaluate(
+            "([n, p]) => rrm.exponents.reference(n, p, 60).values.map(v => v === -Infinity)",
+            [name, values],
+        )
+        assert found and all(found), name
+    assert playground.linear_exact(8, 60.0, a=0.0, b=0.0, c=0.0, d=0.0) == -np.inf
+
+
 def test_keys_and_presets_change_the_words(place):
     status = place.locator(".rrm-status")
     assert "T = 16" in status.inner_text() and status.get_attribute("aria-live") is None

@@ -169,6 +169,17 @@ def test_a_finger_that_scrolls_moves_no_slider(phone):
     assert f"{tau:.3f}".replace("-", "−") in phone.locator(".rrm-explorer .rrm-status").inner_text()
 
 
+def test_after_a_finger_that_scrolled_the_keys_move_a_slider(phone):
+    slider = phone.locator(".rrm-explorer .rrm-slide input")
+    slider.evaluate("node => node.scrollIntoView({block: 'center'})")
+    before = slider.input_value()
+    swipe(phone, slider.bounding_box(), 4, -160)
+    slider.focus()
+    for _ in range(5):
+        phone.keyboard.press("ArrowRight")
+    assert float(slider.input_value()) > float(before)
+
+
 def test_a_finger_that_scrolls_over_the_scatter_leaves_no_brush(phone):
     pane = phone.locator(".rrm-plot-scatter .rrm-pane")
     pane.evaluate("node => node.scrollIntoView({block: 'center'})")

@@ -26,6 +26,21 @@ def test_a_chapter_turns_its_figures_by_keys_and_gives_them_back(book, page):
     assert not page.locator(".rrm-slides").count() and page.complaints == []
 
 
+def test_keys_stay_on_the_stage_and_escape_leaves_from_a_slider(book, page):
+    where = (book / "notebooks/3_1_decomposition.html").as_uri()
+    page.goto(where + "?slides")
+    page.wait_for_selector(".rrm-slides")
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        assert page.evaluate(
+            "document.activeElement === document.body"
+            " || !!document.activeElement.closest('.rrm-slides')"
+        )
+    page.locator(".rrm-slides input[type=range]").first.focus()
+    page.keyboard.press("Escape")
+    page.wait_for_url(where)
+
+
 def test_a_page_without_figures_stays_a_page(book, page):
     page.goto((book / "book/bibliography.html").as_uri() + "?slides")
     page.wait_for_load_state()

@@ -994,3 +994,103 @@ def test_keys_alone_work_every_control_of_the_viewer(live, runs):
             "c => document.querySelector(c).textContent.startsWith('#7 ')", arg=caption
         )
     assert live.complaints == []
+
+
+# --- a view that some puzzles, or some runs, do not have ------------------------------------------
+
+
+@pytest.fixture
+def rounded(book, page):
+    """Section 3.1 with the HRM in bfloat16, which half of its puzzles were computed in."""
+    page.goto((book / "notebooks/3_1_decomposition.html").as_uri())
+    page.wait_for_function(
+        "[...document.querySelectorAll('.rrm-explorer, .rrm-viewer')]"
+        ".every(f => f.dataset.live === 'yes')"
+    )
+    page.get_by_label("arithmetic", exact=True).select_option("bfloat16")
+    settle(page)
+    return page
+
+
+def test_a_puzzle_that_a_view_does_not_have_is_in_no_cell(rounded, runs):
+    known = fates.study(runs["hrm-9x9-brief"], "precision").query("variant == 'bfloat16'").idx
+    absent = int(
+        runs["hrm-9x9-brief"].table.idx[~runs["hrm-9x9-brief"].table.idx.isin(known)].min()
+    )
+    cell = "i => rrm.cellOf(rrm.rows['hrm-9x9-brief'], 'bfloat16', 0.39, i)"
+    assert rounded.evaluate(cell, absent) is None
+    box = rounded.get_by_label("number of a puzzle for panel A")
+    box.fill(str(absent))
+    box.press("Enter")
+    alert = rounded.locator(".rrm-panel[data-cell=A] [role=alert]")
+    assert f"Puzzle {absent} is not in this view" in alert.inner_text()
+    assert not rounded.locator(".rrm-elsewhere").count() and rounded.complaints == []
+
+
+def test_another_view_puts_an_open_puzzle_away(live):
+    live.locator(".rrm-examples tbody button").first.click()
+    live.wait_for_selector(".rrm-detail .rrm-board")
+    live.get_by_label("drift of", exact=True).select_option("both")
+    assert not live.locator(".rrm-detail *").count(), "its cell was that of the view before"
+
+
+def test_a_run_without_the_view_is_shown_at_its_end(rounded):
+    rounded.evaluate("rrm.rowsFor('trm-9x9-brief')")
+    rounded.evaluate("delete rrm.rows['trm-9x9-brief'].states.bfloat16")
+    rounded.locator(".rrm-viewer select").first.select_option("trm-9x9-brief")
+    rounded.wait_for_function(
+        "document.querySelector('.rrm-agree').textContent"
+        ".startsWith('Shown here: TRM, drift of z_H,')"
+    )
+    assert rounded.complaints == []
+
+
+def test_a_puzzle_is_watched_whatever_the_viewer_shows(live):
+    other = live.evaluate("document.querySelector('.rrm-viewer select').options[1].value")
+    live.locator(".rrm-viewer select").first.select_option(other)
+    live.wait_for_function(
+        "name => document.querySelector('.rrm-viewer').dataset.filled.startsWith(name + ' ')",
+        arg=other,
+    )
+    button = live.locator(".rrm-examples tbody button").first
+    number = button.inner_text()
+    button.click()
+    live.get_by_text(re.compile("watch its .. segments")).click()
+    settle(live)
+    live.wait_for_function(
+        "n => [...document.querySelectorAll('.rrm-panel figcaption')]"
+        ".some(f => f.textContent.startsWith(n + ' after'))",
+        arg=number,
+    )
+
+
+def test_a_link_to_what_cannot_be_loaded_changes_nothing_and_says_so(book, page):
+    page.route("**/rows/trm*", lambda route: route.abort())
+    where = (book / "notebooks/3_1_decomposition.html").as_uri()
+    page.goto(where + "?explorer=trm-9x9-brief&drift=h256&below=-1")
+    alert = page.locator(".rrm-explorer > [role=alert]")
+    alert.filter(has_text="which cannot be loaded here").wait_for()
+    shown = page.evaluate(
+        "(({run, state}) => [run, state])(document.querySelector('.rrm-explorer').explorer)"
+    )
+    assert shown == ["hrm-9x9-brief", "h"]
+    assert "at that segment" not in page.locator(".rrm-status").first.inner_text()
+
+
+def test_an_address_keeps_what_else_it_names(book, page):
+    page.goto((book / "notebooks/3_1_decomposition.html").as_uri() + "?lang=de")
+    page.wait_for_function("document.querySelector('.rrm-explorer')?.explorer")
+    page.evaluate("document.querySelector('.rrm-explorer').explorer.move(0.25)")
+    page.wait_for_url(re.compile(r"below=0\.25"))
+    assert "lang=de" in page.url
+
+
+@pytest.mark.parametrize("name", ["hrm-9x9-brief", "trm-9x9-brief", "trm-6x6"])
+def test_the_kernel_recomputes_every_view(runs, name):
+    run = runs[name]
+    for view, (late, right) in pagedata.views(run).items():
+        cut = float(late.median())
+        found = kernel.summary(run, cut, view).set_index("quantity").estimate
+        n = cells.count(cells.assign(late.to_numpy(), right.to_numpy(), cut))
+        assert found["share of failures that settle"].n == n["B"] + n["D"], view
+        assert found["share of successes that settle"].value == n["A"] / (n["A"] + n["C"]), view

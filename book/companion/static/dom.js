@@ -142,6 +142,7 @@
     if (moved) held.slider.dispatchEvent(new Event("input", { bubbles: true }));
     held.lost = true;
   }, true);
+  document.addEventListener("keydown", () => { held = null; }, true); // the finger is gone
   for (const kind of ["input", "change"]) document.addEventListener(kind, (event) => {
     if (!held?.lost || event.target !== held.slider) return;
     held.slider.value = held.value;

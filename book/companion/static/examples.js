@@ -3,7 +3,7 @@
 (function () {
   "use strict";
   const rrm = (globalThis.rrm = globalThis.rrm || {});
-  rrm.blocks = rrm.blocks || {}; // "run/number" -> {idx: {puzzle, solution, answers, drift, q, growth}}
+  rrm.blocks = rrm.blocks || {}; // "run/number" -> {idx: {puzzle, solution, answers, drift, margin, growth}}
 
   // Promise of the example in row `i` of a run. `ask(run, block)`: promise of that block's examples, where a kernel has them.
   rrm.example = async function (run, i, ask) {

@@ -45,7 +45,8 @@
     return { A, B, C: correct - A, D: part.order.length - correct - B };
   }
 
-  const cellOf = (rows, state, tau, i) => { const { late, correct } = rows.states[state]; return late[i] < tau ? (correct[i] ? "A" : "B") : correct[i] ? "C" : "D"; };
+  // The cell of a puzzle; null where the view does not have it.
+  const cellOf = (rows, state, tau, i) => { const { late, correct } = rows.states[state]; return late[i] === null ? null : late[i] < tau ? (correct[i] ? "A" : "B") : correct[i] ? "C" : "D"; };
 
   // Rows by ascending lambda_1 with late drift and outcome beside them, and where groups of equal lambda_1 end; cached on the rows.
   function byLambda(rows, state) {
@@ -82,7 +83,7 @@
       const edge = 0.025 ** (1 / smaller), up = value > 0.5;
       return { value, low: Math.min(up ? edge : 0, value), high: Math.max(up ? 1 : 1 - edge, value), C, D };
     }
-    if (!(variance > 1e-15)) return { value, low: null, high: null, C, D }; // every score equal
+    if (!(variance > 1e-15)) return { value, low: null, high: null, C, D }; // every score equal: told without an interval
     const half = (Z * Math.sqrt(variance)) / (value * (1 - value)), logit = Math.log(value / (1 - value)), expit = (x) => 1 / (1 + Math.exp(-x));
     return { value, low: expit(logit - half), high: expit(logit + half), C, D };
   }
@@ -93,7 +94,7 @@
     return { percentile: (100 * (n.A + n.B)) / sorted(rows, state).order.length, wrong: share(n.B, n.B + n.D), correct: share(n.A, n.A + n.C) };
   }
 
-  // The whole sweep as two curves of at most 200 points: [percentile, share below]; null without such puzzles.
+  // The whole sweep as two curves of some 200 points: [percentile, share below]; null without such puzzles.
   function sweepCurves(rows, state) {
     const part = sorted(rows, state), all = part.order.length, correct = part.correctBelow.at(-1), wrong = all - correct, step = Math.max(1, Math.floor(all / 200));
     const at = [...Array.from({ length: Math.ceil(all / step) }, (_, k) => k * step), all];
@@ -170,7 +171,7 @@
     return said.has("explorer") ? { run: said.get("explorer"), state: said.get("drift") || "h", below: said.get("below") } : null;
   }
 
-  Object.assign(rrm, { count, auc, cellOf, inCell, sweepAt, brushed, STATES, VIEWS, WHAT });
+  Object.assign(rrm, { count, auc, cellOf, inCell, sweepAt, brushed, VIEWS, WHAT });
 
   // --- the component ---
 
@@ -181,7 +182,8 @@
     let run = options.runs[0], state = "h", tau = 0, all = false, brush = null, sort = BY_DRIFT, drawnRows = "", opened = 0, begun = false;
     const rows = () => rrm.rows[run], part = () => rows().states[state];
 
-    const runPick = rrm.runPicker(options, (name) => { run = name; more.replaceChildren(); look(rrm.rows[run].states[state] ? state : "h"); });
+    let wanted = null; // the view that a link asks for, while its run loads
+    const runPick = rrm.runPicker(options, (name) => { run = name; look([wanted, state].find((view) => rows().states[view]) || "h"); });
     const statePick = el("select", { "aria-label": "drift of", onchange: () => look(statePick.value) }, ...Object.entries(STATES).map(([key, name]) => el("option", { value: key }, name)));
     const horizon = el("input", { type: "range", min: 0, max: HORIZONS.length - 1, "aria-label": "segments run", oninput: () => look(horizon.value > 0 ? "h" + HORIZONS[horizon.value] : "h", true) }), segment = el("b");
     const further = el("label", { class: "rrm-further" }, el("span", {}, el("span", {}, "after segment "), segment), horizon);
@@ -223,6 +225,7 @@
     // Another view of the run; `keep`: the threshold stays, to see what moved across it.
     function look(name, keep) {
       state = name;
+      more.replaceChildren(); // a puzzle may be in another cell there, or in none
       restart(keep ? tau : null);
     }
 
@@ -237,7 +240,7 @@
       statePick.value = STATES[state] ? state : "h";
       for (const option of statePick.options) option.disabled = !r.states[option.value];
       horizon.value = Math.max(0, later);
-      segment.textContent = HORIZONS[Math.max(0, later)];
+      segment.textContent = later > 0 ? HORIZONS[later] : r.segments;
       horizon.setAttribute("aria-valuetext", `after segment ${segment.textContent}`);
       arithmetic.value = state === "bfloat16" ? state : "h";
       further.hidden = !r.states.h256;
@@ -265,7 +268,7 @@
       const r = rows();
       shown = part().calmest.map((i) => {
         const [puzzle, answer, solution] = r.boards[i], figure = rrm.board(answer, "", r, puzzle, solution), text = figure.querySelector("figcaption");
-        figure.querySelector("table").setAttribute("aria-label", `answer of puzzle ${r.idx[i]} after segment 16, wrong cells marked`);
+        figure.querySelector("table").setAttribute("aria-label", `answer of puzzle ${r.idx[i]} after segment ${r.segments}, wrong cells marked`);
         return { i, figure, text, wrong: rrm.differing(answer, solution) };
       });
       strip.replaceChildren(...shown.map((board) => board.figure));
@@ -324,7 +327,9 @@
     function remember() {
       clearTimeout(resting);
       resting = setTimeout(() => {
-        try { history.replaceState(history.state, "", asLink({ run, state, tau }) + location.hash); } catch { /* the link below is left */ }
+        const query = new URLSearchParams(location.search); // what else it names stays
+        for (const [key, value] of new URLSearchParams(asLink({ run, state, tau }))) query.set(key, value);
+        try { history.replaceState(history.state, "", `?${query}${location.hash}`); } catch { /* the link below is left */ }
       }, 400);
     }
 
@@ -333,19 +338,22 @@
 
     // Show the view that the page's address names; what it names wrongly is said, and what was shown stays.
     async function follow() {
-      const wanted = asked(location.search);
-      if (!wanted) return;
-      const value = Number(wanted.below || NaN);
-      astray.textContent = !options.runs.includes(wanted.run) ? `The link asks for the run “${wanted.run}”; there are ${options.runs.join(", ")}.`
-        : !Object.hasOwn(VIEWS, wanted.state) ? `The link asks for the drift of “${wanted.state}”; there are ${Object.keys(VIEWS).join(", ")}.`
-        : wanted.below !== null && !Number.isFinite(value) ? `The link asks for the threshold “${wanted.below}”; expected a number, the log10 of late drift.` : "";
+      const link = asked(location.search);
+      if (!link) return;
+      const value = Number(link.below || NaN);
+      astray.textContent = !options.runs.includes(link.run) ? `The link asks for the run “${link.run}”; there are ${options.runs.join(", ")}.`
+        : !Object.hasOwn(VIEWS, link.state) ? `The link asks for the drift of “${link.state}”; there are ${Object.keys(VIEWS).join(", ")}.`
+        : link.below !== null && !Number.isFinite(value) ? `The link asks for the threshold “${link.below}”; expected a number, the log10 of late drift.` : "";
       if (performance.getEntriesByType("navigation")[0]?.type === "navigate" && !location.hash) container.scrollIntoView(); // else the reader is where he was
       if (astray.textContent) return;
-      if (wanted.run !== run || wanted.state !== state) {
-        state = wanted.state;
-        await runPick.choose(wanted.run);
+      if (link.run !== run || link.state !== state) {
+        wanted = link.state;
+        await runPick.choose(link.run);
+        wanted = null;
       }
-      move(value);
+      if (run !== link.run) astray.textContent = `The link asks for the run “${link.run}”, which cannot be loaded here.`;
+      else if (state !== link.state) astray.textContent = `The link asks for the drift of “${link.state}”, which this run does not have.`;
+      else move(value);
     }
 
     // --- brush ---
@@ -425,7 +433,7 @@
         if (mine !== opened) return; // another puzzle was chosen meanwhile
         const answer = rrm.answers(one).at(-1), hosts = [el("div", { class: "rrm-plot" }), el("div", { class: "rrm-plot" })];
         const watch = document.querySelector(".rrm-viewer[data-live='yes']")
-          ? [el("button", { type: "button", onclick: () => document.dispatchEvent(new CustomEvent("rrm:watch", { detail: { run: name, row: i } })) }, "watch its 16 segments")] : [];
+          ? [el("button", { type: "button", onclick: () => document.dispatchEvent(new CustomEvent("rrm:watch", { detail: { run: name, state, tau, row: i } })) }, `watch its ${r.segments} segments`)] : [];
         more.replaceChildren(
           el("p", {}, `Puzzle ${r.idx[i]}, cell ${cell} (${WHAT[cell]}): λ1 = ${number(r.lambda_1[i], 4)} per update, ${rrm.differing(answer, one.solution)} of ${one.solution.length} cells wrong. `, ...watch),
           el("div", { class: "rrm-boards" },
@@ -456,7 +464,7 @@
       el("div", { class: "rrm-pair" }, el("div", {}, hosts.scatter, hover, el("div", { class: "rrm-row" }, brushBox, clear)), el("div", {}, hosts.sweep)),
       caption, table, // not a <caption>: that would lay out the whole table with every move
       el("div", { class: "rrm-row rrm-take" }, showAll, save, ...(options.address ? [link] : [])), astray,
-      el("p", { class: "rrm-note" }, "* wrong guesses of a solver: backtracks with naked and hidden singles, naked with naked singles only. Halting margin: after segment 16; the model would stop where it is above 0 (q_halt; HRM: q_halt − q_continue). Selector-blind: settled, wrong, and the halting head would stop before 16. Headings sort; a puzzle's number opens its boards and profiles."),
+      el("p", { class: "rrm-note" }, "* wrong guesses of a solver: backtracks with naked and hidden singles, naked with naked singles only. Halting margin: after the last segment; the model would stop where it is above 0 (q_halt; HRM: q_halt − q_continue). Selector-blind: settled, wrong, and the halting head would stop before it. Headings sort; a puzzle's number opens its boards and profiles."),
       more);
     restart();
     if (options.address && !brief) follow();

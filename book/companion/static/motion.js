@@ -230,7 +230,9 @@
       started = true;
       const tick = (now) => {
         if (!container.isConnected) return;
-        if (seen && then) part += Math.min(now - then, 100) / (place >= WINDOW - 1 ? PACE_ON : PACE);
+        running = requestAnimationFrame(tick);
+        if (!seen) { then = 0; return; } // nothing is drawn out of sight
+        if (then) part += Math.min(now - then, 100) / (place >= WINDOW - 1 ? PACE_ON : PACE);
         then = now;
         if (part >= 1) {
           const more = part - 1;
@@ -239,7 +241,6 @@
           part = more;
         }
         paint();
-        running = requestAnimationFrame(tick);
       };
       running = requestAnimationFrame(tick);
       label();
@@ -303,9 +304,6 @@
 
     // --- hands ---
 
-    let held = 0;
-    slider.addEventListener("pointerdown", () => { held = place; });
-    slider.addEventListener("pointercancel", () => go(held)); // the finger scrolls: nothing has changed
     strip.addEventListener("keydown", (event) => { if (event.key === "Escape" && card >= 0) step(-1); });
     let kept = null; // on paper: the window's end
     addEventListener("beforeprint", () => { if (container.isConnected && !long) { kept = place; pause(); go(WINDOW - 1, true); } });

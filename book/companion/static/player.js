@@ -280,7 +280,7 @@
       const query = new URLSearchParams(location.search), had = query.get("board");
       if (had === text || (had === null && text === options.puzzles[home].puzzle)) return;
       query.set("board", text);
-      history.replaceState(history.state, "", `?${query}${location.hash}`);
+      try { history.replaceState(history.state, "", `?${query}${location.hash}`); } catch { /* from disk some browsers refuse */ }
     }
 
     // --- the run ---

@@ -110,15 +110,15 @@
     if (name === "linear") {
       const half = (p.a + p.d) / 2, det = p.a * p.d - p.b * p.c, root = half * half - det;
       const moduli = root < 0 ? [Math.sqrt(det), Math.sqrt(det)] : [Math.abs(half) + Math.sqrt(root), Math.abs(Math.abs(half) - Math.sqrt(root))];
-      return { values: moduli.map(log), why: root < 0 ? "ln of the modulus of the complex pair of eigenvalues, exact" : "ln |eigenvalue|, exact" };
+      return { values: moduli.map((m) => Math.log(m)), why: root < 0 ? "ln of the modulus of the complex pair of eigenvalues, exact" : "ln |eigenvalue|, exact" };
     }
     if (name === "henon" && p.a === 1.4 && p.b === 0.3) return { values: [0.41922, -1.62319], why: "as published by Sprott" };
     if (name === "logistic") {
       const r = p.r;
       if (r === 4) return { values: [Math.LN2], why: "ln 2, exact" };
       if (r < 1) return { values: [Math.log(r)], why: "ln r: the fixed point 0, exact" };
-      if (r < 3) return { values: [log(2 - r)], why: "ln |2 − r|: a fixed point, exact" };
-      if (r < 1 + Math.sqrt(6)) return { values: [log(4 + 2 * r - r * r) / 2], why: "½ ln |4 + 2r − r²|: a cycle of two, exact" };
+      if (r < 3) return { values: [Math.log(Math.abs(2 - r))], why: "ln |2 − r|: a fixed point, exact" };
+      if (r < 1 + Math.sqrt(6)) return { values: [Math.log(Math.abs(4 + 2 * r - r * r)) / 2], why: "½ ln |4 + 2r − r²|: a cycle of two, exact" };
     }
     const map = maps[name];
     let z = name === "logistic" ? [0.4] : [0.1, 0.1];
@@ -152,7 +152,7 @@
   }
   const el = (tag, attributes, ...children) => node(null, tag, attributes, children);
   const svg = (tag, attributes, ...children) => node("http://www.w3.org/2000/svg", tag, attributes, children);
-  const number = (x, digits = 3) => (Number.isFinite(x) ? (x < 0 ? "−" : "") + Math.abs(x).toFixed(digits) : "not a number");
+  const number = (x, digits = 3) => (Number.isFinite(x) ? (x < 0 ? "−" : "") + Math.abs(x).toFixed(digits) : x === -Infinity ? "−∞" : "not a number");
   const signed = (x, digits = 3) => (x >= 0 ? "+" : "") + number(x, digits);
 
   // About n round numbers between low and high; where these are equal to rounding, about none.
@@ -273,7 +273,7 @@
     if (one.away) out.push(`The chosen start has run away: it has no exponent at T = ${T}.`);
     else out.push(`Chosen start: ${number(mine[0])}${mine.length > 1 ? ` and ${number(mine[1])}` : ""} nats a step at T = ${T}.`);
     out.push(`${sorted.length} ${what}: median ${number(quantile(sorted, 0.5))}, middle 90 % from ${number(quantile(sorted, 0.05))} to ${number(quantile(sorted, 0.95))}${many.lost ? ` (${many.lost} more ran away)` : ""}.`);
-    out.push(`Long run: ${ref.values.map((v) => number(v)).join(" and ")} (${ref.why}); the chosen start is off by ${signed(mine[0] - ref.values[0])}.`);
+    out.push(`Long run: ${ref.values.map((v) => number(v)).join(" and ")} (${ref.why})${Number.isFinite(ref.values[0]) ? `; the chosen start is off by ${signed(mine[0] - ref.values[0])}` : ""}.`);
     if (name === "linear") out.push(`Exact at this T, from the tangent multiplied by the matrix ${T} times: ${number(linearExact(s.values, s.angle, T))}.`);
     if (name === "toy") {
       const held = many.last.filter((_, i) => many.captured[i] !== null), free = many.last.filter((_, i) => many.captured[i] === null);

@@ -229,12 +229,12 @@
 
   // --- profiles over the segments ---
 
-  // One example's values by segment over the 10-90 % bands of cells A and D. bands: {A: [[low, median, high]], D: ...}.
   // What stands for a curve of a run that was measured without exponents, whose values are null.
   function unmeasured(host, title) {
     host.replaceChildren(el("p", { class: "rrm-note" }, `${title}: not measured`));
   }
 
+  // One example's values by segment over the 10-90 % bands of cells A and D. bands: {A: [[low, median, high]], D: ...}.
   rrm.profile = function (host, values, bands, title, label) {
     if (values.includes(null)) return unmeasured(host, title);
     keep(host, (width) => {

@@ -19,7 +19,7 @@
     const step = (by) => show(Math.min(Math.max(at + by, 0), figures.length - 1));
     const back = el("button", { type: "button", onclick: () => step(-1) }, "back"), next = el("button", { type: "button", onclick: () => step(1) }, "next");
     const leave = el("a", { href: location.pathname }, "leave the slides");
-    const view = el("section", { class: "rrm-slides", "aria-label": "slides", tabindex: "-1" }, title, stage, el("nav", {}, back, count, next, leave));
+    const view = el("section", { class: "rrm-slides", role: "dialog", "aria-modal": "true", "aria-label": "slides", tabindex: "-1" }, title, stage, el("nav", {}, back, count, next, leave));
 
     function show(k) {
       if (place) place.replaceWith(figures[at]);
@@ -34,11 +34,12 @@
     }
 
     view.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") return leave.click();
       if (event.target.matches("input, select")) return; // they need the arrows themselves
       const by = { ArrowRight: 1, PageDown: 1, ArrowLeft: -1, PageUp: -1 }[event.key];
-      if (event.key === "Escape") leave.click();
-      else if (by) { event.preventDefault(); step(by); }
+      if (by) { event.preventDefault(); step(by); }
     });
+    for (const behind of document.body.children) behind.inert = true; // hidden by the stage: no keys go there
     document.body.append(view);
     show(0);
     view.focus();

@@ -13,12 +13,12 @@
   // At most `n` evenly spaced members of a list, ends included.
   const spread = (list, n) => (list.length <= n ? list : Array.from({ length: n }, (_, k) => list[Math.round((k * (list.length - 1)) / (n - 1))]));
 
-  // Build the viewer in `container`. options: {runs: [names], labels: {name: label} | absent, ask(run, block) | absent, onChange({run, state, tau}) | absent}.
+  // Build the viewer in `container`. options: {runs: [names], labels: {name: label} | absent}.
   rrm.viewer = function (container, options) {
     let run = options.runs[0], state = "h", tau = 0, segment = 1, timer = 0, filled = 0;
     const rows = () => rrm.rows[run], part = () => rows().states[state], last = () => rows().segments;
 
-    const runPick = rrm.runPicker(options, (name) => { run = name; restart(); });
+    const runPick = rrm.runPicker(options, (name) => { run = name; if (!rows().states[state]) state = "h"; restart(); });
     const exact = el("input", { type: "number", step: "any", "aria-label": "threshold on log10 late drift", onchange: () => exact.value !== "" && move(Number(exact.value)) });
     const otsu = el("button", { type: "button", onclick: () => move(part().otsu) }), strict = el("button", { type: "button", onclick: () => move(part().strict) });
     const slider = el("input", { type: "range", min: 1, max: last(), step: 1, value: 1, "aria-label": "segment", oninput: () => { pause(); at(Number(slider.value)); } });
@@ -37,7 +37,9 @@
         const r = rows(), i = r.idx.indexOf(Number(text));
         if (text === "") return;
         stage.querySelector("[role=alert]")?.remove();
-        if (i < 0) return void stage.prepend(el("p", { role: "alert" }, `No puzzle ${text} in ${run}: expected one of ${r.idx[0]} to ${r.idx.at(-1)}. Shown is the one before.`));
+        const alert = (said) => stage.prepend(el("p", { role: "alert" }, `${said} Shown is the one before.`));
+        if (i < 0) return alert(`No puzzle ${text} in ${run}: expected one of ${r.idx[0]} to ${r.idx.at(-1)}.`);
+        if (!rrm.cellOf(r, state, tau, i)) return alert(`Puzzle ${text} is not in this view (drift of ${rrm.VIEWS[state]}).`);
         own.row = i;
         load();
       }
@@ -47,7 +49,7 @@
     // --- which puzzles ---
 
     function restart() {
-      const late = [...part().late].sort((a, b) => a - b);
+      const late = part().late.filter((v) => v !== null).sort((a, b) => a - b);
       move(part().otsu === null ? late[late.length >> 1] : part().otsu);
     }
 
@@ -74,7 +76,6 @@
       }
       load();
       agreement();
-      if (options.onChange) options.onChange({ run, state, tau });
     }
 
     function choices(own) {
@@ -90,7 +91,7 @@
     async function load() {
       const mine = ++filled, name = run;
       for (const cell of CELLS) choices(panels[cell]);
-      const found = await Promise.all(CELLS.map((cell) => (panels[cell].row === null ? null : rrm.example(name, panels[cell].row, options.ask).catch((error) => error))));
+      const found = await Promise.all(CELLS.map((cell) => (panels[cell].row === null ? null : rrm.example(name, panels[cell].row).catch((error) => error))));
       if (mine !== filled) return; // another choice was made meanwhile
       if (segment > last()) at(last()); // the run before was longer
       const good = found.filter((e) => e && !(e instanceof Error));
@@ -175,9 +176,15 @@
     document.addEventListener("rrm:moved", follow);
     function watch(event) {
       if (!container.isConnected) return document.removeEventListener("rrm:watch", watch);
-      const { run: wanted, row } = event.detail;
-      if (wanted !== run) return;
+      const { row, ...view } = event.detail;
+      if (!options.runs.includes(view.run)) return;
+      clearTimeout(waiting);
+      theirs = view; // what the explorer shows is shown here first
+      ({ run, state } = view);
+      runPick.value = run;
+      move(view.tau);
       const own = panels[rrm.cellOf(rows(), state, tau, row)];
+      if (!own) return;
       own.row = row;
       at(1);
       load();
