@@ -162,6 +162,8 @@ def ledger(
     found = found.assign(q=false_discovery(found) if corrected else np.nan)
     found = found if claims is None else found[found.claim.isin(claims)]
     paper = [shown(*x) for x in found[["paper", "paper_low", "paper_high"]].to_numpy()]
+    words = zip(paper, found.paper, found.printed == "in words", strict=True)
+    paper = [f"about {value:g}" if said else text for text, value, said in words]
     here = [shown(*x) for x in found[["value", "low", "high"]].to_numpy()]
     told = ["paper", "measured here", "n", "verdict", "q", "reason"]
     found = found.assign(paper=paper, **{"measured here": here})
