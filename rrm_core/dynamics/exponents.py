@@ -7,6 +7,7 @@ number of updates the exponents. Sources: Shimada & Nagashima 1979; Benettin et 
 Parlitz & Lauterborn 1990 (thin QR for K < N).
 """
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -78,11 +79,10 @@ def cholesky_qr(a: Tensor) -> tuple[Tensor, Tensor]:
 
 def orthonormalise(frame: State) -> tuple[State, Tensor]:
     """(orthonormal frame, log |R_ii| (B, K) float64) of the joint frame."""
-    k, batch = frame[0].shape[:2]
-    joint = torch.cat([part.reshape(k, batch, -1) for part in frame], -1)  # (K, B, N)
+    joint = torch.cat([part.flatten(2) for part in frame], -1)  # (K, B, N)
     method = householder if joint.device.type == "cpu" else cholesky_qr
     q, r = method(joint.transpose(0, 1).mT)  # (B, N, K), (B, K)
-    rows = q.mT.transpose(0, 1).split([part[0, 0].numel() for part in frame], -1)
+    rows = q.mT.transpose(0, 1).split([math.prod(part.shape[2:]) for part in frame], -1)
     frame = tuple(new.reshape(old.shape) for new, old in zip(rows, frame, strict=True))
     return frame, r.clamp(min=FLOOR).log()
 

@@ -75,27 +75,19 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 
 def rms_dual(s: Tensor, dim: int = -1) -> Tensor:
-    """:func:`rms` of a stack (1 + K, ...): r = v/n gives dr = (dv - r mean(r dv)) / n."""
-    v, dv = s[:1], s[1:]
-    scale = torch.rsqrt(v.square().mean(dim, keepdim=True) + RMS_EPS)
-    out = torch.empty_like(s)
-    r = torch.mul(v, scale, out=out[:1])
-    projection = (r * dv).mean(dim, keepdim=True)
-    torch.addcmul(dv, r, projection, value=-1.0, out=out[1:])
-    out[1:] *= scale
-    return out
+    """:func:`rms` of a stack (1 + K, ...): v/n, and with m = mean(v dv) (dv - v m/n^2) / n."""
+    v = s[:1]
+    m = (s * v).mean(dim, keepdim=True)  # mean(v^2) in row 0
+    scale = torch.rsqrt(m[:1] + RMS_EPS)
+    m[:1].zero_()
+    return torch.addcmul(s, v, m.mul_(scale).mul_(scale), value=-1.0).mul_(scale)
 
 
 def silu_gate_dual(gate: Tensor, up: Tensor) -> Tensor:
-    """:func:`silu_gate` of stacks (1 + K, ...)."""
+    """:func:`silu_gate` of stacks (1 + K, ...); silu's backward gives its derivative times up."""
     g, u = gate[:1], up[:1]
-    sigma = torch.sigmoid(g)
-    silu = g * sigma
-    slope = u * (sigma + silu * (1 - sigma))
-    out = torch.empty_like(up, memory_format=torch.contiguous_format)
-    torch.mul(silu, u, out=out[:1])
-    torch.mul(up[1:], silu, out=out[1:])
-    out[1:].addcmul_(gate[1:], slope)
+    out = up * F.silu(g)
+    out[1:].addcmul_(gate[1:], torch.ops.aten.silu_backward(u, g))
     return out
 
 
