@@ -223,7 +223,7 @@ def main():
             ]
             differences = {m: float((reference[4][m]() - truth).abs().max()) for m in compared}
             jax = None
-            if options.jax and name.startswith("TRM 6x6"):
+            if options.jax and name.startswith(("TRM 6x6", "one block")):
                 jax = Jax(options.jax, *reference[:4], truth)
                 differences |= dict.fromkeys(["(d) JAX jvp"], jax.difference)
             assert max(differences.values()) < 1e-6, differences

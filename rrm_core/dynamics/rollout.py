@@ -34,7 +34,6 @@ def distance(new: Tensor, old: Tensor) -> Tensor:
     return (at_least_float32(new) - at_least_float32(old)).double().flatten(1).norm(dim=1)
 
 
-@torch.no_grad()
 def unroll(
     model: Reasoner,
     tokens: Tensor,
@@ -50,26 +49,27 @@ def unroll(
     `k` tangents (0: none) start from the frame of `seed`, `every` updates lie between two QRs, and
     the states of the last `keep` segments are kept.
     """
-    x = model.embed(tokens)
-    state = model.initial_state(x) if state is None else state
-    frame = start_frame(state, k, seed) if k else ()
-    updates = model.updates(x)
-    pushes = pushes_of(model, x) if k else None
-    growth = torch.zeros(len(tokens), 0, dtype=torch.float64)
-    records, recent = [], [state[0].cpu()[:, None][:, :0]]
-    for t in range(segments):
-        before = state
-        if k:
-            state, frame, growth = grow(updates, state, frame, pushes, every)
-        else:
-            for update in updates:
-                state = update(state)
-        logits, q = model.readout(state)
-        drift = [distance(new, old) for new, old in zip(state, before, strict=True)]
-        moved = torch.stack(drift, -1)
-        records.append([logits.argmax(-1), q, model.would_halt(q), moved, growth])
-        if t >= segments - keep:
-            recent.append(state[0].cpu()[:, None])
-    columns = (torch.stack(column, 1).cpu() for column in zip(*records, strict=True))
-    answer, qs, halts, drifts, growths = columns
-    return Rollout(answer, qs, halts, drifts, growths, state, torch.cat(recent, 1))
+    with torch.inference_mode() if hasattr(model, "pushes") else torch.no_grad():
+        x = model.embed(tokens)
+        state = model.initial_state(x) if state is None else state
+        frame = start_frame(state, k, seed) if k else ()
+        updates = model.updates(x)
+        pushes = pushes_of(model, x) if k else None
+        growth = torch.zeros(len(tokens), 0, dtype=torch.float64)
+        records, recent = [], [state[0].cpu()[:, None][:, :0]]
+        for t in range(segments):
+            before = state
+            if k:
+                state, frame, growth = grow(updates, state, frame, pushes, every)
+            else:
+                for update in updates:
+                    state = update(state)
+            logits, q = model.readout(state)
+            drift = [distance(new, old) for new, old in zip(state, before, strict=True)]
+            moved = torch.stack(drift, -1)
+            records.append([logits.argmax(-1), q, model.would_halt(q), moved, growth])
+            if t >= segments - keep:
+                recent.append(state[0].cpu()[:, None])
+        columns = (torch.stack(column, 1).cpu() for column in zip(*records, strict=True))
+        answer, qs, halts, drifts, growths = columns
+        return Rollout(answer, qs, halts, drifts, growths, state, torch.cat(recent, 1))
