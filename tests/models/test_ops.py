@@ -65,3 +65,51 @@ def test_attention_in_bfloat16_weighs_in_float32_and_rounds_the_weights():
     found = ops.attend(q, k, v)
     assert found.dtype == torch.bfloat16
     assert torch.equal(found, (weights.float() @ v.float()).bfloat16())
+
+
+def mkldnn_products(call):
+    """How many products a call gives to oneDNN, and how many copies it makes."""
+    with torch.profiler.profile() as seen:
+        found = call()
+    names = [event.name for event in seen.events()]
+    return found, names.count("mkldnn::_linear_pointwise"), names.count("aten::copy_")
+
+
+@pytest.mark.skipif(not ops.ONEDNN, reason="torch was built without oneDNN")
+def test_in_inference_mode_large_products_go_to_onednn_and_no_others():
+    torch.manual_seed(0)
+    v, weight = torch.randn(4, 64, 128), torch.nn.Parameter(torch.randn(32, 128))
+    mixing = torch.nn.Parameter(torch.randn(9, 64))
+    for call, exact in (
+        (lambda: ops.linear(v, weight), v.double() @ weight.double().T),
+        (lambda: ops.linear_over_positions(v, mixing), mixing.double() @ v.double()),
+    ):
+        with torch.inference_mode():
+            quick, n, _ = mkldnn_products(call)
+        with torch.no_grad():
+            plain, none, _ = mkldnn_products(call)
+        assert (n, none) == (1, 0)
+        off = [(found.double() - exact.detach()).abs().max() for found in (quick, plain)]
+        assert off[0] < 2 * off[1] + 1e-6, "as exact as the other library"
+    with torch.inference_mode():
+        assert mkldnn_products(lambda: ops.linear(v[:1, :1], weight))[1] == 0, "too small"
+        assert mkldnn_products(lambda: ops.linear(v.double(), weight.double()))[1] == 0
+    assert torch.func.jvp(lambda v: ops.linear(v, weight), (v,), (v,))[1].shape == (4, 64, 32)
+
+
+@pytest.mark.skipif(not ops.ONEDNN, reason="torch was built without oneDNN")
+def test_positions_stay_first_in_memory_between_two_products():
+    torch.manual_seed(0)
+    up, down = torch.randn(32, 17), torch.randn(17, 16)
+    v = torch.randn(3, 8, 17, 64)
+
+    def mix():
+        gate, value = ops.linear_over_positions(v, up).chunk(2, -2)
+        return ops.linear_over_positions(ops.silu_gate_dual(gate, value), down)
+
+    with torch.inference_mode():
+        found, n, copies = mkldnn_products(mix)
+    with torch.no_grad():
+        plain = mix()
+    assert n == 2 and copies == 1, "the first product turns its factor over, the second does not"
+    assert found.shape == v.shape and torch.allclose(found, plain, atol=1e-3)
