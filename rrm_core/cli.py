@@ -174,7 +174,7 @@ def check(checkpoint: Path | None, model: str, puzzles: str) -> None:
 @click.option("--dtype", default="float32", help="arithmetic: float32, bfloat16 or float64")
 @click.option("--segments", default=16, help="segments of the rollout")
 @click.option("--shard", default="0/1", help="i/n: measure this share of the parts")
-@click.option("--replace", is_flag=True, help="replace a run measured with other settings")
+@click.option("--replace", is_flag=True, help="replace a run of other settings, and its studies")
 @DEVICE
 def measure(checkpoint, run, model, shard, replace, device, **settings) -> None:
     """Measure CHECKPOINT, a step_NNNNNN folder or an import, into data/runs/RUN.
@@ -263,7 +263,7 @@ def claims(run: str | None, form: str) -> None:
 def verify(recompute: int, seed: int) -> None:
     """Check every file in data/ against its digest; optionally measure rows again."""
     wrong, root = manifest.verify(), paths.data_dir()
-    print("\n".join(wrong) or f"{len(manifest.entries(root))} files in {root}: all as shipped")
+    print("\n".join(wrong) or f"{len(manifest.entries(root))} files in {root}: all as recorded")
     for run in paths.run_names() if recompute else []:
         from rrm_core.models.config import ModelError
         from rrm_core.runs import folder

@@ -19,6 +19,9 @@ from rrm_core.runs import tables
 from rrm_core.runs.tables import Run
 
 HRM, TRM = "hrm-9x9-brief", "trm-9x9-brief"  # the runs of the published sizes, which lead
+OTHERS = "- Figures and numbers are of the runs you chose. What the text concludes is of our two."
+    "- Figures and numbers are of the runs you chose. What the text concludes is of the book's."
+)
 
 
 def models(hrm: str = HRM, trm: str = TRM) -> dict[str, Run]:
@@ -36,8 +39,8 @@ def models(hrm: str = HRM, trm: str = TRM) -> dict[str, Run]:
 
 
 def remarks(models: dict[str, Run]) -> list[str]:
-    """Why a page on these runs has gaps, a line each: what such a run cannot show."""
-    lines = []
+    """What to know of a page on these runs, a line each: whose the words are, and its gaps."""
+    lines = [OTHERS] * (not {run.name for run in models.values()} <= {HRM, TRM})
     for slot, run in models.items():
         n, solved, band = len(run.table), int(run.table.correct.sum()), cells.band_of(run)
         why = [f"{n} puzzles are few"] * (n < SMALLEST)
@@ -48,8 +51,8 @@ def remarks(models: dict[str, Run]) -> list[str]:
         why += ["its model never halts"] * (run.meta.get("scores") == [])
         why += [f"no `rrm study long --run {run.name}` yet"] * (fates.study(run, "long") is None)
         if why:
-            lines.append(f"- **{slot}**, the run `{run.name}`: {'; '.join(why)}.")
-    return lines and ["What this page cannot show of these runs:", "", *lines]
+            lines.append(f"- **{slot}**, the run `{run.name}`, leaves gaps: {'; '.join(why)}.")
+    return lines and ["Before you read on:", "", *lines]
 
 
 def chosen(hrm: str, trm: str) -> dict[str, Run]:

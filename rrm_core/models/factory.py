@@ -17,6 +17,8 @@ from rrm_core.models.config import ModelError
 from rrm_core.store.files import read_json, sha256, write_bytes, write_json
 
 FILE = "model.json"
+CONTRACT = "name parts scores updates_per_segment description encode decode embed initial_state "
+CONTRACT += "updates readout would_halt"  # what a model has, as rrm_core.dynamics asks for
 MOST = 64 * 2**20  # bytes of a checkpoint that is kept with its run
 
 
@@ -29,11 +31,15 @@ def made(factory: str, checkpoint: Path | None = None) -> Any:
         sys.path.insert(0, "")  # as for python -m: a file of the working directory is found
     try:
         build = getattr(importlib.import_module(module), function)
-        return build(checkpoint) if checkpoint else build()
+        model = build(checkpoint) if checkpoint else build()
     except Exception as error:  # code of others fails in every way there is
         why = f"{type(error).__name__}: {' '.join(str(error).split()):.300}"
         hint = "is its package installed here?" if isinstance(error, ImportError) else "see there"
         raise ModelError(f"--model {factory!r} made no model ({why}); {hint}") from error
+    if missing := [name for name in CONTRACT.split() if not hasattr(model, name)]:
+        what = f"made a {type(model).__name__} without {', '.join(missing)}"
+        raise ModelError(f"--model {factory!r} {what}: expected a model of the contract")
+    return model
 
 
 def store(folder: Path, factory: str, checkpoint: Path | None) -> Path:

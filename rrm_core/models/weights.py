@@ -134,7 +134,9 @@ def load_model(folder: Path, dtype: torch.dtype = torch.float32) -> RecursiveMod
         mend = f"make one with `rrm import --checkpoint {folder} --name NAME`"
         raise ModelError(f"{folder} is a file, expected a folder with a model; {mend}")
     if not path.exists():
-        raise ModelError(f"{folder}: {path.name} is not here; train or import a model first")
+        steps = sorted(Path(folder).glob("**/step_*/config.json"))
+        mend = f"measure {steps[-1].parent}" if steps else "train or import a model first"
+        raise ModelError(f"{folder}: {path.name} is not here; {mend}")
     weights = read_weights(path.parent)
     return filled(Config.from_dict(read_json(path)), weights, str(folder), dtype)
 

@@ -26,7 +26,7 @@ from rrm_core.dynamics import check
 from rrm_core.dynamics.contract import Reasoner, parameters_of
 from rrm_core.models import factory
 from rrm_core.models.config import SEGMENTS
-from rrm_core.models.recursive import on_device
+from rrm_core.models.recursive import RecursiveModel, on_device
 from rrm_core.models.weights import has_weights, load_model, save_model, stored_digest, stored_dtype
 from rrm_core.runs import measure, tables
 from rrm_core.runs.measure import CHUNK, MeasureError
@@ -74,15 +74,21 @@ def load(folder: Path, dtype: str, device: str = "cpu") -> Reasoner:
     return on_device(model, device) if isinstance(model, torch.nn.Module) else model
 
 
+def boards_digest(frame: pd.DataFrame) -> str:
+    """What tells the puzzles of a table from others."""
+    return hashlib.sha256("".join(frame.puzzle).encode()).hexdigest()[:8]
+
+
 def measured_key(out: Path) -> dict | None:
-    """Weights and :class:`Settings` of the finished run in `out`; None where a file is missing."""
+    """Weights, :class:`Settings` and boards of the run in `out`; None where a file is missing."""
     there = has_weights(out) or factory.stored(out)
     if not (all((out / name).exists() for name in ("run.json", *TABLES)) and there):
         return None
     meta = read_json(out / "run.json")
     names = Settings.__dataclass_fields__
     found = {name: meta.get(name, of.default) for name, of in names.items()}
-    return {"weights": tables.weights_digest(meta)} | found
+    boards = boards_digest(tables.read(out / TABLES[0]))  # a set may hold others by now
+    return {"weights": tables.weights_digest(meta)} | found | {"boards": boards}
 
 
 def scratch(out: Path, name: str, key: dict) -> Path:
@@ -133,10 +139,13 @@ def make(
     started, model = time.monotonic(), load(checkpoint, settings.dtype, device)
     frame = measure.subset(settings.puzzles, settings.n, settings.extra_givens)
     foreign = factory.stored(checkpoint)
+    if isinstance(model, RecursiveModel) and (cells := model.config.cells) != len(frame.puzzle[0]):
+        there = f"{settings.puzzles!r} has {len(frame.puzzle[0])} cells a board"
+        raise MeasureError(f"{there}, the model wants {cells}; choose another set with --puzzles")
     if foreign:
         check.insist(model, sets.boards(frame.head(check.ENOUGH))[0], settings.k > 0)
     key = {"weights": (factory.digest if foreign else stored_digest)(checkpoint)}
-    key |= asdict(settings)
+    key |= asdict(settings) | {"boards": boards_digest(frame)}
     found = measured_key(out)
     if found not in (None, key) and not replace:
         differs = {name: (found[name], key[name]) for name in key if found[name] != key[name]}

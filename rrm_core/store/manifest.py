@@ -33,8 +33,16 @@ def entries(root: Path) -> pd.DataFrame:
     return found.set_index("path")
 
 
+def owner(name: Path) -> tuple[str, ...]:
+    """The folder of a run, or the file itself, that `name` in data/ belongs to."""
+    return name.parts[:2]
+
+
 def record(files: list[Path], command: str) -> None:
-    """Enter `files` that are new or changed, made by `command`; those that are gone are dropped."""
+    """Enter `files` that are new or changed, made by `command`.
+
+    What is gone beside them, in the same run, is dropped; what is gone elsewhere was lost.
+    """
     root = paths.data_dir()
     with locked(root / "MANIFEST"):  # two commands at once must not lose each other's lines
         known = entries(root)
@@ -42,7 +50,9 @@ def record(files: list[Path], command: str) -> None:
             name, digest = file.resolve().relative_to(root.resolve()).as_posix(), sha256(file)
             if known.sha256.get(name) != digest:
                 known.loc[name] = [digest, rows_in(file), command]
-        known = known[[(root / name).exists() for name in known.index]].sort_index()
+        owners = {owner(file.resolve().relative_to(root.resolve())) for file in files}
+        kept = [(root / name).exists() or owner(Path(name)) not in owners for name in known.index]
+        known = known[kept].sort_index()
         text = known.to_csv(sep="\t", lineterminator="\n", index_label="path")
         write_bytes(text.encode(), root / "MANIFEST")
 

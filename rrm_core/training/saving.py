@@ -6,9 +6,13 @@ and step for who reads no tensors.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import pickle
+import signal
+import threading
 import warnings
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,6 +64,29 @@ def save(trainer: Trainer) -> None:
     torch.save(asked | state(trainer), buffer)
     write_bytes(buffer.getvalue(), trainer.folder / STATE_FILE)
     note(trainer)
+
+
+@contextlib.contextmanager
+def asked_to_stop() -> Iterator[list[int]]:
+    """A list that fills on Ctrl-C or SIGTERM, so that the step is finished and saved first.
+
+    A second one stops at once. Outside the main thread signals are left alone.
+    """
+    asked: list[int] = []
+
+    def heard(number: int, _: object) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    main = threading.current_thread() is threading.main_thread()
+    signals = (signal.SIGINT, signal.SIGTERM) if main else ()
+    before = {number: signal.signal(number, heard) for number in signals}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def note(trainer: Trainer) -> None:

@@ -8,6 +8,7 @@ step; rows that halt are replaced by fresh puzzles. Sources: Wang et al. 2025, J
 import copy
 import hashlib
 import math
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -233,7 +234,10 @@ class Trainer:
         return {"eval_exact": exact, "eval_token_acc": token}
 
     def run(self, minutes: float = math.inf, progress: bool = True) -> None:
-        """Train to ``recipe.steps`` (or for about `minutes`), logging, evaluating and saving."""
+        """Train to ``recipe.steps`` (or for about `minutes`), logging, evaluating and saving.
+
+        Ctrl-C or SIGTERM stop after the step, which is saved; KeyboardInterrupt is raised then.
+        """
         if not minutes >= 0:
             raise TrainingError(f"minutes={minutes}: expected 0 or more")
         r, tick = self.recipe, time.monotonic()
@@ -242,22 +246,26 @@ class Trainer:
         if progress:
             tqdm.write(f"precision: {'bfloat16' if r.bf16 else 'float32'} ({self.why})")
         bar = tqdm(total=r.steps, initial=self.step, unit="step", disable=not progress)
-        while self.step < r.steps and time.monotonic() < end:
-            self.attempt()
-            bar.update()
-            evaluating = self.due(r.eval_every)
-            if evaluating or self.due(r.log_every):
-                row = self.summary(time.monotonic() - tick)
-                self.rows.append(row | (self.evaluate() if evaluating else {}))
-                bar.set_postfix(loss=row["loss"], exact=row["exact"])
-                tick = time.monotonic()
-            if self.due(r.checkpoint_every):
-                saving.checkpoint(self)
-                saving.save(self)
+        with saving.asked_to_stop() as asked:
+            while self.step < r.steps and time.monotonic() < end and not asked:
+                self.attempt()
+                bar.update()
+                evaluating = self.due(r.eval_every)
+                if evaluating or self.due(r.log_every):
+                    row = self.summary(time.monotonic() - tick)
+                    self.rows.append(row | (self.evaluate() if evaluating else {}))
+                    bar.set_postfix(loss=row["loss"], exact=row["exact"])
+                    tick = time.monotonic()
+                if self.due(r.checkpoint_every):
+                    saving.checkpoint(self)
+                    saving.save(self)
         bar.close()
         if self.step >= r.steps and self.step not in saving.checkpoints(self.folder):
             saving.checkpoint(self)  # the end is one, wherever it falls
         saving.save(self)
+        if asked:
+            tqdm.write(f"stopped, saved at step {self.step}; go on with --resume", sys.stderr)
+            raise KeyboardInterrupt
 
     def due(self, every: int) -> bool:
         """Whether what is done at every so many steps, 0 for never, is done at this one."""

@@ -121,3 +121,13 @@ def test_a_run_without_exponents_keeps_its_table_on_disk(made_up):
     name = name_of("no exponents", "hrm")
     assert "lambda_1" in show.chosen(name, "")["HRM"].table
     assert "lambda_1" not in tables.load_run(name).table
+
+
+def test_a_page_on_other_runs_says_whose_its_conclusions_are():
+    for hrm, trm, others in (
+        (show.HRM, show.TRM, False),
+        ("", show.TRM, False),
+        (show.HRM, "trm-6x6", True),
+        ("hrm-6x6", "", True),
+    ):
+        assert (show.OTHERS in show.remarks(show.chosen(hrm, trm))) == others

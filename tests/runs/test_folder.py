@@ -4,9 +4,11 @@ import json
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
+from rrm_core.models.config import ModelError
 from rrm_core.models.weights import load_model, stored_digest
 from rrm_core.runs import folder, tables
 from rrm_core.runs.folder import Settings
@@ -96,6 +98,29 @@ def test_replacing_with_other_puzzles_removes_the_studies_and_more_tangents_do_n
     for changes in ({"extra_givens": 4}, {"n": 30}, {"segments": 12}, {"dtype": "float64"}):
         assert not again(**changes), changes
         assert "studies/long.json" not in meta_of(measured)["files"]
+
+
+def test_a_set_that_holds_other_puzzles_by_now_is_another_measurement(measured, smoke_training):
+    path = measured.parents[1] / "puzzles" / "4x4-test.csv.gz"
+    table = pd.read_csv(path, dtype={"puzzle": str, "solution": str})
+    table.iloc[::-1].to_csv(path, index=False)
+    checkpoint, settings = checkpoints(smoke_training)[120], Settings("4x4-test", 40, k=2)
+    with pytest.raises(MeasureError, match=r"measured already with other settings: \{'boards'"):
+        folder.make(checkpoint, measured, settings)
+    folder.make(checkpoint, measured, settings, replace=True)
+    assert tables.read(measured / "measurements.parquet").puzzle[0] == table.puzzle.iloc[-1]
+
+
+def test_a_set_of_another_side_and_no_puzzle_at_all_are_refused(smoke_training, data_copy):
+    checkpoint, out = checkpoints(smoke_training)[120], data_copy / "runs" / "x"
+    with pytest.raises(MeasureError, match="'6x6-test' has 36 cells a board, the model wants 16"):
+        folder.make(checkpoint, out, Settings("6x6-test", 8))
+    for n in (0, -3, 10**6):
+        with pytest.raises(MeasureError, match=f"n={n}: '4x4-test' has [0-9]+ puzzles; ask for 1"):
+            folder.make(checkpoint, out, Settings("4x4-test", n))
+    with pytest.raises(ModelError, match=r"measure .*step_000120"):
+        folder.make(smoke_training, out, Settings("4x4-test", 8))
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,18 @@ def none():
 
 def training():
     return Damped().train()
+
+
+def nothing():
+    pass
+
+
+class Unread(Damped):
+    readout = property()
+
+
+def unread():
+    return Unread()
 '''
 
 
@@ -98,6 +110,8 @@ def test_a_model_of_one_s_own_becomes_a_run_like_any_other(own, data_copy, rrm):
         ("own_model:absent", "has no attribute 'absent'"),
         ("own_model:none", "AttributeError"),
         ("own_model:training", "call eval()"),
+        ("own_model:nothing", "made a NoneType without name, parts, scores"),
+        ("own_model:unread", "made a Unread without readout: expected a model"),
     ],
 )
 def test_what_is_no_model_is_told_in_one_line_and_leaves_nothing(own, data_copy, rrm, model, said):
@@ -122,8 +136,26 @@ def test_a_run_that_another_model_replaces_keeps_nothing_of_it(own, data_copy, r
     assert folder.recompute("mine", 4).agrees.all()
 
 
+PLAIN = """
+from own_model import Damped
+
+
+class Plain:
+    def __init__(self, gain):
+        self.gain, self.damped = gain, Damped()
+
+    def __getattr__(self, name):
+        return getattr(self.damped, name)
+
+
+def make(path):
+    return Plain(float(path.read_text()))
+"""
+
+
 def test_a_model_without_weights_goes_by_its_checkpoint(tmp_path, monkeypatch):
-    (tmp_path / "plain.py").write_text("def make(path):\n    return float(path.read_text())\n")
+    (tmp_path / "own_model.py").write_text(OWN)
+    (tmp_path / "plain.py").write_text(PLAIN)
     monkeypatch.chdir(tmp_path)
     digests = []
     for text in ("0.5", "0.9", "0.5"):

@@ -47,7 +47,9 @@ def test_missing_and_foreign_files_are_named_and_those_in_progress_are_not(data)
         "runs/mine/run.json: listed in MANIFEST, not there",
         "extra.json: there, not listed in MANIFEST",
     ]
-    manifest.record([data / "extra.json"], "a test")
+    manifest.record([data / "extra.json"], "a test")  # what is lost elsewhere stays lost
+    assert manifest.verify() == ["runs/mine/run.json: listed in MANIFEST, not there"]
+    manifest.record([data / "runs" / "mine" / "measurements.parquet"], "made anew")
     assert sorted(manifest.entries(data).index) == ["extra.json", "runs/mine/measurements.parquet"]
 
 

@@ -1,5 +1,7 @@
 """What a training keeps: it resumes bit for bit, and refuses what is not its own."""
 
+import os
+import signal
 from dataclasses import asdict
 
 import pandas as pd
@@ -103,3 +105,28 @@ def test_a_training_says_what_it_began_with_and_repeats_nothing_else(smoke, tmp_
     other.start_from(fresh.average)
     with pytest.raises(TrainingError, match=r"another recipe: {'start'"):
         other.resume()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_training_that_is_asked_to_stop_saves_its_step_and_goes_on(smoke, tmp_path, number):
+    """Ctrl-C, or a cluster's SIGTERM, cost no step, and the end is that of an undisturbed one."""
+    whole = smoke(tmp_path / "whole", steps=6)
+    whole.run(progress=False)
+    first = smoke(tmp_path / "stopped", steps=6)
+    advance, before = first.advance, signal.getsignal(number)
+
+    def third():
+        advance()
+        if first.step == 3:
+            os.kill(os.getpid(), number)
+
+    first.advance = third
+    with pytest.raises(KeyboardInterrupt):
+        first.run(progress=False)
+    assert first.step == 3 and signal.getsignal(number) is before
+    second = smoke(tmp_path / "stopped", steps=6)
+    second.resume()
+    assert second.step == 3
+    second.run(progress=False)
+    for mine, theirs in zip(second.average.parameters(), whole.average.parameters(), strict=True):
+        assert torch.equal(mine, theirs)
