@@ -20,8 +20,6 @@ from rrm_core.runs.tables import Run
 
 HRM, TRM = "hrm-9x9-brief", "trm-9x9-brief"  # the runs of the published sizes, which lead
 OTHERS = "- Figures and numbers are of the runs you chose. What the text concludes is of our two."
-    "- Figures and numbers are of the runs you chose. What the text concludes is of the book's."
-)
 
 
 def models(hrm: str = HRM, trm: str = TRM) -> dict[str, Run]:
