@@ -80,6 +80,11 @@ def jacobian(updates, state, frame):
     return growth
 
 
+def measured(call):
+    """`call` as a measurement makes it: in inference mode, where large products go to oneDNN."""
+    return torch.inference_mode()(call)
+
+
 def case(model, batch, boards, dtype):
     """Everything a method needs: the updates, the state after one segment (not the symmetric start) and a frame."""
     model = model.to(dtype).eval()
@@ -95,12 +100,12 @@ def case(model, batch, boards, dtype):
             ftle.orthonormalise(frame)
 
     methods = {
-        "ours": lambda: ftle.grow(updates, state, frame, model.pushes(x))[2],
+        "ours": measured(lambda: ftle.grow(updates, state, frame, model.pushes(x))[2]),
         "(a) loop of jvp": lambda: loop(updates, state, frame),
         "(b) vmap(jvp)": lambda: ftle.grow(updates, state, frame)[2],
         "(c) jacfwd": lambda: jacobian(updates, state, frame),
-        "forward, B rows": lambda: model.segment(state, x),
-        "floor": lambda: model.segment(wide, x_wide),
+        "forward, B rows": measured(lambda: model.segment(state, x)),
+        "floor": measured(lambda: model.segment(wide, x_wide)),
         "QR alone": orthonormalise_only,
     }
     return model, state, frame, x, methods

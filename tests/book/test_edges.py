@@ -123,7 +123,8 @@ def test_a_run_without_exponents_keeps_its_table_on_disk(made_up):
     assert "lambda_1" not in tables.load_run(name).table
 
 
-def test_a_page_on_other_runs_says_whose_its_conclusions_are():
+def test_a_page_on_other_runs_says_whose_its_conclusions_are(root, monkeypatch):
+    monkeypatch.setenv("RRM_DATA", str(root / "data"))
     for hrm, trm, others in (
         (show.HRM, show.TRM, False),
         ("", show.TRM, False),
