@@ -167,3 +167,17 @@ def test_other_code_can_differ():
         "In models of another package failures rest in a wrong place, some by 16, most by 256",
         found,
     )
+
+
+def test_the_sign_of_growth_is_that_of_any_start_frame(models):
+    """Of five frames of tangents, 64 puzzles each: failures grow in the TRM, shrink in the HRM."""
+    for model, sign in (("HRM", -1), ("TRM", 1)):
+        run = models[model]
+        table = fates.study(run, "numerics")
+        frames = table[table.variant.isin(["float32", *(f"seed {s}" for s in range(1, 5))])]
+        growth = frames[~frames.correct].groupby("variant").lambda_1.median()
+        growth = growth * run.updates_per_segment
+        told(
+            f"The {model}'s failures {'grow' if sign > 0 else 'shrink'}, whatever the frame",
+            {"five frames": (len(growth) == 5 and (sign * growth > 0.1).all(), growth.to_dict())},
+        )
