@@ -38,6 +38,7 @@ from rrm_core.training.saving import checkpoints
 
 Shard = tuple[int, int]  # i, n
 TABLES = ("measurements.parquet", "trajectories.parquet")
+MODEL_FILES = ("config.json", "model*", "checkpoint", "checkpoint.*", "log.csv", "import.json")
 TOLERANCE = {"float64": 1e-3, "float32": 1e-3, "bfloat16": 0.1}  # relative, of a row made again
 
 
@@ -180,16 +181,8 @@ def cleared(out: Path, checkpoint: Path, meta: dict) -> None:
         shutil.rmtree(out / "studies", ignore_errors=True)
     (out / "run.json").unlink(missing_ok=True)
     if checkpoint.resolve() != out.resolve() and (before is None or "weights" in differs):
-        for name in (
-            "config.json",
-            "model*",
-            "checkpoint",
-            "checkpoint.*",
-            "log.csv",
-            "import.json",
-        ):
-            for path in out.glob(name):
-                path.unlink(missing_ok=True)
+        for path in [path for name in MODEL_FILES for path in out.glob(name)]:
+            path.unlink(missing_ok=True)
 
 
 def assemble(model: Reasoner, checkpoint: Path, out: Path, both: pd.DataFrame, meta: dict) -> None:

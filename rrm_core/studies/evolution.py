@@ -2,14 +2,11 @@
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import pandas as pd
 
 from rrm_core.dynamics.contract import Reasoner
-from rrm_core.models.recursive import RecursiveModel
-from rrm_core.models.weights import load_model
-from rrm_core.runs import measure
+from rrm_core.runs import folder, measure
 from rrm_core.runs.schema import columns
 from rrm_core.studies import StudyError, Subject, Units
 from rrm_core.training.saving import checkpoints
@@ -27,16 +24,11 @@ def measured(load: Loader, frame: pd.DataFrame, seed: int, **labels: object) -> 
     return measure.rows(load(), frame, K, seed)[0][KEPT].assign(**labels)
 
 
-def loaded(path: Path, device: str) -> RecursiveModel:
-    """The model of a checkpoint folder, on `device`."""
-    return load_model(path).to(device)
-
-
 def models(subject: Subject) -> dict[int, Loader]:
     """{step: what loads its model}, ascending: the kept checkpoints and the measured weights."""
-    name, known = subject.folder.name, {}  # type: str, dict[int, Loader]
-    for step, path in checkpoints(subject.folder).items():
-        known[step] = partial(loaded, path, subject.device)
+    name, load = subject.folder.name, partial(folder.load, dtype="float32", device=subject.device)
+    known: dict[int, Loader]
+    known = {step: partial(load, path) for step, path in checkpoints(subject.folder).items()}
     if not known:
         raise StudyError(
             f"{name} keeps no checkpoints; add them with `rrm checkpoints TRAINING --run {name}`"

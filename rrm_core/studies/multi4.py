@@ -11,8 +11,9 @@ import pandas as pd
 
 from rrm_core.models.config import Config
 from rrm_core.models.weights import load_model
+from rrm_core.runs import folder
 from rrm_core.studies import StudyError, Subject, Units
-from rrm_core.studies.evolution import loaded, measured
+from rrm_core.studies.evolution import measured
 from rrm_core.training import saving
 from rrm_core.training.recipes import Recipe
 from rrm_core.training.saving import checkpoints
@@ -41,7 +42,9 @@ def arm(subject: Subject, start: int, name: str) -> pd.DataFrame:
     training.run(progress=False)
     frame, seed = subject.inputs.head(PUZZLES), subject.meta["seed"]
     made = [
-        measured(partial(loaded, path, subject.device), frame, seed, arm=name, step=step)
+        measured(
+            partial(folder.load, path, "float32", subject.device), frame, seed, arm=name, step=step
+        )
         for step, path in checkpoints(training.folder).items()
     ]
     return pd.concat(made, ignore_index=True)
@@ -58,6 +61,6 @@ def units(subject: Subject) -> Units:
             f"{name} keeps no checkpoint before its own step {meta['step']} to start multi4 from"
         )
     start, frame = max(known), subject.inputs.head(PUZZLES)
-    load = partial(loaded, known[start], subject.device)
+    load = partial(folder.load, known[start], "float32", subject.device)
     shared = partial(measured, load, frame, meta["seed"], arm="shared", step=0)
     return {"shared": shared} | {name: partial(arm, subject, start, name) for name in ARMS}

@@ -256,7 +256,7 @@ def test_the_recorded_training_is_what_a_live_one_gives():
         (
             "train_4x4",
             {"live": True, "every": 0},
-            "every=0: expected a number from 5 to 600",
+            "every=0: expected a number from 5 to 1000",
         ),
         (
             "settle_or_wander",

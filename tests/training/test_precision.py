@@ -1,5 +1,7 @@
 """The precision of a training: what the processor has, said, kept, or forced."""
 
+import time
+
 import pytest
 import torch
 
@@ -34,6 +36,12 @@ def test_the_choice_is_the_same_on_a_busy_processor():
     """A timing beside other work chose now one and now the other: no clock is read."""
     assert len({precision.choose(torch.device("cpu")) for _ in range(5)}) == 1
     assert not hasattr(precision, "time")
+
+
+def test_choosing_takes_a_moment():
+    start = time.process_time()
+    precision.choose(torch.device("cpu"))
+    assert time.process_time() - start < 2
 
 
 def test_the_choice_is_said_kept_and_can_be_forced(smoke, tmp_path, monkeypatch, capsys):
