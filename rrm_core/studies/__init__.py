@@ -41,6 +41,7 @@ NAMES = [
 Units = dict[str, Callable[[], pd.DataFrame]]
 
 
+LARGE = 4_000_000  # parameters: from here on a rollout takes seconds, so that fewer are followed
 MEASURED = ("puzzles", "n", "extra_givens", "segments", "dtype")  # what a study's rows hang on
 
 
@@ -67,6 +68,10 @@ class Subject:
     def inputs(self) -> pd.DataFrame:
         """idx, puzzle, solution, givens and difficulty counts of the run's puzzles."""
         return self.table[["idx", *board.COLUMNS]]
+
+    def fewer(self, n: int) -> int:
+        """`n` puzzles, half of them for a model of :data:`LARGE` or more parameters."""
+        return n // 2 if self.meta["parameters"] >= LARGE else n
 
     def chosen(self, n_wrong: int, n_right: int) -> pd.DataFrame:
         """The first `n_wrong` failures and `n_right` successes of the table, alternating.

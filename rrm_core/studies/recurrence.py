@@ -18,7 +18,7 @@ from rrm_core.dynamics.contract import Reasoner
 from rrm_core.dynamics.rollout import distance
 from rrm_core.runs import measure
 from rrm_core.runs.tables import LATE, SEGMENTS, log_drift
-from rrm_core.studies import Subject, Units, batches
+from rrm_core.studies import LARGE, Subject, Units, batches
 from rrm_core.studies.long import HORIZON
 from rrm_core.sudoku import sets
 
@@ -26,7 +26,8 @@ FAILURES, SUCCESSES = 128, 64
 LAGS = {SEGMENTS: SEGMENTS - LATE, HORIZON: 64}  # segments run: longest lag
 ALIGNED, COUNTED = 64, 64  # segments: a tangent finds its direction, then its growth is summed
 SETTINGS: dict = {"segments": HORIZON, "failures": FAILURES, "successes": SUCCESSES}
-SETTINGS |= {"lags": {str(t): p for t, p in LAGS.items()}, "aligned": ALIGNED, "counted": COUNTED}
+SETTINGS |= {"large": LARGE, "lags": {str(t): p for t, p in LAGS.items()}}
+SETTINGS |= {"aligned": ALIGNED, "counted": COUNTED}
 
 
 def return_distances(recent: Tensor, longest: int) -> np.ndarray:
@@ -80,4 +81,5 @@ def returned(model: Reasoner, seed: int, frame: pd.DataFrame) -> pd.DataFrame:
 def units(subject: Subject) -> Units:
     """One unit for every 32 puzzles."""
     work = partial(returned, subject.model, subject.meta["seed"])
-    return batches(work, subject.chosen(FAILURES, SUCCESSES), measure.CHUNK)
+    chosen = subject.chosen(subject.fewer(FAILURES), subject.fewer(SUCCESSES))
+    return batches(work, chosen, measure.CHUNK)

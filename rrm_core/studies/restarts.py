@@ -13,13 +13,11 @@ import pandas as pd
 import torch
 
 from rrm_core.runs.measure import CHUNK
-from rrm_core.studies import Subject, Units, batches, observed
+from rrm_core.studies import LARGE, Subject, Units, batches, observed
 from rrm_core.sudoku import sets
 
-PUZZLES, OF_LARGE, RESTARTS, SIGMA = 256, 64, 16, 1.0
-LARGE = 4_000_000  # parameters: from here on a rollout takes seconds
-SETTINGS: dict = {"puzzles": PUZZLES, "of_large": OF_LARGE, "large": LARGE}
-SETTINGS |= {"restarts": RESTARTS, "sigmas": [SIGMA]}
+PUZZLES, RESTARTS, SIGMA = 256, 16, 1.0  # half of the puzzles failures
+SETTINGS = {"puzzles": PUZZLES, "large": LARGE, "restarts": RESTARTS, "sigmas": [SIGMA]}
 KEPT = ["correct", "token_acc", "q_halt", "halts", "late"]
 
 
@@ -42,7 +40,7 @@ def restarted(subject: Subject, restart: int, frame: pd.DataFrame) -> pd.DataFra
 
 def units(subject: Subject) -> Units:
     """One unit a start and chunk, the stored start first; failures and successes alternate."""
-    each = (OF_LARGE if subject.meta["parameters"] >= LARGE else PUZZLES) // 2
+    each = subject.fewer(PUZZLES) // 2
     frame, found = subject.chosen(each, each), Units()
     for restart in range(RESTARTS + 1):
         pieces = batches(partial(restarted, subject, restart), frame, CHUNK)
