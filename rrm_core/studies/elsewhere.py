@@ -22,7 +22,7 @@ from rrm_core.store.files import sha256
 from rrm_core.studies import StudyError, Subject, Units, batches
 from rrm_core.sudoku import board
 
-EACH, SEED = 64, 0  # puzzles of each collection, of the draw
+EACH, SEED = 512, 0  # puzzles of each collection, of the draw
 COLLECTIONS = {  # name: file, its SHA-256
     "17 clues": (
         "puzzles2_17_clue.txt.gz",
