@@ -30,6 +30,7 @@ endif
 
 # Writes both locks anew from pyproject.toml's ranges, with uv (https://docs.astral.sh/uv). PyTorch's CPU builds for Linux are not on PyPI: these are the
 # hashes that https://download.pytorch.org/whl/cpu/torch/ lists for one version, for x86_64 and aarch64, CPython 3.11, 3.12, 3.13 and 3.14.
+# Left out: a grammar of web addresses that Jupyter asks for (jsonschema[format-nongpl]), as importing it takes every process of Jupyter a second: findings/.
 UV ?= uv
 TORCH_CPU := 2.13.0
 TORCH_CPU_HASHES := \
@@ -40,6 +41,7 @@ TORCH_CPU_HASHES := \
 lock:
 	grep -h '^[a-z]' requirements.lock requirements-cuda.lock | sed 's/ \\$$//' > requirements.tmp  # pins are kept; LOCK_OPTIONS=--upgrade makes them new
 	$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11.5 $(LOCK_OPTIONS) \
+	  --no-emit-package rfc3987-syntax --no-emit-package lark \
 	  --extra book --extra lab --extra test pyproject.toml -o requirements.tmp >/dev/null
 	grep -q '^torch==$(TORCH_CPU) ' requirements.tmp || { grep '^torch==' requirements.tmp; echo "give TORCH_CPU and TORCH_CPU_HASHES of that version" >&2; exit 1; }
 	awk '/^[a-z]/ {gpu = /^(nvidia|cuda|triton)-?/} {print > (gpu ? "requirements-cuda.lock" : "requirements.lock")} \

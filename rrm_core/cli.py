@@ -113,9 +113,8 @@ def train(preset, out, resume, start, minutes, values, device, progress, **chang
 
     saved = (out / saving.STATE_FILE).exists()
     if saved and not resume:
-        raise recipes.TrainingError(
-            f"{out} already holds a training; add --resume to go on, or choose another folder"
-        )
+        mend = "add --resume to go on, or choose another folder"
+        raise recipes.TrainingError(f"{out} already holds a training; {mend}")
     given = {name: value for name, value in changes.items() if value is not None}
     recipe = recipes.preset(preset, **recipes.parsed(dict(values)) | given)
     training = trainer.Trainer(*recipe, out, device)

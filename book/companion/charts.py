@@ -54,12 +54,8 @@ def span(values: pd.Series) -> alt.Scale:
 
 def told_by(*ways: str) -> dict[str, Any]:
     """Encodings of the outcome: a colour (color, fill, stroke) and at least one of `WAYS`."""
-    same = {
-        "field": "outcome",
-        "type": "nominal",
-        "title": "outcome at segment 16",
-        "legend": BOTTOM,
-    }
+    same = {"field": "outcome", "type": "nominal", "title": "outcome at segment 16"}
+    same |= {"legend": BOTTOM}
     scale = partial(alt.Scale, domain=["correct", "wrong"])
     found = {w: same | {"scale": scale(range=WAYS.get(w, [CORRECT, WRONG]))} for w in ways}
     return found | {w: of | {"type": "ordinal"} for w, of in found.items() if w == "fillOpacity"}
@@ -150,17 +146,12 @@ def settled(table: pd.DataFrame, model: str) -> alt.Chart:
     """
     groups = alt.Scale(domain=["failures", "successes"], range=[WRONG, CORRECT])
     kinds = alt.Scale(domain=["measured here", "paper"], range=["circle", "cross"])
-    tip = [
-        "source",
-        "of",
-        "n",
-        *(alt.Tooltip(f"{c}:Q", format=".2%") for c in ("low", "value", "high")),
-    ]
+    ends = [alt.Tooltip(f"{c}:Q", format=".2%") for c in ("low", "value", "high")]
     base = alt.Chart(table.query("model == @model")).encode(
         y=alt.Y("of:N", title=None),
         yOffset="source:N",
         color=alt.Color("of:N", scale=groups, legend=None),
-        tooltip=tip,
+        tooltip=["source", "of", "n", *ends],
     )
     shares = alt.Scale(domain=[0, 1], padding=8)
     x = alt.X("low:Q", title="share settled", axis=alt.Axis(format="%"), scale=shares)

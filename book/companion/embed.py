@@ -75,13 +75,17 @@ def inline(*names: str) -> str:
     return "".join(wrap[name.rsplit(".", 1)[1]].format(text) for name, text in texts.items())
 
 
-_sent: set[str] = set()
+_sent: dict[str, tuple] = {}  # file: the cell that sent it, the call that ran the cell
 
 
 def unsent(names: Iterable[str]) -> list[str]:
-    """Those of `names` that this process has not sent; all in Colab, where outputs are apart."""
-    new = [name for name in names if name not in _sent or "google.colab" in sys.modules]
-    _sent.update(new)
+    """Those of `names` that no output has: a cell that runs again lost its own; Colab has none."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    asked: dict = getattr(shell, "get_parent", dict)()  # papermill names no cell
+    cell, call = asked.get("metadata", {}).get("cellId"), asked.get("header", {}).get("msg_id")
+    lost = {n for n, (by, at) in _sent.items() if cell and by == cell and at != call}
+    new = [n for n in names if n not in _sent or n in lost or "google.colab" in sys.modules]
+    _sent.update(dict.fromkeys(new, (cell, call)))
     return new
 
 
@@ -95,7 +99,7 @@ def as_json(value: object) -> str:
     return json.dumps(value, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
-def sidecar(table: str, key: str, value: object) -> str:
-    """A script that puts `value` where the components look: ``rrm.<table>[key]``."""
+def sidecar(table: str, key: str, json: str) -> str:
+    """A script that puts the value `json` where the components look: ``rrm.<table>[key]``."""
     home = f"(globalThis.rrm=globalThis.rrm||{{}}).{table}=rrm.{table}||{{}}"
-    return f"{home};rrm.{table}[{as_json(key)}]={as_json(value)};\n"
+    return f"{home};rrm.{table}[{as_json(key)}]={json};\n"

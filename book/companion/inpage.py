@@ -61,7 +61,8 @@ def write_static(out: Path) -> None:
     texts = {"worker": embed.static_text("player_worker.js"), "about": about}
     texts |= {str(i): base64.b64encode(part).decode() for i, part in enumerate(parts)}
     for name, value in texts.items():
-        write_bytes(embed.sidecar("pieces", name, value).encode(), out / "model" / f"{name}.js")
+        script = embed.sidecar("pieces", name, embed.as_json(value))
+        write_bytes(script.encode(), out / "model" / f"{name}.js")
 
 
 def recordings(run: Run) -> list[dict]:

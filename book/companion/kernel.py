@@ -28,8 +28,7 @@ def summary(run: Run, threshold: float, state: str = "h") -> pd.DataFrame:
         "AUC of -λ1, all puzzles": stats.auc(score, correct),
         "AUC of -λ1, unsettled puzzles": stats.auc(score[out], correct[out]),
     }
-    rows = [{"quantity": name, "estimate": e, "n": e.n} for name, e in estimates.items()]
-    return pd.DataFrame(rows)
+    return pd.DataFrame([{"quantity": q, "estimate": e, "n": e.n} for q, e in estimates.items()])
 
 
 def component(models: dict[str, Run]) -> Any:
@@ -56,8 +55,8 @@ def component(models: dict[str, Run]) -> Any:
             widget.send(wanted | {"examples": blocks(wanted["run"])[wanted["block"]]})
 
     labels = {run.name: model for model, run in models.items()}
-    rows = embed.as_json({name: pagedata.rows(run) for name, run in known.items()})
-    widget = Explorer(labels=labels, rows=rows)
+    each = [f"{embed.as_json(name)}:{pagedata.rows_json(run)}" for name, run in known.items()]
+    widget = Explorer(labels=labels, rows=f"{{{','.join(each)}}}")
     widget.on_msg(answer)
     return widget
 

@@ -5,7 +5,9 @@ segments, B = puzzles. Readers: ``static/explorer.js`` and ``static/viewer.js``.
 """
 
 import math
-from functools import lru_cache, partial
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,6 +16,7 @@ from rrm_companion import embed
 from rrm_core.analysis import cells, fates, stats
 from rrm_core.runs import tables
 from rrm_core.runs.tables import Run, lambda_at, log_drift, read_trajectories, segments
+from rrm_core.store.cache import PACKAGE, cached
 from rrm_core.sudoku.board import box_shape
 
 HORIZONS = (32, 64, 128, 256)  # segments, of the study long
@@ -111,7 +114,6 @@ def bands(run: Run) -> dict:
     return out
 
 
-@lru_cache(4)  # explorer, viewer and kernel of a page show the same runs
 def rows(run: Run) -> dict:
     """Everything that the components know about a run before a puzzle is chosen, as JSON values."""
     df, side = run.table, math.isqrt(len(run.table.puzzle.iloc[0]))
@@ -142,9 +144,20 @@ def last_boards(run: Run, rows: list[int]) -> list[list[str]]:
     return np.stack([df.puzzle, answers, df.solution], 1).tolist()
 
 
+def kept(name: str, run: Run, make: Callable[[Run], list[str]]) -> list[str]:
+    """The texts ``make(run)``, made once for a run as it is: several outputs carry the same."""
+    made, code = lambda: pd.DataFrame({"text": make(run)}), (PACKAGE, Path(__file__))
+    return cached(f"{run.name}-{name}", run.content, made, code).text.tolist()
+
+
+def rows_json(run: Run) -> str:
+    """:func:`rows` as JSON."""
+    return kept("rows", run, lambda run: [embed.as_json(rows(run))])[0]
+
+
 def rows_script(run: Run) -> str:
     """The sidecar script of a run: it puts :func:`rows` where the components look."""
-    return embed.sidecar("rows", run.name, rows(run))
+    return embed.sidecar("rows", run.name, rows_json(run))
 
 
 # --- examples, in blocks -------------------------------------------------------------------------
@@ -174,5 +187,5 @@ def blocks(run: Run) -> list[dict[int, dict]]:
 
 def block_scripts(run: Run) -> list[str]:
     """The scripts of the blocks: each puts its examples where ``static/examples.js`` looks."""
-    found = enumerate(blocks(run))
-    return [embed.sidecar("blocks", f"{run.name}/{number}", block) for number, block in found]
+    found = kept("blocks", run, lambda run: [*map(embed.as_json, blocks(run))])
+    return [embed.sidecar("blocks", f"{run.name}/{i}", text) for i, text in enumerate(found)]

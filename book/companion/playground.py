@@ -19,6 +19,7 @@ import yaml
 from numpy.typing import ArrayLike
 from rrm_companion import embed
 from rrm_companion.embed import HTML
+from rrm_companion.show import table
 
 from rrm_core.analysis import stats
 from rrm_core.dynamics import exponents
@@ -196,19 +197,16 @@ def options(first: str = "logistic") -> dict:
 
 def still(members: int = 100, horizons: tuple[int, int] = (16, 64)) -> str:
     """For readers without scripts: each map at its defaults, at two horizons and in the limit."""
-    lines = []
+    head, lines = ["map", *(f"T = {t}" for t in horizons), "long run"], []
     for name, s in SYSTEMS.items():
         values = ensemble(name, members, horizons[-1])[[t - 1 for t in horizons], :, 0]
         low, middle, high = np.nanquantile(values, [0.05, 0.5, 0.95], axis=1)
         cells = [f"{m:.3f} ({a:.3f} to {b:.3f})" for a, m, b in zip(low, middle, high, strict=True)]
-        cells = [s["label"], *(cell.replace("-", "−") for cell in cells), s["limit"]]
-        lines.append("".join(f"<td>{escape(cell)}</td>" for cell in cells))
-    head = "".join(f"<th>{h}</th>" for h in ("map", *(f"T = {t}" for t in horizons), "long run"))
-    return (
-        f"<table><caption>First exponent in nats a step: median and middle 90 % of {members} "
-        f"starts (the playground needs JavaScript)</caption><thead><tr>{head}</tr></thead>"
-        f"<tbody>{''.join(f'<tr>{line}</tr>' for line in lines)}</tbody></table>"
-    )
+        lines.append([s["label"], *(cell.replace("-", "−") for cell in cells), s["limit"]])
+    said = f"First exponent in nats a step: median and middle 90 % of {members} starts"
+    return table(
+        pd.DataFrame(lines, columns=head), f"{said} (the playground needs JavaScript)"
+    ).html
 
 
 def show(first: str = "logistic") -> HTML:

@@ -19,9 +19,7 @@ BINS = 256  # of the histogram that Otsu's threshold is found on
 BARS = 60  # of the histogram that is drawn
 UNIFORM = 0.75  # Otsu's separability of a uniform distribution
 DIP = 0.05  # largest p of the dip test that rejects one hump
-DISTINCT = (
-    0.9  # least share of distinct values for which the dip test, made for a continuum, speaks
-)
+DISTINCT = 0.9  # least share of distinct values for the dip test, which was made for a continuum
 STEP = np.log10(2) / 2  # decades from a drift of one unit of rounding to the next, root two larger
 SPIKE = 0.05  # decades about a threshold in which half of the settled puzzles are a spike
 CELLS = ("A", "B", "C", "D")

@@ -99,18 +99,19 @@ def verdict(row: dict, here: Estimate, paper: Estimate) -> str:
     return "holds" if beyond == row.get("side") else "fails"
 
 
-def judged(run: Run) -> pd.DataFrame:
-    """One row a claim of the ledger, in numbers.
+def judged(run: Run, claims: Collection[str] | None = None) -> pd.DataFrame:
+    """One row of the ledger each, of those in `claims` or of all, in numbers.
 
     Columns: run, id, claim, says, measure, rule, null; value, low, high, n, method, reason of the
     run; paper, paper_low, paper_high, printed (how); verdict; needed (puzzles, of an equivalence).
     """
     band, out = cells.band_of(run), []
     alone = band.exists and not band.dip_p <= cells.DIP
-    reasons = [cause(row, run, band) for row in rows()]
-    names = {row["measure"] for row, reason in zip(rows(), reasons, strict=True) if not reason}
+    asked = [row for row in rows() if claims is None or row["claim"] in claims]
+    reasons = [cause(row, run, band) for row in asked]
+    names = {row["measure"] for row, reason in zip(asked, reasons, strict=True) if not reason}
     found = measured(run, sorted(names))
-    for row, reason in zip(rows(), reasons, strict=True):
+    for row, reason in zip(asked, reasons, strict=True):
         refused = unmeasured(len(run.table), "", reason)
         here = refused if reason else Estimate(**found.loc[row["measure"]])
         paper = published(row, run.meta["model"])
@@ -156,7 +157,7 @@ def ledger(
     Columns: id, claim, says, measure, run, paper, measured here, n, verdict, q (of all rows and
     runs, :func:`false_discovery`; NaN unless `corrected`), reason.
     """
-    if not (each := [judged(run) for run in runs]):
+    if not (each := [judged(run, None if corrected else claims) for run in runs]):
         raise tables.TableError("no run to judge: measure one with `rrm measure` first")
     found = pd.concat(each, ignore_index=True)
     found = found.assign(q=false_discovery(found) if corrected else np.nan)

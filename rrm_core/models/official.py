@@ -40,9 +40,7 @@ def read_arch(path: Path | str) -> dict:
     except yaml.YAMLError as error:
         raise ModelError(f"{path}: not readable as YAML ({str(error).splitlines()[0]})") from None
     except (TypeError, KeyError, AttributeError):
-        raise ModelError(
-            f"{path}: no 'arch' block; expected a training's all_config.yaml"
-        ) from None
+        raise ModelError(f"{path}: no 'arch' block; expected an all_config.yaml") from None
 
 
 def number(arch: dict, key: str, kind: type = int):

@@ -150,10 +150,8 @@ def make(
     found = measured_key(out)
     if found not in (None, key) and not replace:
         differs = {name: (found[name], key[name]) for name in key if found[name] != key[name]}
-        raise MeasureError(
-            f"{out} is measured already with other settings: {differs} (there, asked); "
-            "choose another --run, or add --replace"
-        )
+        there = f"{out} is measured already with other settings: {differs} (there, asked)"
+        raise MeasureError(f"{there}; choose another --run, or add --replace")
     work = scratch(out, "measure", key)
     parts = [] if found == key else measure_parts(model, frame, work, settings, shard)
     if parts is None:

@@ -29,11 +29,9 @@ def roll(model: Reasoner, boards: np.ndarray, chunk: int = CHUNK, **options: Any
     try:
         return unroll(model, model.encode(boards[rows]), **options)
     except torch.OutOfMemoryError:
-        wanted = f"{chunk} puzzles and k={options.get('k', 8)} tangents"
+        wanted = f"not enough memory for {chunk} puzzles and k={options.get('k', 8)} tangents"
         mend = "measure with fewer (--k) or on the CPU"
-        raise MeasureError(
-            f"{device_of(model)} has not enough memory for {wanted}; {mend}"
-        ) from None
+        raise MeasureError(f"{device_of(model)} has {wanted}; {mend}") from None
 
 
 def rolled(

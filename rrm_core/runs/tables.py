@@ -2,7 +2,9 @@
 
 import io
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +62,12 @@ class Run:
         """How tables and charts name the run: measured here, never the paper's."""
         return f"{self.name} (measured here)"
 
+    @cached_property
+    def content(self) -> list:
+        """What is computed from the run hangs on this: its table, and its files by digest."""
+        rows = pd.util.hash_pandas_object(self.table.assign(columns=" ".join(self.table)))
+        return [int(rows.sum()), self.updates_per_segment, self.meta["files"]]
+
 
 def read_meta(name: str) -> dict:
     """run.json of run `name`, refused where an entry of :data:`META` is missing or another type."""
@@ -79,15 +87,20 @@ def weights_digest(meta: dict) -> str | None:
     return meta.get("weights") or meta["files"].get("model.safetensors")
 
 
+def checked(df: pd.DataFrame, file: Path, check: Callable, *expected: object) -> pd.DataFrame:
+    """`df`, read from `file`, refused by ``check(df, where, *expected)``; the same bytes once."""
+    made = lambda: check(df, str(file), *expected)[["idx"]]  # noqa: E731
+    cached(f"checked-{file.parent.name}-{file.stem}", [sha256(file), expected], made)
+    return df
+
+
 def load_run(name: str) -> Run:
     """The run `name`; an unknown one is refused with the list of those there."""
     meta, file = read_meta(name), paths.run_dir(name) / "measurements.parquet"
     parts, scores = meta.get("parts", ["z_H", "z_L"]), meta.get("scores", ["q_halt"])
     shape = meta.get("segments", SEGMENTS), len(parts), scores
     df, expected = read(file), (meta["updates_per_segment"], meta["k"], *shape)
-    key = [sha256(file), expected]  # the same bytes are checked once
-    cached(f"checked-{name}", key, lambda: validate(df, str(file), *expected)[["idx"]])
-    return Run(name, meta, df)
+    return Run(name, meta, checked(df, file, validate, *expected))
 
 
 def load_runs(names: list[str] | None = None) -> dict[str, Run]:
@@ -136,7 +149,7 @@ def evaluations(name: str) -> pd.DataFrame:
 def read_trajectories(name: str) -> pd.DataFrame:
     """idx and the decoded boards answer_01..answer_16 of run `name`, as texts."""
     path = paths.run_dir(name) / "trajectories.parquet"
-    return validate_boards(read(path), str(path))
+    return checked(read(path), path, validate_boards)
 
 
 def published(name: str) -> pd.DataFrame:

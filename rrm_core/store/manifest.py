@@ -77,9 +77,7 @@ def verify() -> list[str]:
     wrong = [f"{name}: listed in MANIFEST, not there" for name in missing] + wrong
     for note in sorted(root.glob("runs/*/run.json")):  # which has digests of its own
         where = note.parent.relative_to(root).as_posix()
-        with contextlib.suppress(
-            ValueError, KeyError, AttributeError
-        ):  # damaged, which is said above
+        with contextlib.suppress(ValueError, KeyError, AttributeError):  # damaged, said above
             for file, digest in read_json(note)["files"].items():
                 if digests.get(f"{where}/{file}", digest) != digest:
                     wrong.append(f"{where}/{file}: differs from the digest in run.json")

@@ -41,10 +41,9 @@ def arm(subject: Subject, start: int, name: str) -> pd.DataFrame:
         training.start_from(load_model(checkpoints(subject.folder)[start]))
     training.run(progress=False)
     frame, seed = subject.inputs.head(PUZZLES), subject.meta["seed"]
+    load = partial(folder.load, dtype="float32", device=subject.device)
     made = [
-        measured(
-            partial(folder.load, path, "float32", subject.device), frame, seed, arm=name, step=step
-        )
+        measured(partial(load, path), frame, seed, arm=name, step=step)
         for step, path in checkpoints(training.folder).items()
     ]
     return pd.concat(made, ignore_index=True)

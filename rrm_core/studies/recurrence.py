@@ -25,8 +25,8 @@ from rrm_core.sudoku import sets
 FAILURES, SUCCESSES = 128, 64
 LAGS = {SEGMENTS: SEGMENTS - LATE, HORIZON: 64}  # segments run: longest lag
 ALIGNED, COUNTED = 64, 64  # segments: a tangent finds its direction, then its growth is summed
-SETTINGS: dict = {"segments": HORIZON, "failures": FAILURES, "successes": SUCCESSES}
-SETTINGS |= {"large": LARGE, "lags": {str(t): p for t, p in LAGS.items()}}
+SETTINGS: dict = {"segments": HORIZON, "lags": {str(t): p for t, p in LAGS.items()}}
+SETTINGS |= {"failures": FAILURES, "successes": SUCCESSES, "large": LARGE}
 SETTINGS |= {"aligned": ALIGNED, "counted": COUNTED}
 
 

@@ -98,8 +98,7 @@ def solve_many(boards: np.ndarray) -> dict[str, np.ndarray]:
 def solve(board: np.ndarray) -> dict:
     """:func:`solve_many` of one board (cells,); :class:`SudokuError` where it has no solution."""
     check(board)
-    found = {name: values[0] for name, values in solve_many(board).items()}
-    if found["n_solutions"] == 0:
+    if not (found := {name: x[0] for name, x in solve_many(board).items()})["n_solutions"]:
         raise SudokuError(f"{to_text(board)} has no solution: a given must be wrong")
     return found
 

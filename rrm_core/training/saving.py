@@ -47,9 +47,7 @@ def checkpoint(trainer: Trainer) -> None:
 
 def state(trainer: Trainer) -> dict:
     """Everything that the next step depends on."""
-    parts = {
-        name: getattr(trainer, name).state_dict() for name in ("model", "average", "optimiser")
-    }
+    parts = {n: getattr(trainer, n).state_dict() for n in ("model", "average", "optimiser")}
     carried = {name: getattr(trainer, name) for name in CARRIED}
     return {**parts, "carried": carried, "rng": trainer.rng.bit_generator.state}
 

@@ -92,9 +92,8 @@ class Trainer:
     def start_from(self, model: RecursiveModel) -> None:
         """Begin with the weights of `model`, which the recipe records, and a fresh optimiser."""
         if model.config != self.config:
-            raise TrainingError(
-                f"cannot start from a model with {model.config}; this training has {self.config}"
-            )
+            there = f"cannot start from a model with {model.config}"
+            raise TrainingError(f"{there}; this training has {self.config}")
         self.model.load_state_dict(model.state_dict())
         self.average.load_state_dict(model.state_dict())
         digest = hashlib.sha256(weights_bytes(model)).hexdigest()

@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+import types
 
 import altair as alt
 import numpy as np
@@ -113,7 +114,7 @@ def test_a_readers_own_chart_is_shown_as_well():
     ],
 )
 def test_a_chart_follows_the_theme_of_the_book_and_of_jupyterlab(change, page, monkeypatch):
-    monkeypatch.setattr(embed, "_sent", set())
+    monkeypatch.setattr(embed, "_sent", {})
     figure = charts.figure(
         charts.titled(
             alt.Chart(pd.DataFrame({"x": [1, 2]})).mark_tick().encode(x="x:Q"),
@@ -136,7 +137,7 @@ def test_a_chart_follows_the_theme_of_the_book_and_of_jupyterlab(change, page, m
 
 @pytest.mark.parametrize("kind", ["PNG", "SVG"])
 def test_a_chart_can_be_saved_as_a_picture(kind, page, monkeypatch):
-    monkeypatch.setattr(embed, "_sent", set())
+    monkeypatch.setattr(embed, "_sent", {})
     figure = charts.figure(
         charts.titled(
             alt.Chart(pd.DataFrame({"x": [1, 2]})).mark_tick().encode(x="x:Q"),
@@ -180,16 +181,32 @@ def test_bins_count_every_puzzle(run):
 
 
 def test_scripts_are_sent_once_a_notebook_and_not_at_all_in_the_book(monkeypatch):
-    monkeypatch.setattr(embed, "_sent", set())
+    monkeypatch.setattr(embed, "_sent", {})
     assert "rrm.drawAll" in embed.once("charts.js") and embed.once("charts.js") == ""
     monkeypatch.setitem(
         sys.modules, "google.colab", None
     )  # each output of Colab is a page of its own
     assert "rrm.drawAll" in embed.once("charts.js") and "rrm.drawAll" in embed.once("charts.js")
     monkeypatch.delitem(sys.modules, "google.colab")
-    monkeypatch.setattr(embed, "_sent", set())
+    monkeypatch.setattr(embed, "_sent", {})
     monkeypatch.setenv("RRM_PUBLISH", "1")
     assert embed.once("charts.js", "vega.js") == ""
+
+
+def test_a_cell_that_runs_again_sends_again_what_its_output_had(monkeypatch):
+    """Its old output is gone, and with it the scripts that the outputs below need."""
+    call = {}
+    shell = types.SimpleNamespace(get_parent=lambda: call)
+    monkeypatch.setattr("IPython.get_ipython", lambda: shell)
+    monkeypatch.setattr(embed, "_sent", {})
+
+    def sent(cell, number):
+        call.update(metadata={"cellId": cell}, header={"msg_id": number})
+        return [bool(embed.once("charts.js")) for _ in range(2)]
+
+    assert [sent("a", 1), sent("b", 2)] == [[True, False], [False, False]]
+    assert [sent("b", 3), sent("a", 4)] == [[False, False], [True, False]]
+    assert sent(None, 5) == sent(None, 6) == [False, False]  # no front end names the cell
 
 
 def test_json_in_a_script_cannot_end_it():
@@ -232,6 +249,18 @@ def test_a_slot_takes_one_run_of_its_architecture():
             show.models(**bad)
     with pytest.raises(TypeError, match="the name of one run"):
         show.models(hrm=["hrm-6x6"])
+
+
+def test_what_an_output_carries_is_made_once_and_anew_for_another_table(run, monkeypatch):
+    made, original = [], pagedata.rows
+    monkeypatch.setattr(pagedata, "rows", lambda of: made.append(of.name) or original(of))
+    first = pagedata.rows_script(run)
+    before = len(made)
+    assert pagedata.rows_script(Run(run.name, run.meta, run.table.copy())) == first
+    assert len(made) == before <= 1
+    other = run.table.assign(token_acc=run.table.token_acc.to_numpy()[::-1])
+    assert pagedata.rows_script(Run(run.name, run.meta, other)) != first
+    assert len(made) == before + 1
 
 
 def test_explorer_rows_are_complete(run):
