@@ -62,13 +62,15 @@ def fate(failed: pd.DataFrame, threshold: float, segment: int) -> pd.Series:
     return pd.Series(found, failed.index)
 
 
-def fates(table: pd.DataFrame, threshold: float, unit: np.ndarray | None = None) -> pd.DataFrame:
-    """One row a segment from 16 on and fate: segment, fate, n, of, share, low, high.
+def fates(
+    table: pd.DataFrame, threshold: float, unit: np.ndarray | None = None, since: int = SEGMENTS
+) -> pd.DataFrame:
+    """One row a segment from `since` on and fate: segment, fate, n, of, share, low, high.
 
     `unit`: the codes of the solution grids of :func:`failures`, for the intervals.
     """
     failed, rows = failures(table), []
-    for segment in (t for t in marks(table) if t >= SEGMENTS):
+    for segment in (t for t in marks(table) if t >= since):
         found = fate(failed, threshold, segment)
         for name in FATES:
             e = stats.share(found == name, unit)

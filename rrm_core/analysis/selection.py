@@ -1,12 +1,13 @@
-"""What picking by the halting logit gains (study `restarts`), what giving up by a signal loses."""
+"""What a signal is good for: picking a restart, giving up early, halting by a threshold."""
 
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from rrm_core.analysis import fates, stats
 from rrm_core.analysis.stats import Estimate, Z, few, unmeasured
-from rrm_core.runs.tables import Run, signals_at
+from rrm_core.runs.tables import Run, numbered, signals_at
 
 
 def selection_gain(run: Run, stored: bool = False) -> Estimate:
@@ -55,3 +56,25 @@ def pruned_successes(run: Run, signal: str, h: int = 4) -> Estimate:
     worse = np.argsort(np.argsort(score, kind="stable"), kind="stable") < len(score) / 2
     refused = few(int(later.sum()), "Clopper-Pearson")
     return refused or stats.share(worse[later], stats.units(wrong)[later])
+
+
+def halting_curve(df: pd.DataFrame, rule: str, thresholds: int = 41) -> pd.DataFrame:
+    """One row a threshold, so many quantiles of the signal: rule, threshold, segments, accuracy.
+
+    And stopped, the share of the failures (at the last segment) that stop before it, NaN of none.
+    Every puzzle stops at its first segment past the threshold, else at the last. ``rule`` is
+    "q_halt" (stop when q_halt is at least the threshold) or "drift_h" (when drift is at most it).
+    """
+    if rule not in ("q_halt", "drift_h"):
+        raise ValueError(f"rule={rule!r}: expected q_halt or drift_h")
+    sign = 1 if rule == "q_halt" else -1
+    signal = sign * df[numbered(df, rule)].to_numpy("float64")
+    right, puzzle, rows = df[numbered(df, "correct")].to_numpy(), np.arange(len(df)), []
+    failed = pd.Series(~right[:, -1])
+    for cut in np.quantile(signal, np.linspace(0, 1, thresholds)):
+        fires = signal >= cut
+        fires[:, -1] = True
+        stop = fires.argmax(1)
+        stopped = pd.Series(stop < right.shape[1] - 1)[failed].mean()
+        rows.append((rule, sign * cut, stop.mean() + 1, right[puzzle, stop].mean(), stopped))
+    return pd.DataFrame(rows, columns=["rule", "threshold", "segments", "accuracy", "stopped"])

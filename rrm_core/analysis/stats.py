@@ -96,11 +96,13 @@ def drawn(value: float, draws: np.ndarray, n: int, method: str) -> Estimate:
 @lru_cache(maxsize=4)
 def counts(*sizes: int) -> np.ndarray:
     """(10,000, sum of sizes) how often a bootstrap draws each item, within groups of a size."""
-    rng, draws = np.random.default_rng(0), []
-    for n in sizes:  # a tenth of the time of a multinomial draw of n kinds
-        kinds = rng.integers(n, size=(RESAMPLES, n)) + n * np.arange(RESAMPLES)[:, None]
-        draws.append(np.bincount(kinds.ravel(), minlength=n * RESAMPLES).reshape(RESAMPLES, n))
-    return np.concatenate(draws, axis=1).astype("float32")
+    rng, out = np.random.default_rng(0), np.empty((RESAMPLES, sum(sizes)), "float32")
+    for n, end in zip(sizes, np.cumsum(sizes), strict=True):
+        for some in np.split(out, 100):  # in a cache: an eighth of a multinomial's time
+            kinds = rng.integers(n, size=(len(some), n)) + n * np.arange(len(some))[:, None]
+            found = np.bincount(kinds.ravel(), minlength=n * len(some))
+            some[:, end - n : end] = found.reshape(len(some), n)
+    return out
 
 
 def resampled(values: np.ndarray, unit: np.ndarray) -> np.ndarray:

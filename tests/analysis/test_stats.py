@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest, bootstrap, norm
 from sklearn.metrics import roc_auc_score
 
-from rrm_core.analysis import early, halting, stats
+from rrm_core.analysis import early, selection, stats
 
 
 def drawn_auc(score, correct, unit, resamples=2000):
@@ -178,12 +178,12 @@ def test_early_window_reads_only_the_first_segments(run):
 
 def test_halting_curve_ends_at_full_accuracy(run):
     for rule in ("q_halt", "drift_h"):
-        curve = halting.halting_curve(run.table, rule)
+        curve = selection.halting_curve(run.table, rule)
         longest = curve.loc[curve.segments.idxmax()]
         assert longest.segments > 15 and curve.segments.between(1, 16).all()
         assert longest.accuracy == pytest.approx(run.table.correct.mean(), abs=0.01)
     with pytest.raises(ValueError, match="rule='x'"):
-        halting.halting_curve(run.table, "x")
+        selection.halting_curve(run.table, "x")
 
 
 def test_calmer_than_every_failure_is_exact_given_the_failures():
