@@ -34,6 +34,7 @@ def command_line() -> str:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.version_option(package_name="rrm-core", prog_name="rrm")
 def app() -> None:
     """Train, measure and read recursive reasoning models."""
 
@@ -82,7 +83,7 @@ def puzzles_hard(train: int, test: int, seed: int, replace: bool) -> None:
 @puzzles.command("import")
 @click.argument("file", type=FOLDER)
 @click.option("--name", required=True, help="name of the set in data/puzzles")
-@click.option("--limit", type=int, help="read no more than this many good rows")
+@click.option("--limit", type=COUNT, help="read no more than this many good rows")
 @REPLACE_SETS
 def puzzles_import(file: Path, name: str, limit: int | None, replace: bool) -> None:
     """Read puzzles of others from FILE: nearly any table, text or array of boards."""
@@ -155,9 +156,8 @@ def check(checkpoint: Path | None, model: str, puzzles: str) -> None:
 
     boards, _ = sets.boards(sets.table(puzzles).head(check.ENOUGH))
     found = check.check(factory.made(model, checkpoint), boards)
-    for line in found.notes + found.faults:
-        print(line)
-    print(f"{len(found.faults)} faults, {len(found.notes)} notes")
+    count = f"{len(found.faults)} faults, {len(found.notes)} notes"
+    print(*found.notes, *found.faults, count, sep="\n")
     sys.exit(1 if found.faults else 0)
 
 
@@ -304,6 +304,8 @@ def main() -> None:
         sys.exit(130)
     except (click.ClickException, ValueError, OSError) as error:
         text = error.format_message() if isinstance(error, click.ClickException) else str(error)
+        if isinstance(error, OSError) and error.strerror:
+            text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
         if right := mended():
             text += f"; -p takes two words: {right}"
         print(f"rrm: {' '.join(text.split())}", file=sys.stderr)

@@ -7,6 +7,7 @@ import sys
 import pandas as pd
 import pytest
 
+import rrm_core
 from rrm_core import studies
 from rrm_core.runs import tables
 from rrm_core.store import manifest
@@ -16,6 +17,15 @@ from rrm_core.sudoku import sets as puzzles
 def test_the_help_of_study_names_every_study(rrm):
     status, out, _ = rrm("study", "--help")
     assert status == 0 and [name for name in studies.NAMES if name not in out] == []
+
+
+def test_a_stranger_is_told_the_version_and_what_is_not_there(rrm):
+    status, out, _ = rrm("--version")
+    assert status == 0 and out.strip() == f"rrm, version {rrm_core.__version__}"
+    status, _, err = rrm("import", "--checkpoint", "nope", "--name", "x")
+    assert status == 2 and err.strip() == "rrm: nope: No such file or directory"
+    status, _, err = rrm("puzzles", "import", "nope", "--name", "x", "--limit", 0)
+    assert status == 2 and "'--limit': 0 is not in the range x>=1" in err
 
 
 def test_from_training_to_a_verified_run(data_copy, tmp_path, rrm):

@@ -97,14 +97,9 @@ def essentials(recipe: dict) -> dict:
 
 
 TRUTH = {"true": True, "false": False}
-READ: dict = {  # a field's text by its type
-    "int": int,
-    "float": float,
-    "str": str,
-    "bool": TRUTH.__getitem__,
-    "bool | None": TRUTH.__getitem__,
-    "tuple[float, float]": lambda text: tuple(map(float, text.split(","))),
-}
+READ: dict = {"int": int, "float": float, "str": str}  # a field's text by its type
+READ |= dict.fromkeys(["bool", "bool | None"], TRUTH.__getitem__)
+READ |= {"tuple[float, float]": lambda text: tuple(map(float, text.split(",")))}
 
 
 def parsed(texts: dict[str, str]) -> dict:
