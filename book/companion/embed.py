@@ -19,6 +19,7 @@ STATIC = files("rrm_companion") / "static"
 COMPONENTS = (  # in the order they need each other
     "charts.js",
     "dom.js",
+    "stats.js",
     "plots.js",
     "examples.js",
     "explorer.js",

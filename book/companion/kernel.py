@@ -6,7 +6,6 @@ While the book is built there is no kernel for the reader, and a sentence stands
 from functools import cache
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from rrm_companion import embed, pagedata, show
 
@@ -19,14 +18,14 @@ ONLY_LIVE = "In Jupyter this cell recomputes AUC and intervals as the threshold 
 def summary(run: Run, threshold: float, state: str = "h") -> pd.DataFrame:
     """What the kernel recomputes at a threshold in a view: quantity, estimate with interval, n."""
     late, right = pagedata.views(run)[state]
-    assigned = cells.assign(late.to_numpy(), right.to_numpy(), threshold)
-    n, out = cells.count(assigned), ~np.isin(assigned, ["A", "B"])
-    score, correct = -run.table.lambda_1.to_numpy("float64")[late.index], right.to_numpy(bool)
+    out, correct = late.to_numpy() >= threshold, right.to_numpy(bool)
+    score, unit = -run.table.lambda_1.to_numpy("float64")[late.index], stats.units(run.table)
+    unit = unit[late.index]
     estimates = {
-        "share of failures that settle": stats.proportion(n["B"], n["B"] + n["D"]),
-        "share of successes that settle": stats.proportion(n["A"], n["A"] + n["C"]),
-        "AUC of -λ1, all puzzles": stats.auc(score, correct),
-        "AUC of -λ1, unsettled puzzles": stats.auc(score[out], correct[out]),
+        "share of failures that settle": stats.share(~out[~correct], unit[~correct]),
+        "share of successes that settle": stats.share(~out[correct], unit[correct]),
+        "AUC of -λ1, all puzzles": stats.auc(score, correct, unit),
+        "AUC of -λ1, unsettled puzzles": stats.auc(score[out], correct[out], unit[out]),
     }
     return pd.DataFrame([{"quantity": q, "estimate": e, "n": e.n} for q, e in estimates.items()])
 

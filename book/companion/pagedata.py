@@ -72,7 +72,6 @@ def view(run: Run, name: str, late: pd.Series, right: pd.Series) -> dict:
     """
     band = cells.band_of(run) if name[1:].isdigit() else cells.band(late.to_numpy())
     every = range(len(run.table))
-    low, high = stats.bounds(n_wrong := int((~right).sum()))
     missed = ~run.table.correct.to_numpy()[late.index]  # at 16: the boards shown are of then
     calm = late[~right & missed].sort_values().index
     halts = run.table.halted_at.to_numpy()[calm] > 0
@@ -87,8 +86,6 @@ def view(run: Run, name: str, late: pd.Series, right: pd.Series) -> dict:
         "reason": band.reason,
         "bins": cells.bins(late.to_numpy(), right).to_dict("records"),
         "sweep": cells.sweep(late.to_numpy(), right)[shown].dropna().to_dict("records"),
-        "bound": {"low": short(low), "high": short(high)},
-        "zero_bound": null(stats.zero_bound(n_wrong)),
         "calmest": [*calm[halts][:2].tolist(), *calm[~halts][:2].tolist()],
     }
 
@@ -116,13 +113,14 @@ def bands(run: Run) -> dict:
 
 def rows(run: Run) -> dict:
     """Everything that the components know about a run before a puzzle is chosen, as JSON values."""
-    df, side = run.table, math.isqrt(len(run.table.puzzle.iloc[0]))
+    df, side, unit = run.table, math.isqrt(len(run.table.puzzle.iloc[0])), stats.units(run.table)
     parts = {name: view(run, name, *given) for name, given in views(run).items()}
     calmest = sorted({i for part in parts.values() for i in part["calmest"]})
     whole = ["idx", "halted_at", "givens", "backtracks", "naked_backtracks"]
     return {
         "label": run.label,
         "n": len(df),
+        "unit": unit.tolist() if stats.repeated(unit) else None,
         "segments": segments(df),
         "side": side,
         "box_rows": box_shape(side)[0],

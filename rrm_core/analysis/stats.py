@@ -148,16 +148,6 @@ def share(hits: np.ndarray, unit: np.ndarray | None = None) -> Estimate:
     return Estimate(found.value, low, high, n, counted("Korn-Graubard", n, unit))
 
 
-def bounds(n: int) -> tuple[np.ndarray, np.ndarray]:
-    """(low, high), each (n + 1,): the intervals of :func:`proportion` for every k = 0..n."""
-    return clopper_pearson(np.arange(n + 1), n) if n else (np.empty(0), np.empty(0))
-
-
-def zero_bound(n: int) -> float:
-    """One-sided exact 95 % upper bound of a share of which 0 of n was seen: 1 - 0.05^(1/n)."""
-    return 1 - 0.05 ** (1 / n) if n else NAN
-
-
 def below_failures(
     values: np.ndarray, correct: np.ndarray, unit: np.ndarray | None = None
 ) -> Estimate:

@@ -133,7 +133,6 @@ def test_clopper_pearson_of_the_papers_counts():
         assert (e.low, e.high) == pytest.approx((low, high), abs=6e-5)
         theirs = binomtest(k, n).proportion_ci(0.95, "exact")
         assert (e.low, e.high) == pytest.approx((theirs.low, theirs.high), abs=1e-10)
-    assert stats.zero_bound(254) == pytest.approx(0.0117, abs=5e-5)
     assert np.isnan(stats.proportion(0, 0).value)
     with pytest.raises(ValueError, match="k=3 of n=2"):
         stats.proportion(3, 2)

@@ -86,6 +86,7 @@ def thresholds(values):
 def test_auc_and_interval_are_those_of_stats(live, runs):
     for name, run in runs.items():
         score, correct = -run.table.lambda_1.to_numpy("float64"), run.table.correct.to_numpy()
+        unit = stats.units(run.table)
         for state in cells.STATES:
             values = cells.late_drift(run.table, state)
             taus = thresholds(values)
@@ -98,17 +99,42 @@ def test_auc_and_interval_are_those_of_stats(live, runs):
             measured = 0
             for tau, got in zip(taus, found, strict=True):
                 out = values >= tau
-                expected = stats.auc(score[out], correct[out])
+                expected = stats.auc(score[out], correct[out], unit[out])
                 if np.isnan(expected.value):
                     assert got["value"] is None
                     continue
                 measured += 1
                 assert got["value"] == pytest.approx(expected.value, abs=1e-12), (name, state, tau)
-                if got["low"] is not None:
-                    assert [got["low"], got["high"]] == pytest.approx(
-                        [expected.low, expected.high], abs=1e-9
-                    ), (name, state, tau)
-            assert measured > 100 and sum(g["low"] is not None for g in found) > 100
+                assert [got["low"], got["high"]] == pytest.approx(
+                    [expected.low, expected.high], abs=1e-9
+                ), (name, state, tau)
+            assert measured > 100
+
+
+def test_the_settled_share_and_its_interval_are_those_of_stats(live, runs):
+    """Over solution grids where puzzles share one, as the two models of the published sizes do."""
+    shared = []
+    for name, run in runs.items():
+        failed, unit = ~run.table.correct.to_numpy(), stats.units(run.table)
+        values = cells.late_drift(run.table)
+        taus = thresholds(values[failed])[::4]
+        live.evaluate("name => rrm.rowsFor(name)", name)
+        script = "([run, taus]) => taus.map(t => rrm.settledFailures(rrm.rows[run], 'h', t))"
+        for tau, got in zip(taus, live.evaluate(script, [name, taus.tolist()]), strict=True):
+            expected = stats.share(values[failed] < tau, unit[failed])
+            assert [got["low"], got["high"]] == pytest.approx(
+                [expected.low, expected.high], abs=1e-9
+            ), (name, tau)
+            assert got["grids"] == len(np.unique(unit[failed]))
+        shared += [name] * bool(stats.repeated(unit[failed]))
+    assert {"hrm-9x9-brief", "trm-9x9-brief"} <= set(shared) and len(shared) < len(runs)
+
+
+@pytest.mark.parametrize("k, n", [(0, 1), (1, 1), (0, 254), (12, 278), (278, 278), (7.3, 4900.5)])
+def test_the_exact_interval_of_the_page_is_clopper_pearson(k, n, live):
+    got = live.evaluate("([k, n]) => rrm.stats.exact(k, n)", [k, n])
+    expected = [float(bound) for bound in stats.clopper_pearson(k, n)]
+    assert got == pytest.approx(expected, abs=1e-12)
 
 
 def test_auc_counts_ties_half_and_knows_its_edges(live):
@@ -136,6 +162,7 @@ def test_auc_counts_ties_half_and_knows_its_edges(live):
         ([1, 2, 3, 4], [0, 0, 1, 1]),
         ([1, 2, 3], [0, 1, 1]),
         ([2, 1, 3], [0, 1, 1]),
+        ([7] * 9, [1, 1, 1, 1, 0, 0, 0, 0, 0]),  # every score equal
     ):
         got, expected = (
             live.evaluate(script, [score, correct, [0] * len(score), -1]),

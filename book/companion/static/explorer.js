@@ -1,5 +1,5 @@
 // The settled-band explorer: one plain-DOM component for the published page (no kernel, no network) and for Jupyter.
-// Rows come from rrm_companion.pagedata.rows; settled means late drift < threshold, as in rrm_core.analysis.cells. Needs dom.js, plots.js, examples.js.
+// Rows come from rrm_companion.pagedata.rows; settled means late drift < threshold, as in rrm_core.analysis.cells. Needs dom.js, stats.js, plots.js, examples.js.
 (function () {
   "use strict";
   const rrm = (globalThis.rrm = globalThis.rrm || {});
@@ -11,7 +11,6 @@
   const STATES = { h: "z_H", l: "z_L", both: "z_H and z_L" };
   const HORIZONS = [16, 32, 64, 128, 256]; // segments, the later ones of the puzzles that were run on
   const VIEWS = { ...STATES, ...Object.fromEntries(HORIZONS.slice(1).map((t) => ["h" + t, `z_H, run on to segment ${t}`])), bfloat16: "z_H, computed in bfloat16" };
-  const Z = 1.959963984540054; // normal quantile at 0.975
   const WHAT = { A: "settled, correct", B: "settled, wrong", C: "unsettled, correct", D: "unsettled, wrong" };
 
   // --- calculation (no DOM) ---
@@ -27,6 +26,9 @@
     }
     return part;
   }
+
+  // The code of a puzzle's solution grid; its own where no two puzzles share one.
+  const unitOf = (rows, i) => (rows.unit ? rows.unit[i] : i);
 
   // Number of values < tau in an ascending array.
   function below(values, tau) {
@@ -54,6 +56,7 @@
     if (!part.byLambda) {
       const order = [...sorted(rows, state).order].sort((a, b) => rows.lambda_1[a] - rows.lambda_1[b]);
       part.byLambda = {
+        unit: Int32Array.from(order, (i) => unitOf(rows, i)),
         late: Float64Array.from(order, (i) => part.late[i]),
         correct: Uint8Array.from(order, (i) => part.correct[i]),
         last: Uint8Array.from(order, (i, j) => j + 1 === order.length || rows.lambda_1[order[j + 1]] !== rows.lambda_1[i]),
@@ -62,30 +65,47 @@
     return part.byLambda;
   }
 
-  // AUC of -lambda_1 among unsettled puzzles (C against D) with DeLong's interval on the logit scale, as rrm_core.analysis.stats.auc: one pass
-  // over ranks in whole numbers (twice the misplaced pairs of each puzzle, ties one each), so nothing is lost to rounding.
+  // AUC of -lambda_1 among unsettled puzzles (C against D) with its interval, as rrm_core.analysis.stats.auc: one pass over ranks in whole numbers
+  // (twice the misplaced pairs of each puzzle, ties one each), so nothing is lost to rounding. What a puzzle adds to the error is summed by grid.
   function auc(rows, state, tau) {
-    const { C, D } = count(rows, state, tau), { late, correct, last } = byLambda(rows, state);
+    const { C, D } = count(rows, state, tau), { late, correct, last, unit } = byLambda(rows, state);
     if (!C || !D || rows.lambda_1.includes(null)) return { value: null, low: null, high: null, C, D }; // null: measured without exponents
-    let rightSeen = 0, wrongSeen = 0, c = 0, w = 0, pairs = 0, squaresC = 0, squaresD = 0;
+    const G = Math.max(...unit) + 1, right = new Float64Array(G), wrong = new Float64Array(G), adds = new Float64Array(G); // puzzles of a grid; twice their pairs, weighted
+    let rightSeen = 0, wrongSeen = 0, c = 0, w = 0, pairs = 0, squaresC = 0, squaresD = 0, from = 0;
     for (let j = 0; j < late.length; j++) {
       if (late[j] >= tau) { if (correct[j]) c++; else w++; }
-      if (!last[j] || !(c || w)) continue;
+      if (!last[j]) continue;
       const overRight = 2 * wrongSeen + w, underWrong = 2 * (C - rightSeen) - c; // twice the pairs that -lambda_1 puts the wrong way round
+      for (; from <= j; from++) {
+        if (late[from] < tau) continue;
+        (correct[from] ? right : wrong)[unit[from]]++;
+        adds[unit[from]] += correct[from] ? overRight / D / C : underWrong / C / D;
+      }
       pairs += c * overRight;
       squaresC += c * overRight ** 2;
       squaresD += w * underWrong ** 2;
       rightSeen += c; wrongSeen += w; c = 0; w = 0;
     }
-    const value = 1 - pairs / (2 * C * D), smaller = Math.min(C, D);
-    const variance = C > 1 && D > 1 ? ((squaresC - pairs ** 2 / C) / (C - 1) / D ** 2 / C + (squaresD - pairs ** 2 / D) / (D - 1) / C ** 2 / D) / 4 : 0;
-    if (value === 0 || value === 1 || smaller < 2) { // no variance: the exact interval of the smaller class
-      const edge = 0.025 ** (1 / smaller), up = value > 0.5;
-      return { value, low: Math.min(up ? edge : 0, value), high: Math.max(up ? 1 : 1 - edge, value), C, D };
+    const value = 1 - pairs / (2 * C * D), shared = right.some((n, g) => n + wrong[g] > 1), used = right.filter((n, g) => n + wrong[g]).length;
+    const alone = (squaresC - pairs ** 2 / C) / Math.max(C - 1, 1) / D ** 2 / C + (squaresD - pairs ** 2 / D) / Math.max(D - 1, 1) / C ** 2 / D; // DeLong
+    const off = (n, g) => (1 - value) * (n / C + wrong[g] / D) - adds[g] / 2; // Obuchowski
+    const variance = shared ? (right.reduce((all, n, g) => all + off(n, g) ** 2, 0) * used) / Math.max(used - 1, 1) : alone / 4;
+    const [low, high] = rrm.stats.around(value, variance, Math.min(C, D));
+    return { value, low, high, C, D };
+  }
+
+  // Failures at a threshold as rrm_core.analysis.stats.share has them: {low, high, worth, grids}.
+  function settledFailures(rows, state, tau) {
+    const part = sorted(rows, state), { B } = count(rows, state, tau);
+    if (!part.failures) { // by late drift, in dense codes of their grids
+      const units = part.order.filter((i) => !part.correct[i]).map((i) => unitOf(rows, i)), codes = new Map([...new Set(units)].map((unit, code) => [unit, code]));
+      part.failures = units.map((unit) => codes.get(unit));
+      part.grids = new Array(codes.size).fill(0);
+      for (const code of part.failures) part.grids[code]++;
     }
-    if (!(variance > 1e-15)) return { value, low: null, high: null, C, D }; // every score equal: told without an interval
-    const half = (Z * Math.sqrt(variance)) / (value * (1 - value)), logit = Math.log(value / (1 - value)), expit = (x) => 1 / (1 + Math.exp(-x));
-    return { value, low: expit(logit - half), high: expit(logit + half), C, D };
+    const hits = new Array(part.grids.length).fill(0);
+    for (let j = 0; j < B; j++) hits[part.failures[j]]++;
+    return { ...rrm.stats.share(hits, part.grids), grids: hits.length };
   }
 
   // Where a threshold stands in the sweep: pooled percentile, and shares of failures and successes below it (null: there are none).
@@ -171,7 +191,7 @@
     return said.has("explorer") ? { run: said.get("explorer"), state: said.get("drift") || "h", below: said.get("below") } : null;
   }
 
-  Object.assign(rrm, { count, auc, cellOf, inCell, sweepAt, brushed, VIEWS, WHAT });
+  Object.assign(rrm, { count, auc, settledFailures, cellOf, inCell, sweepAt, brushed, VIEWS, WHAT });
 
   // --- the component ---
 
@@ -307,12 +327,13 @@
       strict.setAttribute("aria-pressed", String(tau === p.strict));
       slider.setAttribute("aria-valuetext", `log10 late drift ${number(tau, 2)}`);
       for (const c of CELLS) { put(cellText[c][0], n[c]); put(cellText[c][1], " " + percent(n[c] / all)); }
+      const known = wrong && settledFailures(r, state, tau), over = known && known.grids < wrong ? `95 % interval over ${known.grids} solution grids` : "exact 95 % interval";
       const share = wrong === 0 ? "No puzzle failed." : n.B === 0
-        ? `No failure is settled: 0 of ${wrong}, one-sided exact 95 % upper bound ${percent(p.zero_bound)}.`
-        : `${n.B} of ${wrong} failures${state.length > 2 && state[0] === "h" ? " at that segment" : ""} are settled: ${percent(n.B / wrong)} (exact 95 % interval ${percent(p.bound.low[n.B])} to ${percent(p.bound.high[n.B])}).`;
+        ? `No failure is settled: 0 of ${wrong}, one-sided 95 % upper bound ${percent(1 - 0.05 ** (1 / known.worth))}.`
+        : `${n.B} of ${wrong} failures${state.length > 2 && state[0] === "h" ? " at that segment" : ""} are settled: ${percent(n.B / wrong)} (${over} ${percent(known.low)} to ${percent(known.high)}).`;
       const band = p.exists ? "" : ` This run has no settled band: ${p.reason}.`, some = all < r.n ? ` Of the ${all} puzzles ${state === "bfloat16" ? "computed again" : "that were run on, all failures among them"}.` : "";
       put(status, `Settled: log10 late drift below ${number(tau, 3)}. ${share}${some}${band}`);
-      const interval = a.low === null ? "" : ` [${number(a.low, 3)}, ${number(a.high, 3)}]`;
+      const interval = ` [${number(a.low, 3)}, ${number(a.high, 3)}]`;
       put(separation, a.value === null
         ? `AUC of −λ1 among the unsettled: cannot be measured, ${a.C} correct and ${a.D} wrong.`
         : `AUC of −λ1 among the unsettled (${a.C} C against ${a.D} D): ${number(a.value, 3)}${interval}; among all: ${number(p.whole.value, 3)}.`);
