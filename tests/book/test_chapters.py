@@ -97,7 +97,7 @@ def here(root, monkeypatch):
     """
     monkeypatch.chdir(root)
     monkeypatch.delenv("RRM_PUBLISH", raising=False)
-    monkeypatch.setattr(embed, "_sent", set())  # as in a fresh kernel
+    monkeypatch.setattr(embed, "_sent", {})  # as in a fresh kernel
     InteractiveShell.clear_instance()
     config = traits.Config({"HistoryManager": {"enabled": False}})
     shell = InteractiveShell.instance(

@@ -633,7 +633,7 @@ def test_scrambling_is_a_symmetry(bare, side):
 
 def test_a_notebook_output_plays_the_recordings(page, run, monkeypatch):
     monkeypatch.delenv("RRM_PUBLISH", raising=False)
-    monkeypatch.setattr(embed, "_sent", set())
+    monkeypatch.setattr(embed, "_sent", {})
     html = inpage.player(run).html
     assert len(html) < 200_000
     page.set_content(f"{HEAD}</head><body>{html}</body></html>")
