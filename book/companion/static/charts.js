@@ -160,11 +160,7 @@
   addEventListener("beforeprint", () => { if (shown.theme === "dark") { printing = true; shown.theme = "light"; } });
   addEventListener("afterprint", () => { if (printing) { shown.theme = "dark"; setTimeout(() => { printing = false; }); } });
 
-  // A component starts first: its rows hold up the page's load event, and charts wait for it.
-  function begin() {
-    if (document.readyState === "complete" || !document.querySelector(".rrm-explorer, .rrm-viewer, .rrm-motion")) rrm.drawAll();
-    else addEventListener("load", rrm.drawAll);
-  }
-  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", begin);
-  else begin();
+  // Widgets start first: their rows hold up the page's load event, and charts wait for it.
+  if (document.readyState === "complete") rrm.drawAll();
+  else addEventListener("load", rrm.drawAll);
 })();
