@@ -1,8 +1,8 @@
 """bfloat16 or float32: what a training computes in, chosen by what the processor has.
 
-With bfloat16 units a training under autocast takes half of float32's time (AMD, AVX-512), without
-them seven times as much (AMD Zen 3, as most laptops). What it has is asked, not timed: a timing
-beside other work chose now one, now the other.
+With bfloat16 units a training under autocast takes half of float32's time (AMD Zen 4, Zen 5),
+without them seven times as much (AMD Zen 3, as most laptops). What it has is asked, not timed: a
+timing beside other work chose now one, now the other.
 """
 
 import torch
