@@ -110,6 +110,7 @@ MEASURES: dict[str, Callable[[Run], Estimate]] = {
         run, -run.table.lambda_1, settled(run, "strict"), wrong(run)
     ),
     "auc_matched": lambda run: controls.matched_auc(run.table),
+    "auc_in_bins": lambda run: controls.decile_auc(run.table)[1],
     "givens_gain": lambda run: controls.givens_gain(run.table),
     "auc_within_difficulty": lambda run: controls.binned_auc(run.table, "naked_backtracks")[1],
     "auc_weakest_control": lambda run: weakest(
