@@ -7,7 +7,7 @@ rewritten, not the test.
 import numpy as np
 import pytest
 
-from rrm_core.analysis import cells, fates, phases, selection, stats
+from rrm_core.analysis import cells, fates, motion, phases, selection, stats
 from rrm_core.runs.tables import load_run, log_drift
 
 NAMES = {"HRM": "hrm-9x9-brief", "TRM": "trm-9x9-brief"}
@@ -146,6 +146,16 @@ def test_of_the_trms_moving_failures_few_go_round_a_cycle(models):
     told(
         "Of the TRM's failures that still move at 64, hardly one comes back within 32 segments",
         {"moving": (len(moving) >= 10, len(moving)), "back": (back <= 2, back)},
+    )
+
+
+def test_the_hrms_failures_end_in_fixed_points_where_small_changes_die_out(models):
+    found = motion.failed(models["HRM"])
+    resting = found[(found.motion == "at rest") & ~found.correct_256]
+    share, growth = len(resting) / len(found), float(resting.growth_256.max())
+    told(
+        "The HRM has fixed points at wrong answers, and small changes die out there",
+        {"at rest": (share > 0.8, share), "growth": (growth < 0, growth)},
     )
 
 
