@@ -25,6 +25,7 @@ def lab(tmp_path_factory):
     codes = {
         "explorer": CODE,
         "playground": "from rrm_companion import playground\nplayground.live('linear')",
+        "sent": "from rrm_companion import embed\nprint('sent', embed.unsent(['a file']))",
     }
     for name, code in codes.items():
         book = nbformat.v4.new_notebook(
@@ -145,3 +146,14 @@ def test_the_playground_asks_python_for_every_exponent(opened):
             )
             in page.locator(".rrm-playground .rrm-status").inner_text()
         )
+
+
+def test_a_cell_that_runs_again_sends_again_what_its_output_had(opened):
+    """JupyterLab names the cell that runs; its old output is gone, with what it had carried."""
+    page = opened("sent")
+    output = page.locator(".jp-OutputArea-output")
+    output.get_by_text("sent ['a file']").wait_for(timeout=60_000)
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    page.locator(".jp-InputPrompt", has_text="[2]").wait_for(timeout=60_000)
+    output.get_by_text("sent ['a file']").wait_for(timeout=60_000)
