@@ -144,7 +144,7 @@ def last_boards(run: Run, rows: list[int]) -> list[list[str]]:
 
 def kept(name: str, run: Run, make: Callable[[Run], list[str]]) -> list[str]:
     """The texts ``make(run)``, made once for a run as it is: several outputs carry the same."""
-    made, code = lambda: pd.DataFrame({"text": make(run)}), (PACKAGE, Path(__file__))
+    made, code = lambda: pd.DataFrame({"text": make(run)}), (PACKAGE, Path(__file__).parent)
     return cached(f"{run.name}-{name}", run.content, made, code).text.tolist()
 
 
