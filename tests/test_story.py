@@ -159,6 +159,18 @@ def test_the_hrms_failures_end_in_fixed_points_where_small_changes_die_out(model
     )
 
 
+def test_what_the_trm_has_not_solved_by_the_end_mostly_parts(models):
+    wrong = motion.failed(models["TRM"]).query("not correct_256")
+    parting = wrong[wrong.motion == "parting"].growth_256
+    told(
+        "What the TRM has not solved at 256 wanders: neighbours part",
+        {
+            "parting": (len(parting) > 0.7 * len(wrong), f"{len(parting)} of {len(wrong)}"),
+            "growth": (parting.min() > 1, float(parting.min())),
+        },
+    )
+
+
 def test_starting_elsewhere_helps_both_where_running_on_helps_one(models):
     found = {}
     for m, run in models.items():
