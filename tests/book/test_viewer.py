@@ -130,11 +130,18 @@ def test_the_settled_share_and_its_interval_are_those_of_stats(live, runs):
     assert {"hrm-9x9-brief", "trm-9x9-brief"} <= set(shared) and len(shared) < len(runs)
 
 
-@pytest.mark.parametrize("k, n", [(0, 1), (1, 1), (0, 254), (12, 278), (278, 278), (7.3, 4900.5)])
+@pytest.mark.parametrize(
+    "k, n",
+    [(0, 1), (1, 1), (0, 254), (0, 278), (12, 278), (278, 278), (7, 4900), (7.3, 4900.5)],
+)
 def test_the_exact_interval_of_the_page_is_clopper_pearson(k, n, live):
     got = live.evaluate("([k, n]) => rrm.stats.exact(k, n)", [k, n])
     expected = [float(bound) for bound in stats.clopper_pearson(k, n)]
     assert got == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_bound_of_none_of_the_papers_254_failures(live):
+    assert live.evaluate("rrm.stats.zeroBound(254)") == pytest.approx(0.0117, abs=5e-5)
 
 
 def test_auc_counts_ties_half_and_knows_its_edges(live):

@@ -329,7 +329,7 @@
       for (const c of CELLS) { put(cellText[c][0], n[c]); put(cellText[c][1], " " + percent(n[c] / all)); }
       const known = wrong && settledFailures(r, state, tau), over = known && known.grids < wrong ? `95 % interval over ${known.grids} solution grids` : "exact 95 % interval";
       const share = wrong === 0 ? "No puzzle failed." : n.B === 0
-        ? `No failure is settled: 0 of ${wrong}, one-sided 95 % upper bound ${percent(1 - 0.05 ** (1 / known.worth))}.`
+        ? `No failure is settled: 0 of ${wrong}, one-sided 95 % upper bound ${percent(rrm.stats.zeroBound(known.worth))}.`
         : `${n.B} of ${wrong} failures${state.length > 2 && state[0] === "h" ? " at that segment" : ""} are settled: ${percent(n.B / wrong)} (${over} ${percent(known.low)} to ${percent(known.high)}).`;
       const band = p.exists ? "" : ` This run has no settled band: ${p.reason}.`, some = all < r.n ? ` Of the ${all} puzzles ${state === "bfloat16" ? "computed again" : "that were run on, all failures among them"}.` : "";
       put(status, `Settled: log10 late drift below ${number(tau, 3)}. ${share}${some}${band}`);

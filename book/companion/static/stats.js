@@ -64,5 +64,8 @@
     return [expit(logit - half), expit(logit + half)];
   }
 
-  rrm.stats = { exact, share, around, student };
+  // One-sided exact 95 % upper bound of a share of which none of n was seen.
+  const zeroBound = (n) => 1 - 0.05 ** (1 / n);
+
+  rrm.stats = { exact, share, around, student, zeroBound };
 })();
