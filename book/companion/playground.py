@@ -9,6 +9,7 @@ K = N tangents. Sources: May 1976 and Ulam & von Neumann 1947 (logistic map, ln 
 
 import math
 from collections.abc import Callable
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -23,7 +24,7 @@ from rrm_companion.show import table
 
 from rrm_core.analysis import stats
 from rrm_core.dynamics import exponents
-from rrm_core.dynamics.exponents import State, Update
+from rrm_core.dynamics.exponents import Push, State
 
 OPTIONS = yaml.safe_load(embed.static_text("playground.yml"))
 SYSTEMS, STEPS, MEMBERS = OPTIONS["systems"], OPTIONS["steps"], OPTIONS["members"]
@@ -36,25 +37,27 @@ class PlaygroundError(ValueError):
     """A map or a value that the playground does not have; the message lists those it has."""
 
 
-# --- the maps ------------------------------------------------------------------------------------
+# --- the maps: (z', v') of starts z (B, N) and tangents v (K, B, N), v' the derivative times v ----
 
 
-def logistic(z: torch.Tensor, r) -> torch.Tensor:
-    return r * z * (1 - z)
+def logistic(z: torch.Tensor, v: torch.Tensor, r) -> tuple[torch.Tensor, torch.Tensor]:
+    return r * z * (1 - z), r * (1 - 2 * z) * v
 
 
-def henon(z: torch.Tensor, a, b) -> torch.Tensor:
-    x, y = z[:, :1], z[:, 1:]
-    return torch.cat([1 - a * x * x + y, b * x], 1)
+def henon(z: torch.Tensor, v: torch.Tensor, a, b) -> tuple[torch.Tensor, torch.Tensor]:
+    (x, y), (dx, dy) = z.split(1, -1), v.split(1, -1)
+    return torch.cat([1 - a * x * x + y, b * x], -1), torch.cat([dy - 2 * a * x * dx, b * dx], -1)
 
 
-def linear(z: torch.Tensor, a, b, c, d) -> torch.Tensor:
-    x, y = z[:, :1], z[:, 1:]
-    return torch.cat([a * x + b * y, c * x + d * y], 1)
+def linear(z: torch.Tensor, v: torch.Tensor, a, b, c, d) -> tuple[torch.Tensor, ...]:
+    parts = (part.split(1, -1) for part in (z, v))
+    return tuple(torch.cat([a * x + b * y, c * x + d * y], -1) for x, y in parts)
 
 
-def toy(z: torch.Tensor, s, eps) -> torch.Tensor:
-    return torch.where((z - s).abs() < eps, s + 0.5 * (z - s), 4 * z * (1 - z))
+def toy(z: torch.Tensor, v: torch.Tensor, s, eps) -> tuple[torch.Tensor, torch.Tensor]:
+    held = (z - s).abs() < eps
+    slope = torch.where(held, 0.5, 4 - 8 * z)
+    return torch.where(held, s + 0.5 * (z - s), 4 * z * (1 - z)), slope * v
 
 
 MAPS: dict[str, Callable] = {"logistic": logistic, "henon": henon, "linear": linear, "toy": toy}
@@ -76,10 +79,10 @@ def settings(name: str, **values: Any) -> dict[str, Any]:
     return found | values
 
 
-def update(name: str, **values: Any) -> Update:
-    """One step of map `name` on a state (z,), z (B, N) float64; parameters: numbers or (B, 1)."""
-    p = settings(name, **values)
-    return lambda state: (MAPS[name](state[0], **p),)
+def pushed(name: str, **values: Any) -> Push:
+    """One step of map `name` with tangents, float64; parameters: numbers or (B, 1)."""
+    step = partial(MAPS[name], **settings(name, **values))
+    return lambda state, frame: tuple((part,) for part in step(*state, *frame))
 
 
 # --- exponents -----------------------------------------------------------------------------------
@@ -115,12 +118,12 @@ def history(
     if steps < 1:
         raise PlaygroundError(f"steps={steps}: expected 1 or more")
     z = torch.as_tensor(np.atleast_2d(np.asarray(start, dtype="float64")))
-    step, state, size = update(name, **values), (z,), z.shape[1]
+    push, state, size = pushed(name, **values), (z,), z.shape[1]
     tangents = frame(np.broadcast_to(np.asarray(angle, dtype="float64"), len(z)), size)
     away, sums, out = torch.zeros(len(z), 1, dtype=torch.bool), torch.zeros_like(z), []
     unturned = frame(np.zeros(len(z)), size)[0]
     for t in range(1, steps + 1):
-        state, tangents, growth = exponents.grow([step], state, tangents)
+        state, tangents, growth = exponents.grow([], state, tangents, [push])
         sums = sums + growth
         if name == "henon":
             away |= ~(state[0][:, :1].abs() < AWAY)
@@ -164,11 +167,11 @@ def linear_exact(steps: int, angle: float = 60.0, **values: float) -> float:
 def capture(n: int, steps: int, eps: float = 0.04) -> np.ndarray:
     """(n,) steps of search before the target holds each member of the toy; -1: still searching."""
     starts, _, varied = spread("toy", n)
-    step, state, found = update("toy", eps=eps, **varied), (torch.as_tensor(starts),), -np.ones(n)
+    push, state, found = pushed("toy", eps=eps, **varied), (torch.as_tensor(starts),), -np.ones(n)
     for t in range(steps):
         inside = ((state[0] - varied["s"]).abs() < eps)[:, 0].numpy()
         found = np.where((found < 0) & inside, t, found)
-        state = step(state)
+        state, _ = push(state, state)  # any tangents
     return found.astype(int)
 
 

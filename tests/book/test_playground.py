@@ -86,14 +86,18 @@ def test_the_toy_follows_the_papers_formula_on_average():
     assert rows["still searching"].is_monotonic_decreasing
 
 
-def test_history_is_what_ftle_says_of_the_same_map():
-    start = torch.tensor([[0.1, 0.1], [0.0, -0.05]], dtype=torch.float64)
+@pytest.mark.parametrize("name", playground.MAPS)
+def test_history_is_what_forward_mode_says_of_the_same_map(name):
+    starts, angles, varied = playground.spread(name, 5)
+    step = playground.pushed(name, **varied)
     expected = exponents.spectrum(
-        playground.update("henon"), (start,), 30, frame=playground.frame(np.array([60.0, 60.0]), 2)
+        lambda state: step(state, state)[0],
+        (torch.as_tensor(starts),),
+        30,
+        frame=playground.frame(angles, starts.shape[1]),
     )
-    assert playground.history("henon", start.numpy(), 30) == pytest.approx(
-        expected.numpy(), abs=1e-12
-    )
+    found = playground.history(name, starts, 30, angles, **varied)
+    assert found == pytest.approx(expected.numpy(), abs=1e-12)
 
 
 def test_a_start_that_runs_away_has_no_exponent():
