@@ -82,7 +82,12 @@ def settings(name: str, **values: Any) -> dict[str, Any]:
 def pushed(name: str, **values: Any) -> Push:
     """One step of map `name` with tangents, float64; parameters: numbers or (B, 1)."""
     step = partial(MAPS[name], **settings(name, **values))
-    return lambda state, frame: tuple((part,) for part in step(*state, *frame))
+
+    def push(state: State, frame: State) -> tuple[State, State]:
+        z, v = step(*state, *frame)
+        return (z,), (v,)
+
+    return push
 
 
 # --- exponents -----------------------------------------------------------------------------------
