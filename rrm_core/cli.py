@@ -10,6 +10,7 @@ import os
 import shlex
 import sys
 import tempfile
+import textwrap
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch; two are slower for small models
@@ -252,8 +253,14 @@ def claims(run: str | None, form: str) -> None:
     from rrm_core.runs import tables
 
     found = ledger(tables.load_runs([run] if run else None).values())
-    text = found.to_string(index=False, max_colwidth=60)
-    print(found.to_json(orient="records", indent=2) if form == "json" else text)
+    if form == "json":
+        return print(found.to_json(orient="records", indent=2))
+    names = ["id", "says", "paper", "measured here", "n", "verdict"]
+    found["says"] = [textwrap.shorten(text, 44, placeholder=" …") for text in found.says]
+    found["verdict"] += (": " + found.reason).where(found.reason != "", "")
+    for name, rows in found.groupby("run", sort=False):
+        table = [names, *rows[names].to_numpy()]
+        print(name, *("{:6}{:45}{:21}{:26}{:>5}  {}".format(*row) for row in table), "", sep="\n")
 
 
 @app.command()

@@ -141,11 +141,6 @@ def read_log(name: str) -> pd.DataFrame:
     return log if "eval_exact" in log else log.assign(eval_exact=np.nan, eval_token_acc=np.nan)
 
 
-def evaluations(name: str) -> pd.DataFrame:
-    """The rows of run `name`'s log that hold an evaluation."""
-    return read_log(name).dropna(subset=["eval_exact"])
-
-
 def read_trajectories(name: str) -> pd.DataFrame:
     """idx and the decoded boards answer_01..answer_16 of run `name`, as texts."""
     path = paths.run_dir(name) / "trajectories.parquet"
@@ -193,10 +188,7 @@ def halting_margin(df: pd.DataFrame) -> np.ndarray:
 
 
 def lambda_at(df: pd.DataFrame, h: int, updates_per_segment: int) -> np.ndarray:
-    """(B,) the largest growth of a tangent over segments 1..h, in nats per update, float64.
-
-    NaN in a table without exponents.
-    """
+    """(B,) largest growth of a tangent over segments 1..h, nats an update; NaN if there is none."""
     if not 1 <= h <= (most := segments(df)):
         raise TableError(f"horizon h={h}: expected 1..{most}")
     tangents = [columns(f"growth_{i}", h) for i in range(1, exponents(df) + 1)]
