@@ -19,24 +19,14 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from rrm_core.dynamics.contract import Reasoner, device_of
+from rrm_core.models import factory
 from rrm_core.runs import folder, measure, tables
 from rrm_core.store import paths
 from rrm_core.store.files import read_json, write_json
 from rrm_core.sudoku import board
 
-NAMES = [
-    "evolution",
-    "long",
-    "fates",
-    "restarts",
-    "numerics",
-    "recurrence",
-    "lags",
-    "recorded",
-    "precision",
-    "elsewhere",
-    "multi4",
-]
+NAMES = "evolution long fates restarts numerics recurrence lags recorded precision".split()
+NAMES += ["elsewhere", "multi4"]
 
 Units = dict[str, Callable[[], pd.DataFrame]]
 
@@ -121,6 +111,9 @@ def run(name: str, run_name: str, command: str = "", device: str = "cpu") -> lis
         raise StudyError(f"unknown study {name!r}; known: {', '.join(NAMES)}")
     module, started = importlib.import_module(f"{__name__}.{name}"), time.monotonic()
     home, loaded = paths.run_dir(run_name), tables.load_run(run_name)
+    if factory.stored(home) and not folder.recompute(run_name, 1).agrees.all():  # code of others
+        changed = f"{run_name}: the code of its model gives other numbers than were measured"
+        raise StudyError(f"{changed}; measure the run again with --replace")
     key = {"weights": tables.weights_digest(loaded.meta), "settings": module.SETTINGS}
     key |= {"measured": {part: loaded.meta.get(part) for part in MEASURED}}
     parts, out = folder.scratch(home, name, key), home / "studies"

@@ -1,6 +1,7 @@
 """A model of one's own code, from the command line to a run that is verified and re-executed."""
 
 import json
+import sys
 
 import pytest
 import torch
@@ -84,7 +85,7 @@ def own(tmp_path, monkeypatch):
     return tmp_path / "own.pt"
 
 
-def test_a_model_of_one_s_own_becomes_a_run_like_any_other(own, data_copy, rrm):
+def test_a_model_of_one_s_own_becomes_a_run_like_any_other(own, data_copy, rrm, monkeypatch):
     asked = ["--puzzles", "4x4-test", "--n", 40, "--k", 2, "--segments", 12, "--run", "mine"]
     assert rrm("check", own, "--model", "own_model:make", "--puzzles", "4x4-test")[0] == 0
     status, _, err = rrm("measure", own, "--model", "own_model:make", *asked)
@@ -100,6 +101,10 @@ def test_a_model_of_one_s_own_becomes_a_run_like_any_other(own, data_copy, rrm):
     assert status == 2 and "weights" in err
     status, _, err = rrm("study", "long", "--run", "mine")
     assert status == 0, err
+    (own.parent / "own_model.py").write_text(OWN.replace("* 0.8", "* 0.7"))
+    monkeypatch.delitem(sys.modules, "own_model")
+    status, _, err = rrm("study", "long", "--run", "mine")
+    assert status == 2 and "mine: the code of its model gives other numbers" in err
 
 
 @pytest.mark.parametrize(
