@@ -40,24 +40,26 @@ class PlaygroundError(ValueError):
 # --- the maps: (z', v') of starts z (B, N) and tangents v (K, B, N), v' the derivative times v ----
 
 
-def logistic(z: torch.Tensor, v: torch.Tensor, r) -> tuple[torch.Tensor, torch.Tensor]:
-    return r * z * (1 - z), r * (1 - 2 * z) * v
+def logistic(z: torch.Tensor, v: torch.Tensor, r) -> tuple[State, State]:
+    return (r * z * (1 - z),), (r * (1 - 2 * z) * v,)
 
 
-def henon(z: torch.Tensor, v: torch.Tensor, a, b) -> tuple[torch.Tensor, torch.Tensor]:
+def henon(z: torch.Tensor, v: torch.Tensor, a, b) -> tuple[State, State]:
     (x, y), (dx, dy) = z.split(1, -1), v.split(1, -1)
-    return torch.cat([1 - a * x * x + y, b * x], -1), torch.cat([dy - 2 * a * x * dx, b * dx], -1)
+    z = torch.cat([1 - a * x * x + y, b * x], -1)
+    return (z,), (torch.cat([dy - 2 * a * x * dx, b * dx], -1),)
 
 
-def linear(z: torch.Tensor, v: torch.Tensor, a, b, c, d) -> tuple[torch.Tensor, ...]:
-    parts = (part.split(1, -1) for part in (z, v))
-    return tuple(torch.cat([a * x + b * y, c * x + d * y], -1) for x, y in parts)
+def linear(z: torch.Tensor, v: torch.Tensor, a, b, c, d) -> tuple[State, State]:
+    pairs = z.split(1, -1), v.split(1, -1)
+    z, v = (torch.cat([a * x + b * y, c * x + d * y], -1) for x, y in pairs)
+    return (z,), (v,)
 
 
-def toy(z: torch.Tensor, v: torch.Tensor, s, eps) -> tuple[torch.Tensor, torch.Tensor]:
+def toy(z: torch.Tensor, v: torch.Tensor, s, eps) -> tuple[State, State]:
     held = (z - s).abs() < eps
-    slope = torch.where(held, 0.5, 4 - 8 * z)
-    return torch.where(held, s + 0.5 * (z - s), 4 * z * (1 - z)), slope * v
+    v = torch.where(held, 0.5, 4 - 8 * z) * v
+    return (torch.where(held, s + 0.5 * (z - s), 4 * z * (1 - z)),), (v,)
 
 
 MAPS: dict[str, Callable] = {"logistic": logistic, "henon": henon, "linear": linear, "toy": toy}
@@ -82,12 +84,7 @@ def settings(name: str, **values: Any) -> dict[str, Any]:
 def pushed(name: str, **values: Any) -> Push:
     """One step of map `name` with tangents, float64; parameters: numbers or (B, 1)."""
     step = partial(MAPS[name], **settings(name, **values))
-
-    def push(state: State, frame: State) -> tuple[State, State]:
-        z, v = step(*state, *frame)
-        return (z,), (v,)
-
-    return push
+    return lambda state, frame: step(*state, *frame)
 
 
 # --- exponents -----------------------------------------------------------------------------------
@@ -238,10 +235,8 @@ def summary(state: dict) -> list[dict]:
     own = {k: v for k, v in values.items() if (name, k) != ("toy", "s")}
     many = ensemble(name, int(state["members"]), steps, float(angle), **own)[-1, :, 0]
     low, middle, high = np.nanquantile(many, [0.05, 0.5, 0.95])
-    found = {
-        f"chosen start, {which} tangent": f"{value:.6f}"
-        for which, value in zip(("first", "second"), mine, strict=False)
-    }
+    each = zip(("first", "second"), mine, strict=False)
+    found = {f"chosen start, {which} tangent": f"{value:.6f}" for which, value in each}
     counted = f"{int(np.isfinite(many).sum())} members: median, middle 90 %"
     found[counted] = f"{middle:.6f}, {low:.6f} to {high:.6f}"
     if name == "linear":

@@ -25,8 +25,8 @@ from rrm_core.store import paths
 from rrm_core.store.files import read_json, write_json
 from rrm_core.sudoku import board
 
-NAMES = "evolution long fates restarts numerics recurrence lags recorded precision".split()
-NAMES += ["elsewhere", "multi4"]
+NAMES = ["evolution", "long", "fates", "restarts", "numerics", "recurrence", "lags", "recorded"]
+NAMES += ["precision", "elsewhere", "multi4"]
 
 Units = dict[str, Callable[[], pd.DataFrame]]
 
