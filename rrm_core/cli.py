@@ -87,7 +87,11 @@ def puzzles_hard(train: int, test: int, seed: int, replace: bool) -> None:
 @click.option("--limit", type=COUNT, help="read no more than this many good rows")
 @REPLACE_SETS
 def puzzles_import(file: Path, name: str, limit: int | None, replace: bool) -> None:
-    """Read puzzles of others from FILE: nearly any table, text or array of boards."""
+    """Read puzzles of others from FILE, whatever its columns are called.
+
+    A table (CSV, Parquet, JSON) of puzzles and, or they are computed, solutions; a text with one a
+    line; an array of boards. Packed (gzip, bzip2, xz, zip) or not.
+    """
     from rrm_core.sudoku import foreign
 
     paths.safe_name(name, "puzzle set")
@@ -109,7 +113,11 @@ def puzzles_import(file: Path, name: str, limit: int | None, replace: bool) -> N
 @DEVICE
 @QUIET
 def train(preset, out, resume, start, minutes, values, device, progress, **changes) -> None:
-    """Train a preset, saving checkpoints and a resumable state."""
+    """Train a preset, saving checkpoints and a resumable state.
+
+    PRESET: smoke (seconds, to try things), trm-6x6, trm-6x6-attention, hrm-6x6; for hours
+    trm-9x9-small, hrm-9x9-small; for a GPU trm-9x9-brief, hrm-9x9-brief; published trm-9x9, hrm-9x9
+    """
     from rrm_core.models.weights import load_model
     from rrm_core.training import recipes, saving, trainer
 

@@ -1,11 +1,13 @@
 """The commands as a stranger types them: one-line errors with exit status 2, nothing lost."""
 
 import json
+import re
 import subprocess
 import sys
 
 import pandas as pd
 import pytest
+import yaml
 
 import rrm_core
 from rrm_core import studies
@@ -17,6 +19,12 @@ from rrm_core.sudoku import sets as puzzles
 def test_the_help_of_study_names_every_study(rrm):
     status, out, _ = rrm("study", "--help")
     assert status == 0 and [name for name in studies.NAMES if name not in out] == []
+
+
+def test_the_help_of_train_names_every_preset(rrm, root):
+    presets = yaml.safe_load((root / "rrm_core" / "training" / "presets.yml").read_text())
+    words = set(re.findall(r"[\w-]+", rrm("train", "--help")[1]))
+    assert presets.keys() <= words
 
 
 def test_a_stranger_is_told_the_version_and_what_is_not_there(rrm):
