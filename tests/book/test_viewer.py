@@ -574,6 +574,40 @@ def test_an_example_of_the_explorer_can_be_watched(live):
     )
 
 
+def test_a_viewer_that_a_notebook_scrolled_out_still_follows(live):
+    live.evaluate("""() => { window.viewer = document.querySelector('.rrm-viewer');
+        window.place = document.createComment(''); viewer.replaceWith(place); }""")
+    move(live, 0.5)
+    live.wait_for_timeout(400)  # a slider in motion is left alone until it rests
+    live.evaluate("() => place.replaceWith(viewer)")
+    settle(live)
+    assert live.evaluate("document.querySelector('.rrm-viewer').viewer.tau") == 0.5
+
+
+def test_a_listener_goes_with_its_node(live):
+    live.evaluate("""() => {
+        window.heard = 0; window.gone = 0;
+        const remove = document.removeEventListener;
+        document.removeEventListener = function (...args) {
+            gone += 1; return remove.apply(this, args); };
+    }""")
+    live.evaluate("""() => {
+        const node = document.createElement('div');
+        rrm.listen(node, document, 'tested', () => { heard += node.childNodes.length + 1; });
+        document.dispatchEvent(new Event('tested'));
+    }""")
+    browser = live.context.new_cdp_session(live)
+    for _ in range(20):  # the browser may hold on to a node for a while
+        browser.send("HeapProfiler.collectGarbage")
+        live.evaluate("document.dispatchEvent(new Event('tested'))")
+        if live.evaluate("gone"):
+            break
+        live.wait_for_timeout(50)
+    before = live.evaluate("heard")
+    live.evaluate("document.dispatchEvent(new Event('tested'))")
+    assert live.evaluate("[gone, heard]") == [1, before]
+
+
 def test_both_themes_and_a_phone(site, browser):
     context = browser.new_context(viewport={"width": 360, "height": 700})
     page = context.new_page()

@@ -68,12 +68,21 @@
     setTimeout(() => URL.revokeObjectURL(url), 10_000); // some browsers read it after the click
   };
 
-  // Call `redraw` whenever the page's theme changes (the book's, or JupyterLab's), for as long as `node` is in the page.
-  rrm.onTheme = function (node, redraw) {
-    const watch = new MutationObserver(() => (node.isConnected ? redraw() : watch.disconnect()));
-    watch.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
-    if (document.body) watch.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
+  // Call `handle` on events of `target` for as long as `node` exists, in the page or scrolled out of a notebook. The listener holds neither, so that a cell
+  // that runs again leaves nothing behind.
+  const handlers = (rrm.handlers = rrm.handlers || new WeakMap()); // node -> what it hears
+  rrm.listen = function (node, target, kind, handle) {
+    if (!handlers.has(node)) handlers.set(node, []);
+    const place = handlers.get(node).push(handle) - 1, weak = new WeakRef(node);
+    target.addEventListener(kind, function heard(event) {
+      const there = weak.deref();
+      if (there) handlers.get(there)[place](event);
+      else target.removeEventListener(kind, heard);
+    });
   };
+
+  // Call `redraw` whenever the page's theme changes.
+  rrm.onTheme = (node, redraw) => rrm.listen(node, document, "rrm:theme", redraw);
 
   // Resolves when the rows of a run are there: with the page's output, from the kernel, or from _static/rrm/rows.
   rrm.rowsFor = async function (run) {
@@ -128,6 +137,11 @@
 
   if (typeof document === "undefined" || rrm.habits) return;
   rrm.habits = true;
+
+  // The theme is the book's, or JupyterLab's.
+  const theme = new MutationObserver(() => document.dispatchEvent(new Event("rrm:theme")));
+  theme.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
+  if (document.body) theme.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
 
   // A finger that scrolls moves no slider: when the browser takes a touch for a scroll, the slider goes back to where it was, and stays.
   let held = null; // {slider, value, lost}

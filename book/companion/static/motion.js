@@ -306,8 +306,8 @@
 
     strip.addEventListener("keydown", (event) => { if (event.key === "Escape" && card >= 0) step(-1); });
     let kept = null; // on paper: the window's end
-    addEventListener("beforeprint", () => { if (container.isConnected && !long) { kept = place; pause(); go(WINDOW - 1, true); } });
-    addEventListener("afterprint", () => { if (kept !== null) go(kept, true); kept = null; });
+    rrm.listen(container, window, "beforeprint", () => { if (!long) { kept = place; pause(); go(WINDOW - 1, true); } });
+    rrm.listen(container, window, "afterprint", () => { if (kept !== null) go(kept, true); kept = null; });
     new IntersectionObserver(([entry]) => {
       seen = entry.isIntersecting;
       if (entry.intersectionRatio < 0.5 || started || card >= 0) return;

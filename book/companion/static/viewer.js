@@ -156,7 +156,6 @@
 
     let waiting = 0, theirs = null; // the explorer's {run, state, tau}
     function follow(event) {
-      if (!container.isConnected) return document.removeEventListener("rrm:moved", follow);
       clearTimeout(waiting); // a slider in motion is left alone until it rests
       waiting = setTimeout(() => {
         theirs = event.detail;
@@ -173,9 +172,8 @@
       const same = theirs && theirs.run === run && theirs.state === state && theirs.tau === tau;
       agree.textContent = !theirs ? "" : same ? `As in the explorer: ${said(theirs)}.` : `Shown here: ${said({ run, state, tau })}. The explorer shows another view: ${said(theirs)}.`;
     }
-    document.addEventListener("rrm:moved", follow);
+    rrm.listen(container, document, "rrm:moved", follow);
     function watch(event) {
-      if (!container.isConnected) return document.removeEventListener("rrm:watch", watch);
       const { row, ...view } = event.detail;
       if (!options.runs.includes(view.run)) return;
       clearTimeout(waiting);
@@ -191,7 +189,7 @@
       container.scrollIntoView({ block: "start" });
       play.focus({ preventScroll: true });
     }
-    document.addEventListener("rrm:watch", watch);
+    rrm.listen(container, document, "rrm:watch", watch);
 
     container.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves the keys to us
     container.replaceChildren(
