@@ -123,7 +123,7 @@ def late_drift_histogram(table: pd.DataFrame, band: Band, title: str) -> alt.Cha
     bars = base.encode(
         x=alt.X("start:Q", bin="binned", title=LATE, scale=wide, axis=alt.Axis(tickCount=6)),
         x2="end:Q",
-        y=alt.Y("base:Q", title="puzzles", scale=alt.Scale(type="sqrt")),
+        y=alt.Y("base:Q", title="puzzles (square-root scale)", scale=alt.Scale(type="sqrt")),
         y2="top:Q",
         opacity=alt.condition(below, alt.value(1), alt.value(0.55)),
         tooltip=["outcome", "n", alt.Tooltip("start:Q", format=".2f")],

@@ -83,8 +83,8 @@ def lags(table: pd.DataFrame, model: str) -> alt.Chart:
         tooltip=["puzzles", "arithmetic", "lag", alt.Tooltip("distance:Q", format=".2g")],
     )
     lines = base.mark_line().encode(strokeDash=alt.StrokeDash("arithmetic:N", legend=dash))
-    said = "Medians over puzzles. Flat at about one is rounding noise. Rising is a creep. "
-    said += "Flat and far above one is wandering."
+    said = "Medians, from segments 61-64 back. Flat and low: rounding. A rise at the right: not at "
+    said += "rest yet that long ago. Flat and far above one: wandering."
     return measured(lines + base.mark_point(filled=True), model, said)
 
 

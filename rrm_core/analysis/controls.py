@@ -98,8 +98,8 @@ def in_bins(
 ) -> tuple[pd.DataFrame, Estimate, np.ndarray]:
     """(rows, mean AUC, (B,) influence on it) within `groups` of row positions.
 
-    Rows: bin, n, AUC, n_correct, n_wrong, start and end of `values`, and whether five of each
-    outcome make it ``used``. The mean over these weighs puzzles, or, if `equal`, bins.
+    Rows: bin, n, AUC, n_correct, n_wrong, start and end of `values`, ``used``: five of either.
+    The mean over these weighs puzzles, or, if `equal`, bins, of which half must be used.
     """
     score, correct, unit = -df.lambda_1.to_numpy("float64"), df.correct.to_numpy(), units(df)
     enough = [min(correct[g].sum(), (~correct[g]).sum()) >= MINIMUM for g in groups]
@@ -111,8 +111,10 @@ def in_bins(
     table, method = pd.DataFrame(rows or {"used": []}), "DeLong within bins"
     part = np.zeros(len(df))
     used, value = list(compress(groups, enough)), 0.0
-    if not used:
-        reason = f"no bin of {values.name} holds {MINIMUM} of each outcome"
+    if len(used) < max(1, len(groups) * equal / 2):
+        reason = (
+            f"{len(used)} of {len(groups)} bins of {values.name} hold {MINIMUM} of each outcome"
+        )
         return table, unmeasured(sum(map(len, groups)), method, reason), part
     at = np.concatenate(used)
     for g in used:

@@ -446,6 +446,14 @@ def extension(root):
     return module
 
 
+def test_a_slow_model_is_not_taken_for_one_that_wanders(book):
+    """The page of a model of one's own says "They were slow" of failures that move at 16."""
+    text = re.sub(r"<[^>]+>", "", (book / "notebooks" / "demos" / "own_model.html").read_text())
+    failed, at_16 = map(int, re.search(r"Of (\d+) failures (\d+) are at rest", text).groups())
+    rest, of = map(int, re.search(r"128, (\d+) of the (\d+) failures are at rest", text).groups())
+    assert failed == of and at_16 == 0 and rest == of
+
+
 def test_a_published_page_has_a_picture_for_social_networks(root, extension):
     text = "Failures keep moving."
     tree = nodes.document(
