@@ -24,6 +24,7 @@ import subprocess
 import tempfile
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -100,9 +101,11 @@ def case(model, batch, boards, dtype):
             ftle.orthonormalise(frame)
 
     methods = {
-        "ours": measured(lambda: ftle.grow(updates, state, frame, model.pushes(x))[2]),
+        "ours": measured(lambda: ftle.grow(model.pushes(x), state, frame)[2]),
         "(a) loop of jvp": lambda: loop(updates, state, frame),
-        "(b) vmap(jvp)": lambda: ftle.grow(updates, state, frame)[2],
+        "(b) vmap(jvp)": lambda: ftle.grow(
+            [partial(ftle.push, update) for update in updates], state, frame
+        )[2],
         "(c) jacfwd": lambda: jacobian(updates, state, frame),
         "forward, B rows": measured(lambda: model.segment(state, x)),
         "floor": measured(lambda: model.segment(wide, x_wide)),

@@ -197,9 +197,7 @@ def exponents(card, presets, peak32):
             (Card("cpu"), torch.float32),
         ):
             model, x, state, frame = case(where, preset, 2, dtype)
-            grown[where.device.type, dtype] = ftle.grow(
-                model.updates(x), state, frame, model.pushes(x)
-            )[2].cpu()
+            grown[where.device.type, dtype] = ftle.grow(model.pushes(x), state, frame)[2].cpu()
         here = grown[card.device.type, torch.float32]
         off = [
             (here - grown[key]).abs().max() / grown[key].abs().mean()

@@ -143,9 +143,10 @@ def train(preset, out, resume, start, minutes, values, device, progress, **chang
 def import_(checkpoint: Path, config: Path | None, weights: str | None, name: str) -> None:
     """Read an official HRM or TRM checkpoint into data/runs/NAME, ready to be measured."""
     from rrm_core.models import official
+    from rrm_core.runs.folder import run_files
 
     folder, notes = official.import_checkpoint(checkpoint, name, config, weights)
-    manifest.record(sorted(folder.iterdir()), command_line())
+    manifest.record(run_files(folder), command_line())
     print(*notes, sep="\n", end="\n" * bool(notes))
     print(f"{folder}\nnext: rrm measure {folder} --run {name} --puzzles SET")
 
@@ -279,12 +280,11 @@ def verify(recompute: int, seed: int) -> None:
     wrong, root = manifest.verify(), paths.data_dir()
     print("\n".join(wrong) or f"{len(manifest.entries(root))} files in {root}: all as recorded")
     for run in paths.run_names() if recompute else []:
-        from rrm_core.models.config import ModelError
         from rrm_core.runs import folder
 
         try:
             table = folder.recompute(run, recompute, seed)
-        except ModelError as error:  # of a package that is not installed here
+        except ValueError as error:  # its package is not installed here, or it has fewer rows
             print(f"\n{run}: not measured again ({error})")
             continue
         print(f"\n{run}\n{table.to_string(index=False)}")

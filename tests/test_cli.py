@@ -106,12 +106,24 @@ def test_a_puzzle_set_is_replaced_only_when_asked(data_copy, tmp_path, rrm):
     )  # the same puzzles: nothing is lost
 
 
+def test_runs_with_fewer_rows_do_not_keep_verify_from_the_others(data_copy, smoke_training, rrm):
+    for name, n in (("a", 8), ("b", 16)):
+        step = smoke_training / "checkpoints" / "step_000120"
+        asked = ["--run", name, "--puzzles", "4x4-test", "--n", n, "--k", 1]
+        assert rrm("measure", step, *asked)[0] == 0
+    _, out, _ = rrm("verify", "--recompute", 12)
+    assert "a: not measured again (recompute 12 rows: run 'a' has 8; ask for 1..8)" in out
+    assert out.count("True") == 12
+
+
 def test_an_empty_set_is_recorded_as_such(data_copy, rrm):
     assert (
         rrm("puzzles", "make", "--side", 4, "--train", 0, "--test", 4, "--seed", 1, "--replace")[0]
         == 0
     )
     assert not [line for line in manifest.verify() if "4x4" in line]
+    status, _, err = rrm("train", "smoke", "--out", data_copy / "training", "--quiet")
+    assert status == 2 and "4x4-train.csv.gz: cannot be read (it holds no puzzle)" in err
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ def history(
     away, sums, out = torch.zeros(len(z), 1, dtype=torch.bool), torch.zeros_like(z), []
     unturned = frame(np.zeros(len(z)), size)[0]
     for t in range(1, steps + 1):
-        state, tangents, growth = exponents.grow([], state, tangents, [push])
+        state, tangents, growth = exponents.grow([push], state, tangents)
         sums = sums + growth
         if name == "henon":
             away |= ~(state[0][:, :1].abs() < AWAY)

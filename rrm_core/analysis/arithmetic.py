@@ -37,11 +37,9 @@ def variants(run: Run) -> pd.DataFrame:
         cut = cells.otsu(part.late).threshold
         settled, right = (part.late < cut) + 0 * cut, part.correct  # NaN without a cut
         row = {"variant": name, "n": len(part), "floor": drift[0.5], "low": drift[0.25]}
-        row |= {"high": drift[0.75], "otsu": cut, "successes": settled[right].mean()}
-        row |= {"failures": settled[~right].mean()}
-        row["wrong"] = int((~right).sum())
-        row["swapped"] = int((right.to_numpy() != base[part.idx].to_numpy()).sum())
-        rows.append(row)
+        row |= {"high": drift[0.75], "otsu": cut, "wrong": int((~right).sum())}
+        row |= {"successes": settled[right].mean(), "failures": settled[~right].mean()}
+        rows.append(row | {"swapped": int((right.to_numpy() != base[part.idx].to_numpy()).sum())})
     return pd.DataFrame(rows)
 
 
@@ -57,8 +55,5 @@ def noise(run: Run) -> dict[str, float]:
     part = table[(table.variant == "bfloat16") & table.idx.isin(at_rest(run))]
     rows = run.table.idx.isin(part.idx).to_numpy()
     late = float(np.median(growth[rows, -LATE:])) if rows.any() else np.nan
-    return {
-        "growth": late,
-        "drift": float(10 ** part.late.astype("float64").median()),
-        "n": len(part),
-    }
+    drift = float(10 ** part.late.astype("float64").median())
+    return {"growth": late, "drift": drift, "n": len(part)}

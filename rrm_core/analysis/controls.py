@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from rrm_core.analysis import cells, stats
-from rrm_core.analysis.stats import Estimate, counted, few, influence, units, unmeasured
+from rrm_core.analysis.stats import Estimate, few, influence, units, unmeasured
 from rrm_core.runs.tables import last_q_halt
 
 CALIPER = 0.05  # decades of late drift within which two puzzles count as alike
@@ -39,14 +39,15 @@ def matched_auc(df: pd.DataFrame, threshold: float | None = None) -> Estimate:
     growth = df.lambda_1.to_numpy("float64")
     wins = near * (np.sign(growth[bad] - growth[good][:, None]) + 1) / 2  # (successes, failures)
     drawn = stats.counts(unit.max() + 1)
-    met = drawn[:, unit[bad]] @ near.T.astype("float32")  # (10,000, successes)
-    won = np.divide(drawn[:, unit[bad]] @ wins.T.astype("float32"), met, where=met > 0, out=0 * met)
+    failures = drawn[:, unit[bad]]
+    met = failures @ near.T.astype("float32")  # (10,000, successes)
+    won = np.divide(failures @ wins.T.astype("float32"), met, where=met > 0, out=0 * met)
     weight = drawn[:, unit[good]] * (met > 0)
     total = weight.sum(1)
     means = (weight * won).sum(1) / np.where(total > 0, total, np.nan)
     used = unit[np.concatenate([good, bad[near.any(0)]])]
     value, n = (wins.sum(1) / near.sum(1)).mean(), len(used)
-    return stats.drawn(value, means, n, counted("bootstrap", n, used))
+    return stats.drawn(value, means, n, "bootstrap", used)
 
 
 def decile_auc(df: pd.DataFrame, threshold: float | None = None) -> tuple[pd.DataFrame, Estimate]:
@@ -123,7 +124,7 @@ def in_bins(
         value, part[g] = value + weight * inside, weight * parts
     least = min(correct[at].sum(), (~correct[at]).sum())
     bounds = stats.around(value, stats.error(part[at], correct[at], unit[at]), least)
-    return table, Estimate(value, *bounds, len(at), counted(method, len(at), unit[at])), part
+    return table, stats.over(value, *bounds, len(at), method, unit[at]), part
 
 
 def out_of_fold(signals: np.ndarray, df: pd.DataFrame) -> np.ndarray:

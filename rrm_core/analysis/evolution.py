@@ -10,13 +10,13 @@ import pandas as pd
 
 from rrm_core.analysis import cells, stats
 from rrm_core.analysis.fates import missing, study
-from rrm_core.analysis.stats import SMALLEST, Estimate, counted, few, unmeasured
+from rrm_core.analysis.stats import SMALLEST, Estimate, few, unmeasured
 from rrm_core.runs.tables import Run
 
 CHANGES = {"D": {"D": 1}, "A": {"A": 1}, "D - A": {"D": 1, "A": -1}, "D + A": {"D": 1, "A": 1}}
 
 
-def evolution(table: pd.DataFrame, updates: int, by: tuple[str, ...] = ("step",)) -> pd.DataFrame:
+def evolution(run: Run, table: pd.DataFrame, by: tuple[str, ...] = ("step",)) -> pd.DataFrame:
     """One row a checkpoint: n, accuracy, A to D, band, growth of groups (medians), AUC of -λ1.
 
     "growth A", "growth correct" and so on are NaN below five puzzles.
@@ -24,14 +24,15 @@ def evolution(table: pd.DataFrame, updates: int, by: tuple[str, ...] = ("step",)
     rows = []
     for labels, part in table.groupby(list(by), sort=False):
         found, band = cells.at_otsu(part)
-        growth = part.lambda_1.astype("float64") * updates
+        growth = part.lambda_1.astype("float64") * run.updates_per_segment
         groups = {name: cells.outcomes(part.correct) == name for name in ("correct", "wrong")}
         groups |= {cell: found == cell for cell in "AD"}
         row = dict(zip(by, labels, strict=True)) | {"n": len(part), "accuracy": part.correct.mean()}
         row |= cells.count(found) | {"band": band.exists}
         for name, at in groups.items():
             row[f"growth {name}"] = growth[at].median() if at.sum() >= 5 else np.nan
-        rows.append(row | {"AUC": str(stats.auc(-growth, part.correct))})
+        unit = stats.units(run.table, part.idx)
+        rows.append(row | {"AUC": str(stats.auc(-growth, part.correct, unit))})
     return pd.DataFrame(rows)
 
 
@@ -57,7 +58,7 @@ def training_change(run: Run, of: str = "D") -> Estimate:
         return unmeasured(0, "bootstrap", reason)
     first, last = able[0], able[-1].loc[able[0].index]
     unit = stats.units(run.table, first.index)
-    weights, n = stats.counts(unit.max() + 1)[:, unit], 0
+    weights, used = stats.counts(unit.max() + 1)[:, unit], np.zeros(len(unit), bool)
     value, drawn = 0.0, np.zeros(len(weights))
     for part, end in ((last, 1), (first, -1)):
         growth = part.lambda_1.to_numpy("float64") * run.updates_per_segment
@@ -65,8 +66,9 @@ def training_change(run: Run, of: str = "D") -> Estimate:
             at = (part.cell == cell).to_numpy()
             value += end * sign * np.median(growth[at])
             drawn += end * sign * drawn_medians(growth[at], weights[:, at])
-            n += int(at.sum())
-    return stats.drawn(value, drawn, n, counted("bootstrap, paired by puzzle", len(first), unit))
+            used |= at
+    n, method = int(used.sum()), "bootstrap, paired by puzzle"
+    return stats.drawn(value, drawn, n, method, unit[used])
 
 
 def drawn_medians(values: np.ndarray, weights: np.ndarray) -> np.ndarray:

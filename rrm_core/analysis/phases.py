@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from rrm_core.analysis import stats
-from rrm_core.analysis.stats import Estimate, counted, few, resampled, units
+from rrm_core.analysis.stats import Estimate, few, resampled, units
 from rrm_core.runs.tables import numbered
 
 START = 3  # the first segment after the transient
@@ -42,11 +42,8 @@ def before_after(df: pd.DataFrame) -> pd.DataFrame:
     growth, last, at = growth_by_segment(df), last_wrong(df)[:, None], time(df)
     late = at >= START
     solved = df.correct.to_numpy()[:, None]
-    phases = {
-        "before": solved & late & (last >= at),
-        "after": solved & late & (last + 1 < at),
-        "failures": ~solved & late,
-    }
+    phases = {"before": solved & late & (last >= at), "after": solved & late & (last + 1 < at)}
+    phases |= {"failures": ~solved & late}
     rows = [
         (name, np.median(growth[of]) if of.any() else np.nan, of.sum(), of.any(1).sum())
         for name, of in phases.items()
@@ -64,7 +61,7 @@ def stopwatch(df: pd.DataFrame) -> Estimate:
     x, y = x - x.mean(), y - y.mean()  # moments about the means lose no digits
     moments = np.stack([np.ones(n), x, y, x * x, y * y, x * y], 1)
     value, draws = r_squared(moments.sum(0, keepdims=True))[0], r_squared(resampled(moments, unit))
-    return stats.drawn(value, draws, n, counted("bootstrap", n, unit))
+    return stats.drawn(value, draws, n, "bootstrap", unit)
 
 
 def r_squared(sums: np.ndarray) -> np.ndarray:

@@ -23,8 +23,10 @@ LEVEL = 0.95
 TAILS = [2.5, 97.5]
 Z = float(ndtri(0.5 + LEVEL / 2))
 SMALLEST = 20  # puzzles that a group needs for its AUC, share or median to be told
+GRIDS = 10  # shared units that an interval needs: over 5 it covers 81 to 87 %, over 2 46 to 71 %
 EQUIVALENT = 0.05  # an AUC or share this near to one half counts as knowing nothing
 NAN = float("nan")
+Units = np.ndarray | None  # (B,) the unit of each puzzle; none where each is its own
 
 
 @dataclass(frozen=True)
@@ -70,12 +72,12 @@ def units(df: pd.DataFrame, idx: np.ndarray | None = None) -> np.ndarray:
     return pd.factorize(grids if idx is None else grids.set_axis(df.idx).loc[np.asarray(idx)])[0]
 
 
-def repeated(unit: np.ndarray | None) -> TypeGuard[np.ndarray]:
+def repeated(unit: Units) -> TypeGuard[np.ndarray]:
     """Whether some puzzles share their unit, so that they are not independent."""
     return unit is not None and len(np.unique(unit)) < len(unit)
 
 
-def counted(method: str, n: int, unit: np.ndarray | None) -> str:
+def counted(method: str, n: int, unit: Units) -> str:
     """`method` with what it counts: "..., 398 puzzles on 151 grids" where grids repeat."""
     return f"{method}, {n} puzzles on {len(np.unique(unit))} grids" if repeated(unit) else method
 
@@ -85,12 +87,19 @@ def by_unit(values: np.ndarray, unit: np.ndarray) -> np.ndarray:
     return pd.DataFrame(np.asarray(values)).groupby(np.asarray(unit)).sum().to_numpy()
 
 
-def drawn(value: float, draws: np.ndarray, n: int, method: str) -> Estimate:
+def over(value: float, low: float, high: float, n: int, method: str, unit: Units) -> Estimate:
+    """The estimate, its interval over units; not told where few of them are shared by many."""
+    if repeated(unit) and (grids := len(np.unique(unit))) < GRIDS:
+        return unmeasured(n, method, f"{grids} solution grids, fewer than {GRIDS}")
+    return Estimate(float(value), float(low), float(high), n, counted(method, n, unit))
+
+
+def drawn(value: float, draws: np.ndarray, n: int, method: str, unit: Units) -> Estimate:
     """`value` between the percentiles of `draws` (R,); not told where a resample has no value."""
     if not np.isfinite(draws).all():
         return unmeasured(n, method, "too few solution grids to resample")
-    low, high = map(float, np.percentile(draws, TAILS))
-    return Estimate(float(value), low, high, n, method)
+    low, high = np.percentile(draws, TAILS)
+    return over(value, low, high, n, method, unit)
 
 
 @lru_cache(maxsize=4)
@@ -128,7 +137,7 @@ def proportion(k: int, n: int) -> Estimate:
     return Estimate(k / n, low, high, int(n), "Clopper-Pearson")
 
 
-def share(hits: np.ndarray, unit: np.ndarray | None = None) -> Estimate:
+def share(hits: np.ndarray, unit: Units = None) -> Estimate:
     """Share of `hits` (B,) bool: :func:`proportion`, with as many puzzles as units are worth.
 
     Where units repeat, n is divided by the design effect: the variance over units of the share over
@@ -148,9 +157,7 @@ def share(hits: np.ndarray, unit: np.ndarray | None = None) -> Estimate:
     return Estimate(found.value, low, high, n, counted("Korn-Graubard", n, unit))
 
 
-def below_failures(
-    values: np.ndarray, correct: np.ndarray, unit: np.ndarray | None = None
-) -> Estimate:
+def below_failures(values: np.ndarray, correct: np.ndarray, unit: Units = None) -> Estimate:
     """Share of the successes whose value is below that of every failure.
 
     The exact interval is *given these failures*: no resampling draws a failure below the smallest
@@ -184,7 +191,7 @@ def influence(score: np.ndarray, correct: np.ndarray) -> tuple[float, np.ndarray
     return value, out
 
 
-def error(part: np.ndarray, correct: np.ndarray, unit: np.ndarray | None = None) -> float:
+def error(part: np.ndarray, correct: np.ndarray, unit: Units = None) -> float:
     """Standard error of an AUC, or of a difference of AUCs, from its :func:`influence` (B,)."""
     if repeated(unit):  # Obuchowski: what a unit adds is one draw
         draws = [by_unit(part, unit).ravel()]
@@ -205,7 +212,7 @@ def around(value: float, error: float, least: int) -> tuple[float, float]:
     return float(expit(logit(value) - half)), float(expit(logit(value) + half))
 
 
-def auc(score: np.ndarray, correct: np.ndarray, unit: np.ndarray | None = None) -> Estimate:
+def auc(score: np.ndarray, correct: np.ndarray, unit: Units = None) -> Estimate:
     """P(score of a success > score of a failure), ties half, of `score` and `correct` (B,).
 
     The interval is DeLong's, where units repeat Obuchowski's over units, both by :func:`around`.
@@ -222,25 +229,23 @@ def auc(score: np.ndarray, correct: np.ndarray, unit: np.ndarray | None = None) 
     value, part = influence(score, correct)
     bounds = around(value, error(part, correct, unit), min(correct.sum(), (~correct).sum()))
     method = "Obuchowski" if repeated(unit) else "DeLong"
-    return Estimate(value, *bounds, n, counted(method, n, unit))
+    return over(value, *bounds, n, method, unit)
 
 
-def auc_row(score: np.ndarray, correct: np.ndarray, unit: np.ndarray | None = None) -> dict:
+def auc_row(score: np.ndarray, correct: np.ndarray, unit: Units = None) -> dict:
     """:func:`auc` as columns of a tidy table: auc, low, high, n_correct, n_wrong, reason."""
     e, solved = auc(score, correct, unit), int(np.sum(correct))
     n = {"n_correct": solved, "n_wrong": len(correct) - solved}
     return {"auc": e.value, "low": e.low, "high": e.high, **n, "reason": e.reason}
 
 
-def paired(
-    value: float, part: np.ndarray, correct: np.ndarray, unit: np.ndarray | None
-) -> Estimate:
+def paired(value: float, part: np.ndarray, correct: np.ndarray, unit: Units) -> Estimate:
     """A difference of AUCs on the same puzzles, `part` (B,) the difference of influences."""
     half, n = Z * error(part, correct, unit), len(part)
-    return Estimate(value, value - half, value + half, n, counted("paired DeLong", n, unit))
+    return over(value, value - half, value + half, n, "paired DeLong", unit)
 
 
-def median(values: np.ndarray, unit: np.ndarray | None = None) -> Estimate:
+def median(values: np.ndarray, unit: Units = None) -> Estimate:
     """The median, between the quantiles that bound the :func:`share` of puzzles up to it."""
     values, n = np.asarray(values, dtype="float64"), len(values)
     if n < 2:
@@ -251,9 +256,7 @@ def median(values: np.ndarray, unit: np.ndarray | None = None) -> Estimate:
     return Estimate(middle, float(low), float(high), n, counted("Woodruff", n, unit))
 
 
-def mean(
-    values: np.ndarray, weights: np.ndarray | None = None, unit: np.ndarray | None = None
-) -> Estimate:
+def mean(values: np.ndarray, weights: np.ndarray | None = None, unit: Units = None) -> Estimate:
     """Mean of one value a puzzle with a bootstrap interval; `weights` undo a stratified draw.
 
     Puzzles of one weight are one stratum and are resampled within it: how many of each a sample
@@ -269,5 +272,5 @@ def mean(
     else:
         sizes = np.unique(w, return_counts=True)[1]
         sums = counts(*sizes) @ pairs[np.argsort(w, kind="stable")]
-    method = counted("bootstrap over puzzles", n, unit)
-    return drawn(np.average(values, weights=w), sums[:, 0] / sums[:, 1], n, method)
+    value, draws = np.average(values, weights=w), sums[:, 0] / sums[:, 1]
+    return drawn(value, draws, n, "bootstrap over puzzles", unit)

@@ -6,14 +6,13 @@ wrong; a *note* does not. What is checked was each seen to fail silently in a re
 
 import copy
 from dataclasses import dataclass, field
-from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from rrm_core.dynamics.contract import Reasoner, pushes_of
-from rrm_core.dynamics.exponents import FLOOR, State, grow, orthonormalise, push, start_frame
+from rrm_core.dynamics.exponents import FLOOR, State, grow, orthonormalise, start_frame
 
 ENOUGH = 4  # boards that a check looks at
 STEPS = (1e-3, 1e-4, 1e-5)  # of central differences, in units of a unit tangent
@@ -90,9 +89,8 @@ def repeatable(model: Reasoner, x: Tensor) -> list[str]:
 def tangents(model: Reasoner, x: Tensor) -> Findings:
     """Forward mode, or the model's own tangents, against central differences of three steps."""
     found, state = Findings(), tuple(z.contiguous() for z in model.initial_state(x))
-    updates, frame = model.updates(x), start_frame(state, 1)
-    pushes = pushes_of(model, x) or [partial(push, update) for update in updates]
-    for i, (update, pushed) in enumerate(zip(updates, pushes, strict=True), 1):
+    frame, pairs = start_frame(state, 1), zip(model.updates(x), pushes_of(model, x), strict=True)
+    for i, (update, pushed) in enumerate(pairs, 1):
         try:
             new, moved = pushed(state, frame)
         except NotImplementedError as error:  # any other error is the model's own: let it be seen
@@ -104,6 +102,10 @@ def tangents(model: Reasoner, x: Tensor) -> Findings:
         size = max(norm(wanted[0]), FLOOR)
         got = tuple(d[0] for d in moved)
         off = [norm(less(got, want)) / size for want in wanted]
+        if not np.isfinite([norm(got), *off]).all():
+            root = "a root, norm or division at 0"
+            found.faults.append(f"update {i} or its tangents are NaN or infinite: {root}")
+            return found
         if norm(got) < CLOSE * size:
             cut = "a tangent is cut: detach or inference_mode inside an update"
             found.faults.append(f"update {i} gives tangents of 0 where differences do not: {cut}")
@@ -123,10 +125,9 @@ def tangents(model: Reasoner, x: Tensor) -> Findings:
 def annihilated(model: Reasoner, x: Tensor) -> list[str]:
     """Whether every update of two segments leaves its tangents."""
     state = tuple(z.contiguous() for z in model.initial_state(x))
-    frame, updates = start_frame(state, 2), model.updates(x)
-    pushes = pushes_of(model, x) or [partial(push, update) for update in updates]
-    for update, pushed in [*zip(updates, pushes, strict=True)] * 2:
-        state, frame, growth = grow([update], state, frame, [pushed])
+    frame = start_frame(state, 2)
+    for pushed in [*pushes_of(model, x)] * 2:
+        state, frame, growth = grow([pushed], state, frame)
         if bool((growth <= np.log(FLOOR) / 2).any()):
             what = "an update annihilates a tangent: exponents would read as strong contraction"
             return [f"{what} (a state that is set anew, or tangents that are cut)"]

@@ -5,13 +5,14 @@ HRM and TRM fulfil it (:class:`rrm_core.models.recursive.RecursiveModel`), and s
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from rrm_core.dynamics.exponents import Push, State, Update
+from rrm_core.dynamics.exponents import Push, State, Update, push
 
 
 class Reasoner(Protocol):
@@ -49,10 +50,10 @@ class Reasoner(Protocol):
         """(B,) bool: whether the model would stop at q (B, m); never, where it has no scores."""
 
 
-def pushes_of(model: Reasoner, x: Tensor) -> Sequence[Push] | None:
-    """The model's own updates with tangents; None where forward mode is to do it."""
+def pushes_of(model: Reasoner, x: Tensor) -> Sequence[Push]:
+    """The updates of a segment with their tangents: the model's own, else by forward mode."""
     own = getattr(model, "pushes", None)
-    return own(x) if own else None
+    return own(x) if own else [partial(push, update) for update in model.updates(x)]
 
 
 def parameters_of(model: Reasoner) -> list[Tensor]:

@@ -88,18 +88,12 @@ def orthonormalise(frame: State) -> tuple[State, Tensor]:
 
 
 def grow(
-    updates: Sequence[Update],
-    state: State,
-    frame: State,
-    pushes: Sequence[Push] | None = None,
-    every: int = 1,
+    pushes: Sequence[Push], state: State, frame: State, every: int = 1
 ) -> tuple[State, State, Tensor]:
-    """(state, frame, growth (B, K)) after all `updates`: summed log |R_ii|, base e, in QR order.
+    """(state, frame, growth (B, K)) after all `pushes`: summed log |R_ii|, base e, in QR order.
 
-    `pushes`: the updates with tangents, where a model has something better than :func:`push`.
-    `every` updates lie between two QRs; the sums do not depend on it, round-off apart.
+    `every` of them lie between two QRs; the sums do not depend on it, round-off apart.
     """
-    pushes = pushes or [partial(push, update) for update in updates]
     growth = torch.zeros(1, dtype=torch.float64, device=frame[0].device)
     for i, pushed in enumerate(pushes, 1):
         state, frame = pushed(state, frame)
@@ -117,7 +111,7 @@ def spectrum(
         raise ValueError(f"steps={steps}: expected 1 or more applications of the map")
     frame, history = start_frame(state, k, seed) if frame is None else frame, []
     for _ in range(steps):
-        state, frame, growth = grow([update], state, frame)
+        state, frame, growth = grow([partial(push, update)], state, frame)
         history.append(growth)
     counts = torch.arange(1, steps + 1, dtype=torch.float64, device=growth.device)
     return torch.stack(history).cumsum(0) / counts[:, None, None]

@@ -49,18 +49,18 @@ def unroll(
     `k` tangents (0: none) start from the frame of `seed`, `every` updates lie between two QRs, and
     the states of the last `keep` segments are kept.
     """
+    # oneDNN needs inference mode, in which forward mode has no derivatives
     with torch.inference_mode() if hasattr(model, "pushes") else torch.no_grad():
         x = model.embed(tokens)
         state = model.initial_state(x) if state is None else state
         frame = start_frame(state, k, seed) if k else ()
-        updates = model.updates(x)
-        pushes = pushes_of(model, x) if k else None
+        updates, pushes = model.updates(x), pushes_of(model, x)
         growth = torch.zeros(len(tokens), 0, dtype=torch.float64)
         records, recent = [], [state[0].cpu()[:, None][:, :0]]
         for t in range(segments):
             before = state
             if k:
-                state, frame, growth = grow(updates, state, frame, pushes, every)
+                state, frame, growth = grow(pushes, state, frame, every)
             else:
                 for update in updates:
                     state = update(state)

@@ -86,5 +86,5 @@ def digest(folder: Path) -> str:
         text.update(kept.get("sha256", "").encode())
     for name, tensor in sorted(weights.items()):
         text.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        text.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+        text.update(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return text.hexdigest()

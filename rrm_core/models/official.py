@@ -66,16 +66,11 @@ def infer(tensors: dict[str, Tensor], arch: dict) -> tuple[Config, list[str]]:
     published = PUBLISHED[model]
     computed = model == "hrm" or "puzzle_emb_len" in arch  # a TRM that does not say has 16
     embedded = "inner.puzzle_emb.weights" in tensors or arch.get("puzzle_emb_ndim")
-    if not embedded and mixer is None:
-        sizes["prefix"] = 0
     if mixer is not None:
         sizes |= {"heads": published.heads, "prefix": mixer.shape[1] - sizes["side"] ** 2}
-    elif (
-        "prefix" not in sizes
-        and computed
-        and "puzzle_emb_ndim" in arch
-        and not arch.get("puzzle_emb_len")
-    ):
+    elif not embedded:
+        sizes["prefix"] = 0
+    elif computed and "puzzle_emb_ndim" in arch and not arch.get("puzzle_emb_len"):
         sizes["prefix"] = math.ceil(number(arch, "puzzle_emb_ndim") / sizes["width"])
     for name, key in SETTINGS.items():
         if name in sizes:
@@ -137,13 +132,9 @@ def agree(config: Config, arch: dict) -> None:
     if rotary != "rope" and (rotary, config.mixing) != ("none", "mlp"):
         asked = f"pos_encodings={rotary!r} with {config.mixing}"
         raise ModelError(f"{asked}: expected rope, as published; it would be measured wrongly")
-    said = {
-        "hidden_size": config.width,
-        "L_layers": config.L_layers,
-        "H_layers": config.H_layers,
-        "mlp_t": config.mixing == "mlp",
-        "puzzle_emb_len": config.prefix if arch.get("puzzle_emb_len") else 0,
-    }
+    said = {"hidden_size": config.width, "mlp_t": config.mixing == "mlp"}
+    said |= {"L_layers": config.L_layers, "H_layers": config.H_layers}
+    said |= {"puzzle_emb_len": config.prefix if arch.get("puzzle_emb_len") else 0}
     for key, mine in said.items():
         if arch.get(key, mine) != mine:
             where = f"{key}: config says {arch[key]}, the tensors {mine}"
@@ -206,10 +197,6 @@ def import_checkpoint(
     model, found = read_checkpoint(path, config, weights)
     save_model(model, folder)
     notes = found.pop("notes")
-    origin = {
-        "checkpoint": Path(path).name,
-        "sha256": digest,
-        "config": Path(config).name if config else None,
-    }
-    write_json(origin | found, note)
+    origin = {"checkpoint": Path(path).name, "sha256": digest}
+    write_json(origin | {"config": Path(config).name if config else None} | found, note)
     return folder, notes

@@ -137,7 +137,8 @@ def make(
     A finished measurement is not repeated, and one with other settings not overwritten unless
     `replace`. run.json records `device` and `command`.
     """
-    started, model = time.monotonic(), load(checkpoint, settings.dtype, device)
+    started, checkpoint = time.monotonic(), checkpoint.resolve()  # "." alone names no step
+    model = load(checkpoint, settings.dtype, device)
     frame = measure.subset(settings.puzzles, settings.n, settings.extra_givens)
     foreign = factory.stored(checkpoint)
     if isinstance(model, RecursiveModel) and (cells := model.config.cells) != len(frame.puzzle[0]):
@@ -152,6 +153,8 @@ def make(
         differs = {name: (found[name], key[name]) for name in key if found[name] != key[name]}
         there = f"{out} is measured already with other settings: {differs} (there, asked)"
         raise MeasureError(f"{there}; choose another --run, or add --replace")
+    if found not in (None, key) and out.resolve() in checkpoint.parents:
+        raise MeasureError(f"{checkpoint} lies in the run to be replaced; choose another --run")
     work = scratch(out, "measure", key)
     parts = [] if found == key else measure_parts(model, frame, work, settings, shard)
     if parts is None:
@@ -178,7 +181,7 @@ def cleared(out: Path, checkpoint: Path, meta: dict) -> None:
     if differs - {"k", "seed"}:
         shutil.rmtree(out / "studies", ignore_errors=True)
     (out / "run.json").unlink(missing_ok=True)
-    if checkpoint.resolve() != out.resolve() and (before is None or "weights" in differs):
+    if checkpoint != out.resolve() and (before is None or "weights" in differs):
         for path in [path for name in MODEL_FILES for path in out.glob(name)]:
             path.unlink(missing_ok=True)
 
@@ -189,6 +192,7 @@ def assemble(model: Reasoner, checkpoint: Path, out: Path, both: pd.DataFrame, m
     texts, table = both[["idx", *answers]], both.drop(columns=answers)
     shape = meta["segments"], len(model.parts), model.scores
     validate(table, str(out), model.updates_per_segment, meta["k"], *shape)
+    home, source = origin(checkpoint)  # before run.json goes, which may be its own
     cleared(out, checkpoint, meta)
     tables.write(table, out / "measurements.parquet")
     tables.write(texts, out / "trajectories.parquet")
@@ -196,10 +200,8 @@ def assemble(model: Reasoner, checkpoint: Path, out: Path, both: pd.DataFrame, m
         factory.copied(checkpoint, out)
     else:
         save_model(load_model(checkpoint), out, stored_dtype(checkpoint))
-    log = checkpoint.parent.parent / "log.csv"
-    if log.exists():
-        write_bytes(log.read_bytes(), out / log.name)
-    step = re.fullmatch(r"step_(\d+)", checkpoint.name)
+    for path in filter(Path.exists, (home / "log.csv", home / "import.json")):
+        write_bytes(path.read_bytes(), out / path.name)
     facts = {
         "name": out.name,
         "model": model.name,
@@ -209,8 +211,7 @@ def assemble(model: Reasoner, checkpoint: Path, out: Path, both: pd.DataFrame, m
         "updates_per_segment": model.updates_per_segment,
         "parts": list(model.parts),
         "scores": list(model.scores),
-        "step": int(step[1]) if step else None,
-        **origin(checkpoint.parent.parent),
+        **source,
         "accuracy": float(table["correct"].mean()),
     }
     if (out / "import.json").exists():
@@ -218,15 +219,19 @@ def assemble(model: Reasoner, checkpoint: Path, out: Path, both: pd.DataFrame, m
     seal(out, facts | meta)
 
 
-def origin(training: Path) -> dict:
-    """recipe, training_steps, training_s of a training, or of a run that keeps the checkpoint."""
+def origin(checkpoint: Path) -> tuple[Path, dict]:
+    """(the training or run of a checkpoint, its step, recipe, training_steps, training_s)."""
     found: dict = {"recipe": {}}
-    if (training / "progress.json").exists():
-        found = read_json(training / "progress.json")
+    step = re.fullmatch(r"step_(\d+)", checkpoint.name)
+    home = checkpoint.parent.parent if step else checkpoint
+    if (home / "progress.json").exists():
+        found = read_json(home / "progress.json")
         found |= {"training_steps": found["step"], "training_s": found["elapsed_s"]}
-    elif (training / "run.json").exists():
-        found = read_json(training / "run.json")
-    return {name: found.get(name) for name in ("recipe", "training_steps", "training_s")}
+    elif (home / "run.json").exists():
+        found = read_json(home / "run.json")
+    if step:
+        found["step"] = int(step[1])
+    return home, {n: found.get(n) for n in ("step", "recipe", "training_steps", "training_s")}
 
 
 def environment(device: str, command: str, started: float) -> dict:
@@ -274,9 +279,10 @@ def keep_checkpoints(training: Path, out: Path, count: int, to: int | None = Non
         save_model(load_model(known[step]), folder, torch.bfloat16)
     for other in set((out / "checkpoints").iterdir()) - set(folders.values()):
         shutil.rmtree(other)
-    meta = read_json(out / "run.json")
-    meta.pop("checkpoints_elsewhere", None)
-    seal(out, meta | {"checkpoints": chosen, "checkpoint_dtype": "bfloat16"})
+    with locked(out):  # a study may end at the same time
+        meta = read_json(out / "run.json")
+        meta.pop("checkpoints_elsewhere", None)
+        seal(out, meta | {"checkpoints": chosen, "checkpoint_dtype": "bfloat16"})
 
 
 def recompute(name: str, n: int, seed: int = 0, segments: int = 2) -> pd.DataFrame:

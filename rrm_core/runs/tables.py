@@ -119,12 +119,12 @@ def repeats() -> dict[str, list[str]]:
             shared |= {"recipe": essentials(recipe), "givens": meta.get("extra_givens", 0)}
             key = json.dumps(shared, sort_keys=True)
             alike.setdefault(key, []).append((recipe["seed"], name))
-    found = [sorted(group) for group in alike.values()]
-    return {
-        name: [other for seed, other in rest if seed != first]
-        for (first, name), *rest in found
-        if any(seed != first for seed, _ in rest)
-    }
+    found = {}
+    for group in alike.values():
+        (first, name), *rest = sorted(group)
+        if again := [other for seed, other in rest if seed != first]:
+            found[name] = again
+    return found
 
 
 def original_names() -> list[str]:

@@ -20,9 +20,10 @@ from tqdm.auto import tqdm
 
 from rrm_core.dynamics.contract import Reasoner, device_of
 from rrm_core.models import factory
+from rrm_core.models.config import SEGMENTS
 from rrm_core.runs import folder, measure, tables
 from rrm_core.store import paths
-from rrm_core.store.files import read_json, write_json
+from rrm_core.store.files import locked, read_json, write_json
 from rrm_core.sudoku import board
 
 NAMES = ["evolution", "long", "fates", "restarts", "numerics", "recurrence", "lags", "recorded"]
@@ -32,7 +33,7 @@ Units = dict[str, Callable[[], pd.DataFrame]]
 
 
 LARGE = 4_000_000  # parameters: from here on a rollout takes seconds, so that fewer are followed
-MEASURED = ("puzzles", "n", "extra_givens", "segments", "dtype")  # what a study's rows hang on
+MEASURED = ["puzzles", "boards", "n", "extra_givens", "segments", "dtype", "seed"]  # of a run
 
 
 class StudyError(ValueError):
@@ -53,6 +54,11 @@ class Subject:
     def device(self) -> str:
         """Where the weights lie."""
         return device_of(self.model)
+
+    @property
+    def segments(self) -> int:
+        """The window of the run, for what is held against its table."""
+        return self.meta.get("segments", SEGMENTS)
 
     @property
     def inputs(self) -> pd.DataFrame:
@@ -127,5 +133,6 @@ def run(name: str, run_name: str, command: str = "", device: str = "cpu") -> lis
     record = {"study": name, "run": run_name, **key, "rows": len(table), "units": len(units)}
     write_json(record | folder.environment(device, command, started), out / f"{name}.json")
     folder.discard(parts)
-    folder.seal(home, read_json(home / "run.json"))
+    with locked(home):  # another study may end at the same time
+        folder.seal(home, read_json(home / "run.json"))
     return [out / f"{name}.parquet", out / f"{name}.json", home / "run.json"]

@@ -14,9 +14,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from rrm_core.analysis import phases
+from rrm_core.analysis import cells, phases
 from rrm_core.runs import measure
-from rrm_core.runs.tables import late
 from rrm_core.store import paths
 from rrm_core.store.files import sha256
 from rrm_core.studies import StudyError, Subject, Units, batches
@@ -70,8 +69,8 @@ def measured(subject: Subject, name: str, frame: pd.DataFrame) -> pd.DataFrame:
     """One row a puzzle: line, difficulty, outcome, halting, exponent, late drift, last wrong."""
     frame, seed = frame.assign(idx=frame.line), subject.meta["seed"]
     table, _ = measure.rows(subject.model, frame, k=1, seed=seed)
-    late_drift = late(table[[c for c in table if c.startswith("drift_h")]].to_numpy("float64"))
-    seen = {"late": late_drift.astype("float32"), "last_wrong": phases.last_wrong(table)}
+    seen = {"late": cells.late_drift(table).astype("float32")}
+    seen |= {"last_wrong": phases.last_wrong(table)}
     head = pd.DataFrame({"collection": name, "line": frame.line})
     return pd.concat([head, table[KEPT].assign(**seen)], axis=1)
 

@@ -32,6 +32,8 @@ def units(subject: Subject) -> Units:
         raise StudyError(f"{name} has no study evolution; `rrm study evolution --run {name}`")
     evolved, found = tables.read(path), Units()
     for step, load in models(subject).items():
+        if step not in set(evolved.step):
+            raise StudyError(f"{name}: step {step} is not in its study evolution; make it again")
         wrong = evolved[(evolved.step == step) & ~evolved.correct].idx.head(FAILURES)
         if len(wrong):
             frame = subject.inputs.set_index("idx").loc[wrong].reset_index()

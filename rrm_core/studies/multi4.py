@@ -16,7 +16,6 @@ from rrm_core.studies import StudyError, Subject, Units
 from rrm_core.studies.evolution import measured
 from rrm_core.training import saving
 from rrm_core.training.recipes import Recipe
-from rrm_core.training.saving import checkpoints
 from rrm_core.training.trainer import Trainer
 
 STEPS, EVERY, SIGMA, BRANCHES, PUZZLES = 240, 80, 1e-3, 4, 256
@@ -38,13 +37,13 @@ def arm(subject: Subject, start: int, name: str) -> pd.DataFrame:
     if (training.folder / saving.STATE_FILE).exists():
         training.resume()
     else:
-        training.start_from(load_model(checkpoints(subject.folder)[start]))
+        training.start_from(load_model(saving.checkpoints(subject.folder)[start]))
     training.run(progress=False)
     frame, seed = subject.inputs.head(PUZZLES), subject.meta["seed"]
     load = partial(folder.load, dtype="float32", device=subject.device)
     made = [
         measured(partial(load, path), frame, seed, arm=name, step=step)
-        for step, path in checkpoints(training.folder).items()
+        for step, path in saving.checkpoints(training.folder).items()
     ]
     return pd.concat(made, ignore_index=True)
 
@@ -54,7 +53,7 @@ def units(subject: Subject) -> Units:
     name, meta = subject.folder.name, subject.meta
     if not meta["recipe"]:
         raise StudyError(f"{name} was imported: multi4 needs its training recipe, which is unknown")
-    known = {s: p for s, p in checkpoints(subject.folder).items() if s <= 0.7 * meta["step"]}
+    known = {s: p for s, p in saving.checkpoints(subject.folder).items() if s <= 0.7 * meta["step"]}
     if not known:
         raise StudyError(
             f"{name} keeps no checkpoint before its own step {meta['step']} to start multi4 from"

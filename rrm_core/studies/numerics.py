@@ -19,6 +19,7 @@ def variant(subject: Subject, name: str, seed: int = 0, every: int = 1) -> pd.Da
     """One row a puzzle: outcome, late drift, drift and growth by segment, exponents."""
     frame, model = subject.chosen(PUZZLES // 2, PUZZLES // 2), subject.model
     options = {"k": K, "seed": subject.meta["seed"] + seed, "every": every}
+    options["segments"] = subject.segments
     seen, out = observed(model, *sets.boards(frame), **options)
     exponents = spectra(out["growth"], model.updates_per_segment).astype("float32")
     data = {"variant": name, "idx": frame.idx, "correct": seen.correct, "late": seen.late}

@@ -29,7 +29,7 @@ def variant(subject: Subject, name: str, frame: pd.DataFrame) -> pd.DataFrame:
     """One row a puzzle of `frame`: outcome, halting, late drift."""
     dtype, chunk, _ = VARIANTS[name]
     model = folder.load(subject.folder, dtype, subject.device)
-    seen, _ = observed(model, *sets.boards(frame), k=0, chunk=chunk)
+    seen, _ = observed(model, *sets.boards(frame), k=0, chunk=chunk, segments=subject.segments)
     kept = seen[["correct", "token_acc", "halted_at", "halts", "late"]]
     return pd.concat([pd.DataFrame({"variant": name, "idx": frame.idx}), kept], axis=1)
 

@@ -33,7 +33,7 @@ def restarted(subject: Subject, restart: int, frame: pd.DataFrame) -> pd.DataFra
         seeded = torch.Generator().manual_seed(restart)
         draws = [torch.randn(z.shape[1:], generator=seeded).to(z) for z in state]
         state = tuple(z + SIGMA * draw for z, draw in zip(state, draws, strict=True))
-    seen, _ = observed(model, boards, solutions, k=0, state=state)
+    seen, _ = observed(model, boards, solutions, k=0, state=state, segments=subject.segments)
     return seen[KEPT].assign(sigma=SIGMA if restart else 0.0, restart=restart, idx=frame.idx)
 
 

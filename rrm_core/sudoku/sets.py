@@ -82,6 +82,8 @@ def table(name: str) -> pd.DataFrame:
         frame = pd.read_csv(path, dtype={"puzzle": str, "solution": str})
         if missing := [c for c in COLUMNS if c not in frame]:
             raise ValueError(f"no column {missing[0]}")
+        if frame.empty:
+            raise ValueError("it holds no puzzle")
     except (OSError, EOFError, zlib.error, ValueError) as error:
         hint = "restore it or make it again"
         raise SudokuError(f"{path}: cannot be read ({error}); {hint}") from None

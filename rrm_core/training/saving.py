@@ -47,7 +47,7 @@ def checkpoint(trainer: Trainer) -> None:
 
 def state(trainer: Trainer) -> dict:
     """Everything that the next step depends on."""
-    parts = {n: getattr(trainer, n).state_dict() for n in ("model", "average", "optimiser")}
+    parts = {n: getattr(trainer, n).state_dict() for n in LEARNED}
     carried = {name: getattr(trainer, name) for name in CARRIED}
     return {**parts, "carried": carried, "rng": trainer.rng.bit_generator.state}
 

@@ -126,7 +126,7 @@ class Trainer:
             kept = "the last save is kept; train with a smaller lr"
             raise TrainingError(f"the loss is {step['loss']} at step {self.step}: {kept}")
         step |= {name: float(rows.sum()) for name, rows in finished.items()}
-        self.totals = {name: self.totals.get(name, 0) + value for name, value in step.items()}
+        self.totals |= {name: self.totals.get(name, 0) + value for name, value in step.items()}
 
     def autocast(self) -> torch.autocast:
         """bfloat16 products, where the recipe wants them."""
@@ -206,8 +206,8 @@ class Trainer:
         halting = self.model.would_halt(q[:n]) & (used >= torch.from_numpy(minimum).to(self.device))
         self.done = (halting | (used >= SEGMENTS)).repeat(self.recipe.branches)
 
-    def summary(self, seconds: float) -> dict:
-        """One row of ``log.csv`` over the steps since the last, which took `seconds`."""
+    def summary(self) -> dict:
+        """One row of ``log.csv`` over the steps since the last."""
         total, self.totals, n = self.totals, {}, self.recipe.batch
         finished = total["finished"] or math.nan
         return {
@@ -219,7 +219,7 @@ class Trainer:
             "exact": total["exact"] / finished,
             "token_acc": total["token"] / finished,
             "halted_share": total["halted"] / finished,
-            "examples_per_s": total["steps"] * n / max(seconds, 1e-9),
+            "examples_per_s": total["steps"] * n / total["seconds"],
         }
 
     def evaluate(self) -> dict:
@@ -239,8 +239,7 @@ class Trainer:
         """
         if not minutes >= 0:
             raise TrainingError(f"minutes={minutes}: expected 0 or more")
-        r, tick = self.recipe, time.monotonic()
-        end = tick + 60 * minutes
+        r, end = self.recipe, time.monotonic() + 60 * minutes
         saving.note(self)  # a folder that cannot be written is known before the first step
         if progress:
             tqdm.write(f"precision: {'bfloat16' if r.bf16 else 'float32'} ({self.why})")
@@ -251,10 +250,9 @@ class Trainer:
                 bar.update()
                 evaluating = self.due(r.eval_every)
                 if evaluating or self.due(r.log_every):
-                    row = self.summary(time.monotonic() - tick)
+                    row = self.summary()
                     self.rows.append(row | (self.evaluate() if evaluating else {}))
                     bar.set_postfix(loss=row["loss"], exact=row["exact"])
-                    tick = time.monotonic()
                 if self.due(r.checkpoint_every):
                     saving.checkpoint(self)
                     saving.save(self)
@@ -285,7 +283,9 @@ class Trainer:
             reason = f"{self.device} has not enough memory for batches of {self.recipe.batch}"
             mend = "train with a smaller one (-p batch N) or on another device"
             raise TrainingError(f"{reason}; {mend}") from None
-        self.elapsed += time.monotonic() - before
+        seconds = time.monotonic() - before
+        self.elapsed += seconds
+        self.totals["seconds"] = self.totals.get("seconds", 0.0) + seconds
 
     def resume(self) -> None:
         """Go on from the folder's last save: on a CPU bit for bit as if it had never stopped."""

@@ -78,11 +78,17 @@ def test_matched_puzzles_on_few_of_many_grids_have_no_interval(grids, told):
 
 
 def test_bins_are_of_unsettled_puzzles_and_used_where_large_enough():
-    df = disguised(200)
-    table, mean = controls.decile_auc(df, 0.5)
-    assert table.n.sum() == (cells.late_drift(df) >= 0.5).sum() and len(table) == 10
-    assert (table.used == (table[["n_correct", "n_wrong"]].min(axis=1) >= 5)).all()
-    assert mean.value == pytest.approx(table.auc[table.used].mean())
+    for n, told in ((200, False), (600, True)):
+        df = disguised(n)
+        table, mean = controls.decile_auc(df, 0.5)
+        assert table.n.sum() == (cells.late_drift(df) >= 0.5).sum() and len(table) == 10
+        assert (table.used == (table[["n_correct", "n_wrong"]].min(axis=1) >= 5)).all()
+        used = int(table.used.sum())
+        assert 0 < used < 10 and told == (used >= 5)  # a mean of ten bins is not one of two
+        if told:
+            assert mean.value == pytest.approx(table.auc[table.used].mean())
+        else:
+            assert mean.reason == f"{used} of 10 bins of late drift hold 5 of each outcome"
     assert (
         controls.decile_auc(df, 2.0)[1].reason == "0 of 0 bins of late drift hold 5 of each outcome"
     )

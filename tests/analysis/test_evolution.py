@@ -10,7 +10,7 @@ from rrm_core.analysis import cells, evolution, fates, stats
 def test_a_checkpoint_is_told_by_its_own_rows(runs):
     run = runs["trm-9x9-brief"]
     table = fates.study(run, "evolution")
-    rows = evolution.evolution(table, run.updates_per_segment)
+    rows = evolution.evolution(run, table)
     assert (rows[list("ABCD")].sum(axis=1) == rows.n).all()
     assert (rows.A + rows.C).tolist() == table.groupby("step", sort=False).correct.sum().tolist()
     part = table[table.step == rows.step.iloc[-1]]
@@ -19,7 +19,9 @@ def test_a_checkpoint_is_told_by_its_own_rows(runs):
     last = rows.iloc[-1]
     assert last["growth D"] == pytest.approx(growth[found == "D"].median())
     assert last["growth wrong"] == pytest.approx(growth[~part.correct].median())
-    few = evolution.evolution(part[part.correct].head(30), run.updates_per_segment)
+    unit = stats.units(run.table, part.idx)
+    assert last["AUC"] == str(stats.auc(-growth, part.correct, unit))  # 256 puzzles on 40 grids
+    few = evolution.evolution(run, part[part.correct].head(30))
     assert np.isnan(few["growth wrong"][0]) and not np.isnan(few["growth correct"][0])
 
 
@@ -28,6 +30,8 @@ def test_changes_are_paired_by_puzzle_and_add_up(runs):
     change = {of: evolution.training_change(run, of) for of in evolution.CHANGES}
     assert change["D - A"].value == pytest.approx(change["D"].value - change["A"].value)
     assert change["D + A"].value == pytest.approx(change["D"].value + change["A"].value)
+    n = fates.study(run, "evolution").idx.nunique()
+    assert max(change["D"].n, change["A"].n) < change["D - A"].n <= n  # a puzzle counts once
     assert all(e.low < e.value < e.high and "grids" in e.method for e in change.values())
     through = evolution.through_failures(run)
     assert change["D - A"].low > 0 and through == change["D + A"]

@@ -86,6 +86,25 @@ def test_copies_of_puzzles_do_not_narrow_an_interval():
     assert often.high - often.low == pytest.approx(once.high - once.low, rel=0.03)
 
 
+def test_few_grids_shared_by_many_puzzles_carry_no_interval():
+    """Over five grids a nominal 95 % interval covers 81 to 87 %; over one it has no width."""
+    rng = np.random.default_rng(0)
+    score, correct = rng.normal(size=90), rng.uniform(size=90) < 0.5
+    _, part = stats.influence(score, correct)
+    for grids, reason in (
+        (1, "1 solution grids, fewer than 10"),
+        (9, "9 solution grids"),
+        (10, ""),
+    ):
+        unit = np.arange(90) % grids
+        found = [stats.auc(score, correct, unit), stats.mean(score, unit=unit)]
+        found += [stats.paired(0.1, part, correct, unit)]
+        assert all(e.reason.startswith(reason) and bool(e.reason) == bool(reason) for e in found)
+        assert [np.isnan(e.low) for e in found] == [grids < 10] * 3
+    few = np.arange(5)  # five puzzles, each on a grid of its own, share none
+    assert stats.paired(0.1, part[:5], correct[:5], few).reason == ""
+
+
 def test_a_share_over_grids_covers_what_it_should():
     """Puzzles of a grid fail together: Clopper-Pearson covers too little, Korn-Graubard enough."""
     rng, truth, unit = np.random.default_rng(0), 0.1, np.repeat(np.arange(100), 5)
@@ -116,7 +135,7 @@ def test_none_or_all_of_many_puzzles_on_two_grids_is_two_cases(hit):
 
 
 def test_a_resample_without_a_value_is_a_reason_and_no_interval():
-    found = stats.drawn(0.5, np.array([0.1, np.nan, 0.9]), 60, "bootstrap")
+    found = stats.drawn(0.5, np.array([0.1, np.nan, 0.9]), 60, "bootstrap", np.arange(60))
     assert str(found) == "cannot be measured: too few solution grids to resample"
     assert np.isnan([found.low, found.high]).all() and found.n == 60
 

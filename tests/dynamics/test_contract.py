@@ -112,6 +112,14 @@ class Trains(nn.Module, Toy):
         Toy.__init__(self)
 
 
+class Root(Toy):
+    def updates(self, x):
+        return [lambda s: tuple(x + z * z.square().sum(-1, True).sqrt() / 9 for z in s)] * 2
+
+    def initial_state(self, x):
+        return tuple(torch.zeros_like(z) for z in super().initial_state(x))
+
+
 class NoRule(Toy):
     def updates(self, x):
         class Forward(torch.autograd.Function):
@@ -144,6 +152,7 @@ class NoRule(Toy):
         (Miscounts(), "updates_per_segment` says 3"),
         (Trains(), "training mode"),
         (NoRule(), "no forward rule"),
+        (Root(), "update 1 or its tangents are NaN or infinite"),
         (Toy(parts=("y",)), ""),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Toy) else None,

@@ -18,6 +18,7 @@ from rrm_core.models.recursive import RecursiveModel
 from rrm_core.models.weights import load_model
 from rrm_core.runs import folder as runs
 from rrm_core.runs import tables
+from rrm_core.store import manifest
 
 ARCH = {
     "hrm": {
@@ -377,7 +378,11 @@ def test_measure_says_that_a_file_wants_an_import(data_copy, tmp_path, rrm):
     arguments = ("--checkpoint", tmp_path / "step_10", "--name", "mine")
     status, out, err = rrm("import", *arguments, "--weights", "raw")
     assert status == 2 and "--weights 'raw': the file has model" in err
+    home = data_copy / "runs" / "mine"
+    (home / "parts").mkdir(parents=True)  # as a killed measurement leaves them
+    (home / ".model.safetensors.99.tmp").touch()  # and a killed write
     status, out, _ = rrm("import", *arguments)
+    assert not [line for line in manifest.verify() if "runs/mine" in line]
     assert status == 0 and "taken as published: H_cycles=3, L_cycles=6" in out
 
 

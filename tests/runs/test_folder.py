@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -98,6 +99,43 @@ def test_replacing_with_other_puzzles_removes_the_studies_and_more_tangents_do_n
     for changes in ({"extra_givens": 4}, {"n": 30}, {"segments": 12}, {"dtype": "float64"}):
         assert not again(**changes), changes
         assert "studies/long.json" not in meta_of(measured)["files"]
+
+
+def test_a_checkpoint_that_the_run_keeps_is_not_measured_over_it(measured, smoke_training):
+    folder.keep_checkpoints(smoke_training, measured, 2)
+    before, own = files_of(measured), measured / "checkpoints" / "step_000080"
+    with pytest.raises(MeasureError, match="lies in the run to be replaced; choose another --run"):
+        folder.make(own, measured, Settings("4x4-test", 24, k=2), replace=True)
+    assert files_of(measured) == before and load_model(own)
+
+
+@pytest.mark.parametrize(
+    ("below", "typed"),
+    [
+        (".", "checkpoints/step_000120"),
+        ("checkpoints", "step_000120"),
+        ("checkpoints/step_000120", "."),
+    ],
+)
+def test_however_a_checkpoint_is_typed_its_training_is_known(
+    below, typed, smoke_training, data_copy, monkeypatch
+):
+    monkeypatch.chdir(smoke_training / below)
+    out = data_copy / "runs" / "typed"
+    folder.make(Path(typed), out, Settings("4x4-test", 8, k=1))
+    meta = meta_of(out)
+    assert (meta["step"], meta["training_steps"], meta["recipe"]["puzzles"]) == (120, 120, "4x4")
+    assert (out / "log.csv").exists()
+
+
+def test_a_run_measured_again_from_its_own_weights_keeps_its_training(measured, data_copy):
+    before = meta_of(measured)
+    folder.make(measured, measured, Settings("4x4-test", 24, k=1), replace=True)
+    after, kept = meta_of(measured), ("step", "recipe", "training_steps", "training_s")
+    assert after["n"] == 24 and {n: after[n] for n in kept} == {n: before[n] for n in kept}
+    folder.make(measured, data_copy / "runs" / "again", Settings("4x4-test", 8, k=1))
+    again = meta_of(data_copy / "runs" / "again")
+    assert {n: again[n] for n in kept} == {n: before[n] for n in kept}
 
 
 def test_a_set_that_holds_other_puzzles_by_now_is_another_measurement(measured, smoke_training):

@@ -158,6 +158,16 @@ def make(path):
 """
 
 
+def test_a_weight_may_be_a_single_number(tmp_path, monkeypatch):
+    """A learned temperature, or what BatchNorm counts, has no dimension."""
+    text = OWN.replace("self.eval()", "self.heat = torch.nn.Parameter(torch.tensor(1.0))")
+    (tmp_path / "own_model.py").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "own_model", raising=False)
+    assert len(factory.digest(factory.store(tmp_path / "kept", "own_model:make", None))) == 64
+    monkeypatch.delitem(sys.modules, "own_model")
+
+
 def test_a_model_without_weights_goes_by_its_checkpoint(tmp_path, monkeypatch):
     (tmp_path / "own_model.py").write_text(OWN)
     (tmp_path / "plain.py").write_text(PLAIN)

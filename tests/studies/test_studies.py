@@ -1,8 +1,11 @@
 """Studies on a small run: what each measures, resuming, refusals."""
 
+import contextlib
 import gzip
 import json
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -90,6 +93,10 @@ def test_fates_follow_the_failures_of_each_checkpoint(small):
     with pytest.raises(studies.StudyError, match="no study evolution; `rrm study evolution --run"):
         studies.run("fates", "small")
     evolved, _ = made(small, "evolution")
+    tables.write(evolved[evolved.step != 80], small / "studies" / "evolution.parquet")
+    with pytest.raises(studies.StudyError, match="step 80 is not in its study evolution"):
+        studies.run("fates", "small")
+    tables.write(evolved, small / "studies" / "evolution.parquet")
     found, _ = made(small, "fates")
     for step, part in found.groupby("step"):
         failures = evolved[(evolved.step == step) & ~evolved.correct].idx
@@ -118,6 +125,34 @@ def test_restarts_start_elsewhere_and_are_the_same_for_every_puzzle(small):
     assert np.allclose(10**stored.late, 10**own, atol=1e-4)
     assert not np.allclose(10 ** found[found.restart == 1].late, 10**stored.late, atol=1e-4)
     assert found.groupby("restart").late.count().eq(len(stored)).all()
+
+
+@pytest.mark.parametrize("name", ["restarts", "precision"])
+def test_what_is_held_against_the_table_has_its_window(name, small, smoke_training):
+    settings = Settings("4x4-test", 24, k=1, segments=5)
+    folder.make(smoke_training / "checkpoints" / "step_000120", small, settings, replace=True)
+    found, run = made(small, name)
+    stored = found[found.restart == 0] if name == "restarts" else found[found.variant != "bfloat16"]
+    own = run.table.set_index("idx").loc[stored.idx]
+    assert (stored.correct.to_numpy() == own.correct.to_numpy()).all()
+    assert np.allclose(10**stored.late, 10 ** cells.late_drift(own), atol=1e-3)
+
+
+def test_two_studies_that_end_together_are_both_sealed(small, monkeypatch):
+    """Each waits for the other with the run's seal in hand; without the lock one would be lost."""
+    together, sealed = threading.Barrier(2, timeout=2), folder.seal
+
+    def slowly(out, meta):
+        with contextlib.suppress(threading.BrokenBarrierError):
+            together.wait()
+        sealed(out, meta)
+
+    monkeypatch.setattr(folder, "seal", slowly)
+    names = ("restarts", "precision")
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda name: studies.run(name, "small"), names))
+    files = json.loads((small / "run.json").read_text())["files"]
+    assert {f"studies/{name}.parquet" for name in names} <= files.keys()
 
 
 def test_restarts_begin_at_the_start_of_each_puzzle_where_it_has_its_own(small):

@@ -13,7 +13,7 @@ import torch
 
 from rrm_core.models.config import PUBLISHED, SEGMENTS
 from rrm_core.models.weights import load_model
-from rrm_core.training import losses, recipes
+from rrm_core.training import losses, recipes, saving
 from rrm_core.training.recipes import TrainingError
 from rrm_core.training.saving import checkpoints
 from rrm_core.training.trainer import gradient_start
@@ -200,6 +200,19 @@ def test_what_a_model_or_its_puzzles_cannot_follow_is_refused_before_the_first_s
         smoke(tmp_path / "training")
     assert not (tmp_path / "training").exists()
     smoke(tmp_path / "training", steps=1, eval_every=0).run(progress=False)
+
+
+def test_a_resumed_training_is_not_logged_as_faster(smoke, tmp_path):
+    """The row that a stop fell into counts the seconds of both parts."""
+    first = smoke(tmp_path, steps=9, log_every=10)
+    first.run(progress=False)
+    first.totals["seconds"] = 50.0  # as if these nine had been slow
+    saving.save(first)
+    again = smoke(tmp_path, steps=10, log_every=10)
+    again.resume()
+    again.run(progress=False)
+    row = next(row for row in again.rows if row["step"] == 10)
+    assert row["examples_per_s"] < 10 * again.recipe.batch / 50
 
 
 def test_never_is_a_choice(smoke, tmp_path):
