@@ -87,6 +87,7 @@
       rightSeen += c; wrongSeen += w; c = 0; w = 0;
     }
     const value = 1 - pairs / (2 * C * D), shared = right.some((n, g) => n + wrong[g] > 1), used = right.filter((n, g) => n + wrong[g]).length;
+    if (shared && used < rrm.stats.GRIDS) return { value: null, low: null, high: null, C, D, grids: used };
     const alone = (squaresC - pairs ** 2 / C) / Math.max(C - 1, 1) / D ** 2 / C + (squaresD - pairs ** 2 / D) / Math.max(D - 1, 1) / C ** 2 / D; // DeLong
     const off = (n, g) => (1 - value) * (n / C + wrong[g] / D) - adds[g] / 2; // Obuchowski
     const variance = shared ? (right.reduce((all, n, g) => all + off(n, g) ** 2, 0) * used) / Math.max(used - 1, 1) : alone / 4;
@@ -335,8 +336,8 @@
       put(status, `Settled: log10 late drift below ${number(tau, 3)}. ${share}${some}${band}`);
       const interval = ` [${number(a.low, 3)}, ${number(a.high, 3)}]`;
       put(separation, a.value === null
-        ? `AUC of −λ1 among the unsettled: cannot be measured, ${a.C} correct and ${a.D} wrong.`
-        : `AUC of −λ1 among the unsettled (${a.C} C against ${a.D} D): ${number(a.value, 3)}${interval}; among all: ${number(p.whole.value, 3)}.`);
+        ? `AUC of −λ1 among the unsettled: cannot be measured, ${a.C} correct and ${a.D} wrong${a.grids ? ` on ${a.grids} solution grids, too few` : ""}.`
+        : `AUC of −λ1 among the unsettled (${a.C} C against ${a.D} D): ${number(a.value, 3)}${interval}; among all: ${p.whole.value === null ? "not told" : number(p.whole.value, 3)}.`);
       told.say(status.textContent + " " + separation.textContent);
       examplesTable();
     }

@@ -4,6 +4,7 @@
   "use strict";
   const rrm = (globalThis.rrm = globalThis.rrm || {});
   const Z = 1.959963984540054; // normal quantile at 0.975
+  const GRIDS = 10; // shared solution grids that an interval needs
 
   // ln of the gamma function, x > 0: Stirling's series, shifted to where it is exact to rounding.
   function lnGamma(x) {
@@ -67,5 +68,5 @@
   // One-sided exact 95 % upper bound of a share of which none of n was seen.
   const zeroBound = (n) => 1 - 0.05 ** (1 / n);
 
-  rrm.stats = { exact, share, around, student, zeroBound };
+  rrm.stats = { GRIDS, exact, share, around, student, zeroBound };
 })();
