@@ -178,7 +178,7 @@ def drifts(table: pd.DataFrame, model: str, printed: dict[str, float]) -> alt.Ch
     tips = ["outcome", "segment", alt.Tooltip("drift:Q", format=".2g"), "n"]
     line = base.mark_line(point=True).encode(y=y, tooltip=tips, **told_by("strokeDash"))
     rules = [level(value, strokeDash=[2, 3]) for value in printed.values()]
-    said = "Lines: median drift, quartiles; failures dashed. Dotted: the paper's two thresholds."
+    said = "Lines: median drift, quartiles; failures dashed. Dotted: the paper's thresholds."
     return measured(alt.layer(*rules, band, line), model, said)
 
 

@@ -16,15 +16,8 @@ import pandas as pd
 from rrm_core.store.cache import cached
 
 STATIC = files("rrm_companion") / "static"
-COMPONENTS = (  # in the order they need each other
-    "charts.js",
-    "dom.js",
-    "stats.js",
-    "plots.js",
-    "examples.js",
-    "explorer.js",
-    "viewer.js",
-)
+COMPONENTS: tuple[str, ...] = ("charts.js", "dom.js", "stats.js", "plots.js")
+COMPONENTS += ("examples.js", "explorer.js", "viewer.js")  # in the order they need each other
 STYLES = ("explorer.css", "viewer.css")
 ALONE = ("exercises.css", "slides.css", "exercises.js", "slides.js")  # not in a kernel
 EVERYWHERE = ("charts.css", *STYLES, *COMPONENTS, *ALONE)  # on every page

@@ -179,15 +179,19 @@ def settling(table: pd.DataFrame, title: str) -> alt.Chart:
     """
     x = alt.X("growth:Q", title="median growth of the failures, nats a segment")
     wrong = "settled in a wrong place"
+    table = table.assign(along=table.step / table.groupby("run").step.transform("max"))
     y = alt.Y("settled:Q", title=wrong, axis=SHARE)
     color = alt.Color("model:N", title="model", scale=MODEL, legend=BOTTOM)
     base = alt.Chart(table).encode(x=x.scale(zero=False), color=color)
     line = base.mark_line(strokeWidth=1.2, opacity=0.5).encode(y=y, detail="run:N", order="step:Q")
     error = base.mark_rule(opacity=0.5).encode(y=alt.Y("low:Q", title=wrong), y2="high:Q")
-    point = base.mark_point(filled=True, size=55, opacity=0.9).encode(
+    point = base.mark_point(filled=True, size=55).encode(
         y=y.scale(domain=[0, 1]),
+        opacity=alt.Opacity("along:Q", legend=None, scale=alt.Scale(range=[0.25, 1])),
         shape=alt.Shape("mixing:N", title="mixing", legend=BOTTOM),
         tooltip=["run:N", "step:Q", "n:Q", *rounded("accuracy", "growth", "settled")],
     )
-    said = "Each point a checkpoint, with its exact interval; lines join those of one training."
+    said = (
+        "A point a checkpoint, with its interval; lines join those of a training, paler is earlier."
+    )
     return measured(alt.layer(level(0, "x"), line, error, point), title, said, 2 * WIDTH, 260)
