@@ -18,6 +18,10 @@ def test_published_presets_have_the_published_sizes():
         config, recipe = recipes.preset(name)
         assert config == PUBLISHED[name[:3]] and recipe.batch == batch
     assert recipes.preset("hrm-9x9")[1].optimiser == "adam-atan2"
+    for name in ("trm-9x9", "hrm-9x9", "trm-9x9-brief", "hrm-9x9-brief"):
+        recipe = recipes.preset(name)[1]
+        assert recipe.lr * recipe.weight_decay == pytest.approx(1e-4)  # the published product
+    assert recipes.preset("hrm-9x9-brief")[1].lr == 1e-4  # at 3e-4 an HRM swings
 
 
 def test_unknown_presets_and_fields_are_refused():
