@@ -49,7 +49,7 @@ def unroll(
     `k` tangents (0: none) start from the frame of `seed`, `every` updates lie between two QRs, and
     the states of the last `keep` segments are kept.
     """
-    # oneDNN needs inference mode, in which forward mode has no derivatives
+    # inference mode lets our layers take oneDNN, which has no forward rule: for own tangents only
     with torch.inference_mode() if hasattr(model, "pushes") else torch.no_grad():
         x = model.embed(tokens)
         state = model.initial_state(x) if state is None else state
