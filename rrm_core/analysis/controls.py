@@ -113,9 +113,8 @@ def in_bins(
     part = np.zeros(len(df))
     used, value = list(compress(groups, enough)), 0.0
     if len(used) < max(1, len(groups) * equal / 2):
-        reason = (
-            f"{len(used)} of {len(groups)} bins of {values.name} hold {MINIMUM} of each outcome"
-        )
+        told = (f"{len(used)} of {len(groups)} bins", "hold") if used else ("no bin", "holds")
+        reason = f"{told[0]} of {values.name} {told[1]} {MINIMUM} of each outcome"
         return table, unmeasured(sum(map(len, groups)), method, reason), part
     at = np.concatenate(used)
     for g in used:
