@@ -53,8 +53,10 @@ def launch(repository: str) -> str:
 
 def configure(app, config) -> None:
     """Executed notebooks are cached under the digest; the book's scripts become static files."""
+    import rrm_kernels
     from rrm_companion import inpage, widgets
 
+    rrm_kernels.prepare()
     config.myst_substitutions = {"launch": launch(os.environ.get("RRM_REPOSITORY", ""))}
     config.html_baseurl = os.environ.get("RRM_SITE", "")
     os.environ["RRM_PUBLISH"] = "1"  # the kernels of the chapters inherit it

@@ -176,17 +176,21 @@ def test_a_page_is_complete_in_print(printed):
     assert page.evaluate("!document.querySelector('.bd-sidebar-primary')?.checkVisibility()")
 
 
-def test_a_page_tells_search_engines_what_it_is(book, page):
-    seen = {}
-    for name in PAGES:
-        page.goto((book / f"{name}.html").as_uri())
-        text = page.locator("meta[name=description]").get_attribute("content")
-        assert 40 <= len(text) <= 200 and text not in seen.values(), name
-        seen[name] = text
-        assert (
-            page.locator("meta[property='og:title']").get_attribute("content")
-            == page.locator(".bd-article h1").first.inner_text().rstrip("#").strip()
-        )
+@pytest.fixture(scope="module")
+def described():
+    """{what a page tells search engines: its name}, of the pages that were opened."""
+    return {}
+
+
+@each(PAGES)
+def test_a_page_tells_search_engines_what_it_is(opened, described):
+    name, page = opened
+    text = page.locator("meta[name=description]").get_attribute("content")
+    assert 40 <= len(text) <= 200 and described.setdefault(text, name) == name
+    assert (
+        page.locator("meta[property='og:title']").get_attribute("content")
+        == page.locator(".bd-article h1").first.inner_text().rstrip("#").strip()
+    )
 
 
 # --- what a reader has to take in ---
