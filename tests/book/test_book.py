@@ -230,7 +230,8 @@ def test_a_page_can_be_read_in_its_time(opened, runs):
 @pytest.fixture
 def explorer(book, page):
     """The explorer of section 3.1, of both models, with the HRM chosen."""
-    visit(page, book, "notebooks/3_1_decomposition")
+    page.goto((book / "notebooks/3_1_decomposition.html").as_uri())
+    page.wait_for_function("document.querySelector('.rrm-explorer')?.dataset.live === 'yes'")
     models = page.get_by_label("model", exact=True).first
     assert models.locator("option").all_inner_texts() == ["HRM", "TRM"]
     return page

@@ -16,13 +16,13 @@ from nbclient.exceptions import DeadKernelError
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux")
 STARTED = """
-import sys, time, nbformat
+import sys, nbformat
 sys.path.insert(0, sys.argv[1])
 import rrm_kernels
 from nbclient import NotebookClient
 rrm_kernels.AFRESH, rrm_kernels.IMPORTED = 0, ["ipykernel.kernelapp"]
 rrm_kernels.prepare()
-cell = nbformat.v4.new_code_cell("import os, time\\nprint(os.getpid(), flush=True)\\ntime.sleep(60)")
+cell = nbformat.v4.new_code_cell("import time; time.sleep(60)")
 client = NotebookClient(nbformat.v4.new_notebook(cells=[cell]))
 client.on_cell_start = lambda *_, **__: print(client.km.provisioner.pid, flush=True)
 client.execute()

@@ -41,9 +41,8 @@ def site(runs, tmp_path_factory):
     return folder / "index.html"
 
 
-@pytest.fixture
-def live(site, page):
-    """The page with both components live and the viewer filled."""
+def opened(page, site):
+    """`page` with both components live and the viewer filled."""
     page.goto(site.as_uri())
     page.wait_for_function(
         "[...document.querySelectorAll('.rrm-explorer, .rrm-viewer')]"
@@ -52,6 +51,20 @@ def live(site, page):
     )
     settle(page)
     return page
+
+
+@pytest.fixture
+def live(site, page):
+    """The page, opened for one test."""
+    return opened(page, site)
+
+
+@pytest.fixture(scope="module")
+def functions(site, offline):
+    """The page, opened once for all tests that only call its functions."""
+    found = opened(offline(), site)
+    yield found
+    found.context.close()
 
 
 def settle(page):
@@ -83,7 +96,7 @@ def thresholds(values):
 # --- the explorer ---
 
 
-def test_auc_and_interval_are_those_of_stats(live, runs):
+def test_auc_and_interval_are_those_of_stats(functions, runs):
     for name, run in runs.items():
         score, correct = -run.table.lambda_1.to_numpy("float64"), run.table.correct.to_numpy()
         unit = stats.units(run.table)
@@ -91,8 +104,8 @@ def test_auc_and_interval_are_those_of_stats(live, runs):
             values = cells.late_drift(run.table, state)
             taus = thresholds(values)
             assert len(np.unique(taus)) == 200 and np.isin(taus, values).sum() > 20
-            live.evaluate("name => rrm.rowsFor(name)", name)
-            found = live.evaluate(
+            functions.evaluate("name => rrm.rowsFor(name)", name)
+            found = functions.evaluate(
                 "([run, state, taus]) => taus.map(t => rrm.auc(rrm.rows[run], state, t))",
                 [name, state, taus.tolist()],
             )
@@ -111,16 +124,16 @@ def test_auc_and_interval_are_those_of_stats(live, runs):
             assert measured > 100
 
 
-def test_the_settled_share_and_its_interval_are_those_of_stats(live, runs):
+def test_the_settled_share_and_its_interval_are_those_of_stats(functions, runs):
     """Over solution grids where puzzles share one, as the two models of the published sizes do."""
     shared = []
     for name, run in runs.items():
         failed, unit = ~run.table.correct.to_numpy(), stats.units(run.table)
         values = cells.late_drift(run.table)
         taus = thresholds(values[failed])[::4]
-        live.evaluate("name => rrm.rowsFor(name)", name)
+        functions.evaluate("name => rrm.rowsFor(name)", name)
         script = "([run, taus]) => taus.map(t => rrm.settledFailures(rrm.rows[run], 'h', t))"
-        for tau, got in zip(taus, live.evaluate(script, [name, taus.tolist()]), strict=True):
+        for tau, got in zip(taus, functions.evaluate(script, [name, taus.tolist()]), strict=True):
             expected = stats.share(values[failed] < tau, unit[failed])
             assert [got["low"], got["high"]] == pytest.approx(
                 [expected.low, expected.high], abs=1e-9
@@ -134,17 +147,17 @@ def test_the_settled_share_and_its_interval_are_those_of_stats(live, runs):
     "k, n",
     [(0, 1), (1, 1), (0, 254), (0, 278), (12, 278), (278, 278), (7, 4900), (7.3, 4900.5)],
 )
-def test_the_exact_interval_of_the_page_is_clopper_pearson(k, n, live):
-    got = live.evaluate("([k, n]) => rrm.stats.exact(k, n)", [k, n])
+def test_the_exact_interval_of_the_page_is_clopper_pearson(k, n, functions):
+    got = functions.evaluate("([k, n]) => rrm.stats.exact(k, n)", [k, n])
     expected = [float(bound) for bound in stats.clopper_pearson(k, n)]
     assert got == pytest.approx(expected, abs=1e-12)
 
 
-def test_the_bound_of_none_of_the_papers_254_failures(live):
-    assert live.evaluate("rrm.stats.zeroBound(254)") == pytest.approx(0.0117, abs=5e-5)
+def test_the_bound_of_none_of_the_papers_254_failures(functions):
+    assert functions.evaluate("rrm.stats.zeroBound(254)") == pytest.approx(0.0117, abs=5e-5)
 
 
-def test_auc_counts_ties_half_and_knows_its_edges(live):
+def test_auc_counts_ties_half_and_knows_its_edges(functions):
     rng = np.random.default_rng(0)
     script = """([l, y, d, tau]) => rrm.auc(
         {n: l.length, lambda_1: l, states: {h: {late: d, correct: y}}}, 'h', tau)"""
@@ -156,7 +169,7 @@ def test_auc_counts_ties_half_and_knows_its_edges(live):
         )
         for tau in (-9.0, 0.0, 1.0):
             got, out = (
-                live.evaluate(script, [score.tolist(), correct.tolist(), late.tolist(), tau]),
+                functions.evaluate(script, [score.tolist(), correct.tolist(), late.tolist(), tau]),
                 late >= tau,
             )
             expected = stats.auc(-score[out], correct[out])
@@ -172,24 +185,24 @@ def test_auc_counts_ties_half_and_knows_its_edges(live):
         ([7] * 9, [1, 1, 1, 1, 0, 0, 0, 0, 0]),  # every score equal
     ):
         got, expected = (
-            live.evaluate(script, [score, correct, [0] * len(score), -1]),
+            functions.evaluate(script, [score, correct, [0] * len(score), -1]),
             stats.auc(-np.array(score), correct),
         )
         assert [got["value"], got["low"], got["high"]] == pytest.approx(
             [expected.value, expected.low, expected.high], abs=1e-9
         )
-    assert live.evaluate(script, [[1, 2], [1, 1], [0, 0], -1])["value"] is None
+    assert functions.evaluate(script, [[1, 2], [1, 1], [0, 0], -1])["value"] is None
 
 
-def test_each_horizon_and_bfloat16_count_the_puzzles_that_they_have(live, runs):
+def test_each_horizon_and_bfloat16_count_the_puzzles_that_they_have(functions, runs):
     for name in ("hrm-9x9-brief", "trm-6x6"):
         run = runs[name]
-        live.evaluate("name => rrm.rowsFor(name)", name)
+        functions.evaluate("name => rrm.rowsFor(name)", name)
         long = fates.study(run, "long")
         for t in pagedata.HORIZONS:
             late, right = long[f"late_{t:03d}"], long[f"correct_{t:03d}"]
             for tau in np.quantile(late, [0.1, 0.5, 0.9]):
-                found = live.evaluate(
+                found = functions.evaluate(
                     "([run, view, tau]) => rrm.count(rrm.rows[run], view, tau)",
                     [name, f"h{t}", float(tau)],
                 )

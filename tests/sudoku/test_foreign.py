@@ -16,12 +16,13 @@ import pytest
 from rrm_core import cli
 from rrm_core.runs import measure
 from rrm_core.sudoku import foreign
-from rrm_core.sudoku.board import generate, parse, solve, to_text
+from rrm_core.sudoku.board import generate, parse, to_text
 from rrm_core.sudoku.symmetry import augment
 
 GOOD = "53..7....6..195....98....6.8...6...34..8.3..17...2...6.6....28....419..5....8..79"
 ANSWER = "534678912672195348198342567859761423426853791713924856961537284287419635345286179"
-OTHER = to_text(generate(9, 1, seed=4)[0][0])
+OTHER = ".5..2....3....6.716...47.3....7...468.2..9.........1...4....62..6....51.....5.3.."
+OTHER_ANSWER = "157923468324586971689147235935712846812469753476835192548371629763298514291654387"
 
 
 def test_sudoku_extreme_csv(tmp_path):
@@ -249,7 +250,7 @@ FILES = {
         gzip.compress(t[0][0].encode() + b"\n" + t[1][0].encode())
     ),
 }
-PAIRS = [(GOOD, ANSWER), (OTHER, to_text(solve(parse(OTHER))["solution"]))]
+PAIRS = [(GOOD, ANSWER), (OTHER, OTHER_ANSWER)]
 
 
 @pytest.mark.parametrize("name", FILES)
