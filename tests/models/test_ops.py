@@ -1,5 +1,7 @@
 """The operations: norms keep float64, tangents are derivatives, bfloat16 rounds once."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -76,7 +78,8 @@ def mkldnn_products(call):
 
 
 @pytest.mark.skipif(not ops.ONEDNN, reason="torch was built without oneDNN")
-def test_in_inference_mode_large_products_go_to_onednn_and_no_others():
+def test_in_inference_mode_large_products_go_to_onednn_and_no_others(monkeypatch):
+    monkeypatch.setattr(ops, "AMD", True)
     torch.manual_seed(0)
     v, weight = torch.randn(4, 64, 128), torch.nn.Parameter(torch.randn(32, 128))
     mixing = torch.nn.Parameter(torch.randn(9, 64))
@@ -98,7 +101,8 @@ def test_in_inference_mode_large_products_go_to_onednn_and_no_others():
 
 
 @pytest.mark.skipif(not ops.ONEDNN, reason="torch was built without oneDNN")
-def test_positions_stay_first_in_memory_between_two_products():
+def test_positions_stay_first_in_memory_between_two_products(monkeypatch):
+    monkeypatch.setattr(ops, "AMD", True)
     torch.manual_seed(0)
     up, down = torch.randn(32, 17), torch.randn(17, 16)
     v = torch.randn(3, 8, 17, 64)
@@ -113,3 +117,18 @@ def test_positions_stay_first_in_memory_between_two_products():
         plain = mix()
     assert n == 2 and copies == 1, "the first product turns its factor over, the second does not"
     assert found.shape == v.shape and torch.allclose(found, plain, atol=1e-3)
+
+
+def test_on_other_processors_than_amds_torch_chooses(monkeypatch):
+    monkeypatch.setattr(ops, "AMD", False)
+    v, weight = torch.randn(4, 64, 128), torch.randn(32, 128)
+    with torch.inference_mode():
+        assert mkldnn_products(lambda: ops.linear(v, weight))[1] == 0
+        assert mkldnn_products(lambda: ops.linear_over_positions(v, torch.randn(9, 64)))[1] == 0
+
+
+def test_a_processor_is_amds_where_linux_says_so():
+    cpu = Path("/proc/cpuinfo")
+    if not cpu.exists() or "vendor_id" not in cpu.read_text():
+        pytest.skip("this machine does not name its processor")
+    assert ops.AMD == ("AuthenticAMD" in cpu.read_text())
