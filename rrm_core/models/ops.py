@@ -35,10 +35,9 @@ def emulated(v: Tensor) -> bool:
 
 
 def onednn(v: Tensor) -> bool:
-    """Whether products of `v` go to oneDNN, which knows no derivatives: in inference mode on AMD.
+    """Whether products of `v` go to oneDNN, which knows no derivatives: on AMD, in inference mode.
 
-    Torch gives float32 to MKL, which on an AMD Zen 5 takes twice the time, on a Zen 4 1.1 times. On
-    Intel it is the quicker one, for mixing over positions by half.
+    Torch gives float32 to MKL, which on a Zen 5 takes twice the time, on a Zen 4 1.1 times.
     """
     quick = torch.is_inference_mode_enabled() and ONEDNN and AMD and v.numel() >= SMALL
     return quick and v.dtype == torch.float32 and v.device.type == "cpu"
@@ -60,8 +59,7 @@ def linear_over_positions(v: Tensor, weight: Tensor) -> Tensor:
     """W v: (..., P, D) and (n_out, P) -> (..., n_out, D).
 
     From the left, as D fills a processor's registers and P = 97 or 37 does not. By oneDNN as one
-    product, positions first in memory from there to the next; else by `bmm`, as `matmul` would turn
-    `v` over and back.
+    product, positions first in memory; else by `bmm`, as `matmul` would turn `v` over and back.
     """
     if emulated(weight):
         return linear_over_positions(v.float(), weight.float()).to(v.dtype)
