@@ -2,11 +2,12 @@
 
 import gzip
 
+import numpy as np
 import pytest
 
 from rrm_core.sudoku import sets
-from rrm_core.sudoku.board import SudokuError, solve_many
-from rrm_core.sudoku.symmetry import canonical
+from rrm_core.sudoku.board import SudokuError, parse, solve_many
+from rrm_core.sudoku.symmetry import canonical, classes
 
 
 @pytest.mark.parametrize(
@@ -15,6 +16,21 @@ from rrm_core.sudoku.symmetry import canonical
 def test_shipped_6x6_sets_share_no_canonical_form(splits):
     first, second = (canonical(sets.read(f"6x6-{s}", 6)[0]) for s in splits)
     assert not {f.tobytes() for f in first} & {f.tobytes() for f in second}
+
+
+@pytest.mark.parametrize("kind", ["9x9", "9x9-hard"])
+def test_no_solution_grid_of_a_9x9_test_was_trained_on(kind):
+    """Section 2 and the limitations say so, and that nearly all of 6x6 were."""
+    grids = [np.unique(sets.table(f"{kind}-{s}").solution) for s in ("train", "test")]
+    of = classes(np.stack([parse(text) for text in np.concatenate(grids)]))
+    trained = set(of[: len(grids[0])])
+    assert len(trained) == len(grids[0]) > 100 and not trained & set(of[len(grids[0]) :])
+
+
+def test_nearly_all_solution_grids_of_the_6x6_test_were_trained_on():
+    train, test = (sets.boards(sets.table(f"6x6-{s}"))[1] for s in ("train", "test"))
+    of = classes(np.concatenate([train[:3_000], test]))
+    assert np.isin(of[3_000:], of[:3_000]).mean() > 0.95
 
 
 @pytest.mark.parametrize("name", ["6x6-test", "6x6-validation", "4x4-test"])
