@@ -131,4 +131,4 @@ def test_a_processor_is_amds_where_linux_says_so():
     cpu = Path("/proc/cpuinfo")
     if not cpu.exists() or "vendor_id" not in cpu.read_text():
         pytest.skip("this machine does not name its processor")
-    assert ops.AMD == ("AuthenticAMD" in cpu.read_text())
+    assert ("AuthenticAMD" in cpu.read_text()) == ops.AMD
