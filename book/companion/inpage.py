@@ -66,11 +66,9 @@ def write_static(out: Path) -> None:
 
 
 def recordings(run: Run) -> list[dict]:
-    """Hard puzzles with what torch did on them, segment by segment; the first is solved at 12."""
+    """Hard puzzles with what torch did on them, segment by segment; the first is solved late."""
     late, right = cells.late_drift(run.table), run.table.filter(like="correct_").sum(axis=1)
-    known = run.table.assign(late=late.round(3), right=(right - 5).abs()).set_index(
-        "idx", drop=False
-    )
+    known = run.table.assign(late=late.round(3), right=right).set_index("idx", drop=False)
     rows = known.join(pagedata.examples(run)[["answers", "drift", "margin"]])
     chosen = rows.groupby("correct").sample(EACH, random_state=0)
     chosen = chosen.sort_values(["correct", "right"], ascending=[False, True])

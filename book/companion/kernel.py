@@ -6,6 +6,7 @@ While the book is built there is no kernel for the reader, and a sentence stands
 from functools import cache
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from rrm_companion import embed, pagedata, show
 
@@ -38,6 +39,8 @@ def component(models: dict[str, Run]) -> Any:
     known = {run.name: run for run in models.values()}
     blocks = cache(lambda name: pagedata.blocks(known[name]))
     first = next(iter(known.values()))
+    late, otsu = cells.late_drift(first.table), cells.band_of(first).otsu
+    start = float(np.median(late) if np.isnan(otsu) else otsu)
 
     class Explorer(anywidget.AnyWidget):
         _esm = "\n".join(map(embed.static_text, (*embed.COMPONENTS, "live.js")))
@@ -46,7 +49,7 @@ def component(models: dict[str, Run]) -> Any:
         rows = traitlets.Unicode().tag(sync=True)  # JSON: as a text it is saved quickly
         run = traitlets.Unicode(first.name).tag(sync=True)
         state = traitlets.Unicode("h").tag(sync=True)
-        tau = traitlets.Float(pagedata.null(cells.band_of(first).otsu) or 0.0).tag(sync=True)
+        tau = traitlets.Float(start).tag(sync=True)
 
     def answer(widget: Explorer, wanted: dict, _: list) -> None:
         """A page asks for {run, block}; the same comes back with the examples of that block."""

@@ -2,6 +2,7 @@
 (function () {
   "use strict";
   const rrm = (window.rrm = window.rrm || {});
+  if (rrm.drawAll) return; // a notebook may carry this file twice: what is drawn is known to the first
   const drawn = new Map(); // container -> {spec, view}
 
   const root = () => document.documentElement.dataset.content_root || "./";
@@ -94,7 +95,7 @@
   // Resolves when what was drawn is on the screen; a hidden page has no frames.
   const painted = () => new Promise((done) => (document.hidden ? setTimeout(done) : requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done)))));
 
-  const waiting = [], known = (rrm.charts = rrm.charts || new WeakSet()); // a notebook may carry this file twice
+  const waiting = [], known = new WeakSet();
   let drawing = false;
   async function drawWaiting() {
     if (drawing) return;

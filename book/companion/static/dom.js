@@ -27,7 +27,10 @@
   };
 
   rrm.percent = (x) => (100 * x).toFixed(x < 0.1 ? 2 : 1) + "\u00a0%";
-  rrm.number = (x, digits) => (x === null ? "–" : (x < 0 ? "−" : "") + Math.abs(x).toFixed(digits));
+  rrm.number = function (x, digits) {
+    const size = x === null ? "–" : Math.abs(x).toFixed(digits);
+    return (x < 0 && Number(size) ? "−" : "") + size; // a zero has no sign
+  };
 
   // How many cells of two boards differ.
   rrm.differing = (text, other) => [...text].filter((c, i) => c !== other[i]).length;
@@ -92,8 +95,9 @@
   // The select of a component's runs; `chosen(name)` is called once the rows of the chosen one are there.
   rrm.runPicker = function (options, chosen) {
     const label = (name) => (options.labels || {})[name] || rrm.rows[name].label;
-    let shown = options.runs[0];
+    let shown = (options.view || {}).run || options.runs[0];
     const pick = rrm.el("select", { "aria-label": "model", onchange: () => pick.choose(pick.value) }, ...options.runs.map((name) => rrm.el("option", { value: name }, label(name))));
+    pick.value = shown;
     pick.choose = async function (name) {
       pick.value = name;
       try {

@@ -6,7 +6,6 @@
   rrm.rows = rrm.rows || {};
   const { el, percent, number, put } = rrm;
 
-  let made = 0; // for ids
   const SHOWN = 12, NEAREST = 5, CELLS = "ABCD".split("");
   const STATES = { h: "z_H", l: "z_L", both: "z_H and z_L" };
   const HORIZONS = [16, 32, 64, 128, 256]; // segments, the later ones of the puzzles that were run on
@@ -197,10 +196,10 @@
   // --- the component ---
 
   // Build the explorer in `container`. options: {runs: [names], labels: {name: label} | absent, onChange({run, state, tau}) | absent, ask(run, block) | absent,
-  // address: whether the page's address may name a view | absent, only: "threshold" for histogram, threshold and cells alone | absent}.
+  // address: whether the page's address may name a view | absent, view: {run, state, tau} to begin with | absent, only: "threshold" for histogram, threshold and cells alone | absent}.
   rrm.explorer = function (container, options) {
     const brief = options.only === "threshold"; // histogram, threshold and cells alone
-    let run = options.runs[0], state = "h", tau = 0, all = false, brush = null, sort = BY_DRIFT, drawnRows = "", opened = 0, begun = false;
+    let run = (options.view || {}).run || options.runs[0], state = "h", tau = 0, all = false, brush = null, sort = BY_DRIFT, drawnRows = "", opened = 0, shownRow = null, begun = false; // shownRow: of the open puzzle
     const rows = () => rrm.rows[run], part = () => rows().states[state];
 
     let wanted = null; // the view that a link asks for, while its run loads
@@ -236,7 +235,7 @@
     const brushBox = el("details", { class: "rrm-brushing" }, el("summary", {}, "brush by numbers"),
       el("fieldset", {}, el("legend", {}, "late drift"), bounds[0], " to ", bounds[1]), el("fieldset", {}, el("legend", {}, "λ1"), bounds[2], " to ", bounds[3]));
 
-    const caption = el("p", { class: "rrm-listed", id: `rrm-listed-${++made}` }), body = el("tbody"), lines = [], showAll = el("button", { type: "button", onclick: () => { all = true; examplesTable(); body.rows[SHOWN].querySelector("button").focus(); } });
+    const caption = el("p", { class: "rrm-listed", id: `rrm-listed-${(rrm.ids = (rrm.ids || 0) + 1)}` }), body = el("tbody"), lines = [], showAll = el("button", { type: "button", onclick: () => { all = true; examplesTable(); body.rows[SHOWN].querySelector("button").focus(); } });
     const heads = COLUMNS.map((column, k) => el("th", { scope: "col" }, el("button", { type: "button", class: "rrm-sort", onclick: () => { sort = { column: k, down: sort.column === k && !sort.down }; examplesTable(); } }, column.head)));
     const table = el("div", { class: "rrm-scroll", tabindex: "0", role: "region", "aria-label": "table of examples" }, el("table", { class: "rrm-examples", "aria-labelledby": caption.id }, el("thead", {}, el("tr", {}, ...heads)), body));
     const more = el("div", { class: "rrm-detail" });
@@ -245,9 +244,12 @@
 
     // Another view of the run; `keep`: the threshold stays, to see what moved across it.
     function look(name, keep) {
+      const stay = keep && state[0] === "h" ? tau : null; // that of another quantity says nothing here
       state = name;
+      opened++; // what is being loaded is not of this view
+      shownRow = null;
       more.replaceChildren(); // a puzzle may be in another cell there, or in none
-      restart(keep ? tau : null);
+      restart(stay);
     }
 
     // Another run or view: ranges, marks and plots anew, and the threshold at Otsu where none is given.
@@ -275,7 +277,6 @@
       const domain = [Number(slider.min), Number(slider.max)], range = rrm.plot.roomy(r.lambda_1, 0.04);
       plots.histogram.show({ part: p, domain, label });
       plots.sweep.show({ curves: sweepCurves(r, state), points: p.sweep, label });
-      p.whole = p.whole || auc(r, state, -Infinity);
       plots.scatter.show({ part: p, domain, range, late: r.lambda_1.includes(null) ? p.late.map(() => null) : p.late, lambda: r.lambda_1, correct: p.correct, label });
       brush = null;
       drawnRows = "";
@@ -322,8 +323,9 @@
     }
 
     function show() {
-      const r = rows(), p = part(), n = count(r, state, tau), all = p.order.length, wrong = n.B + n.D, a = auc(r, state, tau);
+      const r = rows(), p = part(), n = count(r, state, tau), all = p.order.length, wrong = n.B + n.D, a = auc(r, state, tau), whole = (p.whole ||= auc(r, state, -Infinity)); // another output of a notebook may have brought the rows anew
       boardsNow();
+      if (shownRow !== null) put(where, inWords(shownRow));
       otsu.setAttribute("aria-pressed", String(tau === p.otsu));
       strict.setAttribute("aria-pressed", String(tau === p.strict));
       slider.setAttribute("aria-valuetext", `log10 late drift ${number(tau, 2)}`);
@@ -337,8 +339,8 @@
       const interval = ` [${number(a.low, 3)}, ${number(a.high, 3)}]`;
       put(separation, a.value === null
         ? `AUC of −λ1 among the unsettled: cannot be measured, ${a.C} correct and ${a.D} wrong${a.grids ? ` on ${a.grids} solution grids, too few` : ""}.`
-        : `AUC of −λ1 among the unsettled (${a.C} C against ${a.D} D): ${number(a.value, 3)}${interval}; among all: ${p.whole.value === null ? "not told" : number(p.whole.value, 3)}.`);
-      told.say(status.textContent + " " + separation.textContent);
+        : `AUC of −λ1 among the unsettled (${a.C} C against ${a.D} D): ${number(a.value, 3)}${interval}; among all: ${whole.value === null ? "not told" : number(whole.value, 3)}.`);
+      told.say(brief ? status.textContent : status.textContent + " " + separation.textContent);
       examplesTable();
     }
 
@@ -447,8 +449,10 @@
 
     // --- one puzzle: boards, drift and growth ---
 
+    const where = el("span"), inWords = (i) => { const cell = cellOf(rows(), state, tau, i); return `cell ${cell} (${WHAT[cell]})`; }; // of the open puzzle, as the threshold moves
     async function open(i) {
-      const r = rows(), name = run, mine = ++opened, cell = cellOf(r, state, tau, i);
+      const r = rows(), name = run, mine = ++opened;
+      shownRow = null;
       more.replaceChildren(el("p", {}, `Puzzle ${r.idx[i]}: loading its boards …`));
       try {
         const one = await rrm.example(name, i, options.ask);
@@ -456,8 +460,9 @@
         const answer = rrm.answers(one).at(-1), hosts = [el("div", { class: "rrm-plot" }), el("div", { class: "rrm-plot" })];
         const watch = document.querySelector(".rrm-viewer[data-live='yes']")
           ? [el("button", { type: "button", onclick: () => document.dispatchEvent(new CustomEvent("rrm:watch", { detail: { run: name, state, tau, row: i } })) }, `watch its ${r.segments} segments`)] : [];
+        put(where, inWords((shownRow = i)));
         more.replaceChildren(
-          el("p", {}, `Puzzle ${r.idx[i]}, cell ${cell} (${WHAT[cell]}): λ1 = ${number(r.lambda_1[i], 4)} per update, ${rrm.differing(answer, one.solution)} of ${one.solution.length} cells wrong. `, ...watch),
+          el("p", {}, `Puzzle ${r.idx[i]}, `, where, `: λ1 = ${number(r.lambda_1[i], 4)} per update, ${rrm.differing(answer, one.solution)} of ${one.solution.length} cells wrong. `, ...watch),
           el("div", { class: "rrm-boards" },
             rrm.board(one.puzzle, "puzzle", r, one.puzzle),
             rrm.board(answer, "answer, wrong cells marked", r, one.puzzle, one.solution),
@@ -488,7 +493,8 @@
       el("div", { class: "rrm-row rrm-take" }, showAll, save, ...(options.address ? [link] : [])), astray,
       el("p", { class: "rrm-note" }, "* wrong guesses of a solver: backtracks with naked and hidden singles, naked with naked singles only. Halting margin: after the last segment; the model would stop where it is above 0 (q_halt; HRM: q_halt − q_continue). Selector-blind: settled, wrong, and the halting head would stop before it. Headings sort; a puzzle's number opens its boards and profiles."),
       more);
-    restart();
+    if (options.view && rows().states[options.view.state]) state = options.view.state;
+    restart(options.view ? options.view.tau : null);
     if (options.address && !brief) follow();
     begun = true;
     return { move, open, setBrush, count: () => count(rows(), state, tau), auc: () => auc(rows(), state, tau), get tau() { return tau; }, get run() { return run; }, get state() { return state; } };

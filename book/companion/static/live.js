@@ -24,8 +24,10 @@ function render({ model, el }) {
   }
 
   let timer = null;
+  const [run, state, tau] = ["run", "state", "tau"].map((name) => model.get(name)); // as they were when the page was left
   box.explorer = rrm.explorer(box, {
     runs: Object.keys(rows),
+    view: { run, state, tau },
     labels: model.get("labels"),
     ask,
     onChange({ run, state, tau }) {

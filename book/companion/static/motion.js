@@ -207,7 +207,7 @@
       paint();
       label();
       clearTimeout(heard);
-      if (!quiet) heard = setTimeout(() => { if (!running) said.textContent = [count.textContent, ...KINDS.map((kind) => `${kind}: ${lanes[kind].head.textContent}`), card < 0 ? words.textContent : ""].join(". "); }, 700);
+      if (!quiet) heard = setTimeout(() => { if (!running && container.contains(document.activeElement)) said.textContent = [count.textContent, ...KINDS.map((kind) => `${kind}: ${lanes[kind].head.textContent}`), card < 0 ? words.textContent : ""].join(". "); }, 700);
     }
 
     function label() {
@@ -296,6 +296,7 @@
       go(when(), true);
       for (const lit of parts()) lit.classList.add("rrm-lit");
       words.replaceChildren(el("b", {}, `${n + 1}/${cards().length} ${name}. `), el("span", {}, text()));
+      if (n === 0 && document.activeElement === back) next.focus({ preventScroll: true });
       back.disabled = n === 0;
       next.textContent = n + 1 < cards().length ? "Next" : "End";
       said.textContent = words.textContent;

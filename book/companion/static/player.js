@@ -126,13 +126,19 @@
     let engine = null, live = false, loading = null; // loading: an object of its own for each try
     let records = [], kicks = [], turn = {}, stopAt = MARK, playing = false, busy = false, timer = 0, seed = 0, took = [];
 
-    const button = (name, act, more) => el("button", { type: "button", onclick: act, ...more }, name);
+    // A button that cannot be pressed now keeps the focus: it says so, and does nothing.
+    function button(name, act, more) {
+      const node = el("button", { type: "button", ...more }, name);
+      node.addEventListener("click", () => { if (node.ariaDisabled !== "true") act(); });
+      return node;
+    }
+    const off = (node, is) => node.setAttribute("aria-disabled", String(Boolean(is)));
     const megabytes = (n) => (n / 1e6).toFixed(1) + "\u00a0MB";
 
     // the model
     const loadButton = button(`Load the model (${megabytes(options.bytes)})`, load, { class: "rrm-main" }), cancelButton = button("Cancel", cancel, { hidden: "" });
     const progress = el("progress", { max: options.pieces + 1, value: 0, "aria-label": "how much of the model is here", hidden: "" });
-    const about = el("p", { class: "rrm-note rrm-about", role: "status" });
+    const about = el("p", { class: "rrm-note rrm-about", role: "status" }), come = el("p", { class: "rrm-note rrm-come" }); // come: not spoken, it changes with every piece
 
     // the puzzle
     const verdict = el("p", { class: "rrm-check", role: "status" }), origin = el("p", { class: "rrm-note rrm-origin" });
@@ -152,6 +158,7 @@
     const NOT_YET = "Nothing has been loaded. The model comes with this book, and what you type stays in this page.";
     function tell(text) {
       about.textContent = text;
+      come.textContent = "";
       loadButton.hidden = Boolean(loading) || live;
       cancelButton.hidden = progress.hidden = !loading;
       container.dataset.ready = live;
@@ -177,7 +184,9 @@
     async function load() {
       const mine = (loading = {}), pieces = (rrm.pieces = rrm.pieces || {}), given = () => mine !== loading;
       progress.value = 0;
+      const had = document.activeElement === loadButton;
       tell("Loading …");
+      if (had) cancelButton.focus({ preventScroll: true }); // the other one hides
       if (!calm() && item && !playing) go();
       try {
         await rrm.load("model/worker.js");
@@ -190,16 +199,18 @@
           await started.ask("piece", { text: pieces[i] });
           if (given()) return;
           progress.value = i + 1;
-          about.textContent = `Loading: ${megabytes((options.bytes * (i + 1)) / options.pieces)} of ${megabytes(options.bytes)}.`;
+          come.textContent = `Here: ${megabytes((options.bytes * (i + 1)) / options.pieces)} of ${megabytes(options.bytes)}.`;
         }
+        come.textContent = "";
         about.textContent = "All is here. The model is being built.";
         await started.ask("build", { about: pieces.about });
         if (given()) return;
+        const free = [document.body, cancelButton].includes(document.activeElement); // else the reader is at work elsewhere
         loading = null;
         live = true;
         tell(`The model runs in this page: ${options.parameters.toLocaleString("en")} parameters, no server. On held-out hard puzzles it solved ${options.solved.toLocaleString("en")} of ${options.n.toLocaleString("en")}.`);
         edited();
-        play.focus({ preventScroll: true });
+        if (free) play.focus({ preventScroll: true });
       } catch (error) {
         if (!given()) lost(error);
       }
@@ -366,10 +377,11 @@
     function controls() {
       const t = records.length, replay = !live && ended();
       play.textContent = playing ? "Pause" : replay ? "Play again" : !live ? "Play" : t < MARK ? `Run to ${MARK}` : `Run ${MARK} more`;
-      play.disabled = !playing && (busy || (!live && !item) || (live && ended()));
-      step.disabled = playing || play.disabled;
-      back.disabled = !live || (t === 0 && !kicks.length);
-      kickButton.disabled = sigma.disabled = !live || busy || playing || ended();
+      const stuck = !playing && (busy || (!live && !item) || (live && ended()));
+      off(play, stuck);
+      off(step, playing || stuck);
+      off(back, !live || (t === 0 && !kicks.length));
+      off(kickButton, (sigma.disabled = !live || busy || playing || ended()));
       clock.textContent = t ? `segment ${t} of ${t <= MARK && !(live && stopAt > MARK) ? MARK : MOST}` : "start state";
       mode.textContent = live ? (busy ? "live, computing …" : "live") : item ? "recorded with PyTorch" : "not run";
       Object.assign(container.dataset, { segment: t, playing, busy });
@@ -404,7 +416,7 @@
     container.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves the keys to us
     const label = (name, ...nodes) => el("label", {}, el("span", {}, name), ...nodes), tools = (...nodes) => el("div", { class: "rrm-tools" }, ...nodes);
     const view = el("div", { class: "rrm-view" },
-      el("div", { class: "rrm-engine" }, tools(loadButton, progress, cancelButton), about),
+      el("div", { class: "rrm-engine" }, tools(loadButton, progress, cancelButton), about, come),
       el("div", { class: "rrm-bench" },
         el("section", { class: "rrm-side", "aria-label": "puzzle" },
           el("p", { class: "rrm-head" }, "Puzzle"), typed, verdict, origin,

@@ -152,7 +152,7 @@
   }
   const el = (tag, attributes, ...children) => node(null, tag, attributes, children);
   const svg = (tag, attributes, ...children) => node("http://www.w3.org/2000/svg", tag, attributes, children);
-  const number = (x, digits = 3) => (Number.isFinite(x) ? (x < 0 ? "−" : "") + Math.abs(x).toFixed(digits) : x === -Infinity ? "−∞" : "not a number");
+  const number = (x, digits = 3) => (Number.isFinite(x) ? (Number(x.toFixed(digits)) < 0 ? "−" : "") + Math.abs(x).toFixed(digits) : x === -Infinity ? "−∞" : "not a number");
   const signed = (x, digits = 3) => (x >= 0 ? "+" : "") + number(x, digits);
 
   // About n round numbers between low and high; where these are equal to rounding, about none.
@@ -286,6 +286,16 @@
 
   // --- the component ---
 
+  // Before the page is printed, what was out of sight is painted; the listener does not keep a playground that is gone.
+  function onPaper(container) {
+    const weak = new WeakRef(container);
+    addEventListener("beforeprint", function heard() {
+      const there = weak.deref();
+      if (there) there.paintAll();
+      else removeEventListener("beforeprint", heard);
+    });
+  }
+
   // Build the playground in `container`. options: {systems: {...} from rrm_companion.playground, first: name, onChange(state) | null}.
   rrm.playground = function (container, options) {
     const systems = options.systems, state = { system: options.first || Object.keys(systems)[0], values: {}, start: [], angle: 0, steps: 16, members: 400 };
@@ -380,7 +390,8 @@
       }
     }, { rootMargin: "200px" });
     for (const figure of Object.values(figures)) watch.observe(figure);
-    addEventListener("beforeprint", paintAll);
+    container.paintAll = paintAll;
+    onPaper(container);
     return { choose, set: (values) => { apply(values); show(); }, get state() { return structuredClone(state); }, get result() { return result; } };
   };
 

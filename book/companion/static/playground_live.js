@@ -4,7 +4,7 @@ function render({ model, el }) {
   box.className = "rrm-playground";
   box.dataset.live = "yes";
   el.append(box);
-  let timer = null;
+  let timer = null, was = model.get("state"); // as it was when the page was left
   box.playground = globalThis.rrm.playground(box, {
     ...model.get("options"),
     onChange(state) {
@@ -15,5 +15,9 @@ function render({ model, el }) {
       }, 60);
     },
   });
+  if (was && was.system) {
+    const { system, values, ...rest } = was;
+    box.playground.choose(system, { ...values, ...rest });
+  }
 }
 export default { render };

@@ -4,7 +4,6 @@
   "use strict";
   const rrm = (globalThis.rrm = globalThis.rrm || {});
   const { el, svg, number } = rrm;
-  let drawings = 0; // for names of patterns
   const segmentTicks = (n) => [1, n / 4, n / 2, (3 * n) / 4, n].map(Math.round); // 1, 4, 8, 12, 16
 
   // About n round ticks from low to high; where these are equal to rounding, about none.
@@ -38,11 +37,11 @@
   rrm.plot = { keep, line, roomy }; // for plots that stand elsewhere
 
   // Axes in an SVG of the host's width. box: {height, left, right, top, bottom}; x, y: [low, high]. Returns {node, x, y, ...} with scales.
-  function axes(width, box, x, y, { xTitle, yTitle, yFormat, xTicks = 6, xValues, yTicks = 4, label, inside } = {}) {
+  function axes(width, box, x, y, { xTitle, yTitle, yFormat, xValues, yTicks = 4, label, inside } = {}) {
     const u = rrm.unit(), [height, left, right, top, bottom] = ["height", "left", "right", "top", "bottom"].map((side) => Math.round(u * box[side])), W = width - left - right, H = height - top - bottom;
     const fx = (v) => left + (W * (v - x[0])) / (x[1] - x[0]), fy = (v) => top + (H * (y[1] - v)) / (y[1] - y[0]);
     const node = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label || "" });
-    const tx = xValues ? { values: xValues, digits: 0 } : ticks(x[0], x[1], Math.min(xTicks, Math.max(2, W / 60 / u))), ty = ticks(y[0], y[1], yTicks);
+    const tx = xValues ? { values: xValues, digits: 0 } : ticks(x[0], x[1], Math.min(6, Math.max(2, W / 60 / u))), ty = ticks(y[0], y[1], yTicks);
     for (const v of ty.values) {
       node.append(svg("line", { class: "rrm-grid", x1: left, x2: left + W, y1: fy(v), y2: fy(v) }));
       const text = yFormat ? yFormat(v) : number(v, ty.digits);
@@ -78,8 +77,8 @@
       if (!data) return;
       const { part, domain } = data, stacks = new Map();
       for (const bar of part.bins) stacks.set(bar.start, (stacks.get(bar.start) || 0) + bar.n);
-      frame = axes(width, box, domain, [0, 1.03 * Math.sqrt(Math.max(...stacks.values()))], { yTitle: "puzzles, on a square-root scale", yFormat: (v) => String(Math.round(v * v)), inside: true, yTicks: 3, label: "Histogram of log10 late drift by outcome; " + data.label });
-      const hatch = `rrm-hatch-${drawings++}`; // failures are hatched: told from successes without their colour
+      frame = axes(width, box, domain, [0, 1.03 * Math.sqrt(Math.max(...stacks.values()))], { yTitle: "puzzles, on a square-root scale", yFormat: (v) => (v > 2 || Number.isInteger(v * v) ? String(Math.round(v * v)) : ""), inside: true, yTicks: 3, label: "Histogram of log10 late drift by outcome; " + data.label });
+      const hatch = `rrm-hatch-${(rrm.ids = (rrm.ids || 0) + 1)}`; // failures are hatched: told from successes without their colour
       frame.node.prepend(svg("defs", {}, svg("pattern", { id: hatch, width: 4, height: 4, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" }, svg("rect", { class: "rrm-fill-wrong", width: 4, height: 4 }), svg("rect", { class: "rrm-gap", width: 1.5, height: 4 }))));
       const under = new Map(), level = (n) => frame.y(Math.sqrt(n)); // a spike of hundreds beside bars of ten
       for (const bar of [...part.bins].sort((a, b) => (a.outcome < b.outcome ? -1 : 1))) {
@@ -185,7 +184,7 @@
     });
     rrm.onTheme(host, () => data && frame && points());
 
-    const at = (event) => { const r = host.getBoundingClientRect(); return [event.clientX - r.left, event.clientY - r.top]; };
+    const at = (event) => { const r = host.getBoundingClientRect(), zoom = host.currentCSSZoom || 1; return [(event.clientX - r.left) / zoom, (event.clientY - r.top) / zoom]; }; // slides are enlarged
     function nearest([px, py]) {
       let best = null, least = 100;
       for (let i = 0; i < data.late.length; i++) {

@@ -31,9 +31,12 @@
       count.textContent = `${at + 1} of ${figures.length}`;
       back.disabled = at === 0;
       next.disabled = at === figures.length - 1;
+      const focused = document.activeElement; // it went back with its figure, or is a button that ends here
+      if (view.isConnected && (!view.contains(focused) || focused.disabled)) view.focus();
     }
 
     view.addEventListener("keydown", (event) => {
+      if (event.altKey || event.ctrlKey || event.metaKey) return; // the browser's own
       if (event.key === "Escape") return leave.click();
       if (event.target.matches("input, select")) return; // they need the arrows themselves
       const by = { ArrowRight: 1, PageDown: 1, ArrowLeft: -1, PageUp: -1 }[event.key];

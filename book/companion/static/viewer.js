@@ -90,10 +90,13 @@
     // Load the examples of all panels, then draw them with common vertical axes.
     async function load() {
       const mine = ++filled, name = run;
-      for (const cell of CELLS) choices(panels[cell]);
+      for (const cell of CELLS) {
+        panels[cell].example = null; // what stands there is of the puzzle before
+        choices(panels[cell]);
+      }
       const found = await Promise.all(CELLS.map((cell) => (panels[cell].row === null ? null : rrm.example(name, panels[cell].row).catch((error) => error))));
       if (mine !== filled) return; // another choice was made meanwhile
-      if (segment > last()) at(last()); // the run before was longer
+      at(segment); // the run before may have had more segments, or fewer
       const good = found.filter((e) => e && !(e instanceof Error));
       const range = Object.fromEntries(CURVES.map(([what]) => {
         return [what, rrm.plot.roomy(good.flatMap((e) => e[what]), 0.08)];
