@@ -425,8 +425,8 @@ def test_a_missing_model_is_explained_and_can_be_tried_again(player):
 def test_loading_shows_its_progress_and_can_be_cancelled(player):
     player.evaluate("""() => { window.seen = []; const bar = document.querySelector('progress');
         new MutationObserver(() => window.seen.push([bar.value, bar.hidden, document
-            .querySelector('.rrm-about').textContent])).observe(document
-            .querySelector('.rrm-about'), {childList: true});
+            .querySelector('.rrm-come').textContent])).observe(document
+            .querySelector('.rrm-come'), {childList: true});
         const real = rrm.load; window.asked = 0;
         rrm.load = (path) => { window.asked++; return real(path).then(() =>
             path === 'model/5.js' && new Promise((go) => { window.release = go; })); }; }""")
@@ -445,7 +445,30 @@ def test_loading_shows_its_progress_and_can_be_cancelled(player):
     assert player.get_by_role("button", name="Load the model").is_visible()
 
 
+def test_the_focus_stays_while_the_model_comes(player):
+    focused = (
+        "document.activeElement.getAttribute('aria-label') || document.activeElement.textContent"
+    )
+    player.get_by_role("button", name="Load the model").focus()
+    player.keyboard.press("Enter")
+    assert player.evaluate(focused) == "Cancel", "the button hides; the focus goes on"
+    player.locator(".rrm-typed input").nth(4).focus()
+    player.wait_for_selector(READY, timeout=180_000)
+    assert player.evaluate(focused) == "row 1, column 5", "he types his board meanwhile"
+
+
 # --- the model ---
+
+
+def test_a_button_keeps_the_focus_while_a_segment_is_computed(model):
+    button = model.get_by_role("button", name="Step", exact=True)
+    button.focus()
+    for t in (1, 2):
+        model.keyboard.press("Enter")
+        model.keyboard.press("Enter")  # computing: heard by nobody
+        assert button.get_attribute("aria-disabled") == "true"
+        model.wait_for_selector(f".rrm-player[data-segment='{t}'][data-busy=false]")
+        assert model.evaluate("document.activeElement.textContent") == "Step"
 
 
 @torch.no_grad()

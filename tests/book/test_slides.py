@@ -1,5 +1,7 @@
 """A chapter as slides: every figure once, by keys, and back to the page."""
 
+import pytest
+
 
 def test_a_chapter_turns_its_figures_by_keys_and_gives_them_back(book, page):
     where = (book / "notebooks/3_1_decomposition.html").as_uri()
@@ -39,6 +41,50 @@ def test_keys_stay_on_the_stage_and_escape_leaves_from_a_slider(book, page):
     page.locator(".rrm-slides input[type=range]").first.focus()
     page.keyboard.press("Escape")
     page.wait_for_url(where)
+
+
+def test_keys_go_on_wherever_the_focus_was(book, page):
+    page.goto((book / "notebooks/3_1_decomposition.html").as_uri() + "?slides")
+    page.wait_for_selector(".rrm-slides")
+    at = lambda: int(page.locator(".rrm-slides nav span").inner_text().split()[0])  # noqa: E731
+    while not page.locator(".rrm-screen figure.rrm-chart").count():
+        page.keyboard.press("ArrowRight")
+    page.locator(".rrm-screen figure.rrm-chart").focus()  # it goes back to the page when turned
+    before = at()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    assert at() == before + 2
+    back = page.get_by_role("button", name="back", exact=True)
+    for _ in range(at() - 1):
+        back.click()
+    assert at() == 1 and back.is_disabled(), "the button that had the focus ends here"
+    page.keyboard.press("ArrowRight")
+    assert at() == 2
+    asks = "new KeyboardEvent('keydown', {key: 'ArrowLeft', altKey: true, cancelable: true})"
+    assert page.evaluate(f"document.querySelector('.rrm-slides').dispatchEvent({asks})")
+    assert at() == 2, "the browser's own key"
+
+
+def test_the_brush_follows_the_pointer_on_an_enlarged_slide(book, page):
+    page.set_viewport_size({"width": 1400, "height": 1000})
+    page.goto((book / "notebooks/3_1_decomposition.html").as_uri() + "?slides")
+    page.wait_for_selector(".rrm-slides")
+    while not page.locator(".rrm-screen .rrm-explorer[data-live=yes]").count():
+        page.keyboard.press("ArrowRight")
+    pane = page.locator(".rrm-screen .rrm-plot-scatter")
+    pane.scroll_into_view_if_needed()
+    assert pane.evaluate("p => p.currentCSSZoom") == 1.5
+    box = pane.bounding_box()
+    ends = [(box["x"] + box["width"] * f, box["y"] + box["height"] * f) for f in (0.4, 0.6)]
+    page.mouse.move(*ends[0])
+    page.mouse.down()
+    page.mouse.move(*ends[1], steps=4)
+    page.mouse.up()
+    drawn = page.locator(".rrm-screen .rrm-brush").bounding_box()
+    assert [drawn["x"], drawn["y"]] == pytest.approx(ends[0], abs=3)
+    assert [drawn["x"] + drawn["width"], drawn["y"] + drawn["height"]] == pytest.approx(
+        ends[1], abs=3
+    )
 
 
 def test_a_page_without_figures_stays_a_page(book, page):

@@ -652,6 +652,61 @@ def test_a_component_of_no_runs_is_refused():
         widgets.viewer({})
 
 
+def test_rows_that_another_output_brings_anew_stop_nothing(live, runs):
+    """In a notebook every output carries the rows of its runs: the viewer's come second."""
+    live.evaluate("""() => { const name = document.querySelector('.rrm-explorer').explorer.run;
+        const made = ['whole', 'order', 'sortedLate', 'correctBelow', 'byLambda', 'failures'];
+        for (const part of Object.values(rrm.rows[name].states))
+            for (const key of made) delete part[key]; }""")
+    move(live, 0.3)
+    late = cells.late_drift(runs["trm-6x6"].table)
+    expected = cells.count(cells.assign(late, runs["trm-6x6"].table.correct, 0.3))
+    assert live.evaluate("document.querySelector('.rrm-explorer').explorer.count()") == expected
+    settle(live)
+    assert "among all" in live.locator(".rrm-auc").inner_text() and live.complaints == []
+
+
+def test_what_is_being_loaded_is_not_shown_in_another_view(live):
+    live.evaluate("""() => { const real = rrm.example;
+        rrm.example = (...asked) => real(...asked).then(one => new Promise(
+            done => { window.release = () => done(one); })); }""")
+    live.evaluate("() => { document.querySelector('.rrm-explorer').explorer.open(100); }")
+    live.wait_for_function("Boolean(window.release)")
+    live.get_by_label("drift of").first.select_option("l")
+    live.evaluate("release()")
+    live.wait_for_timeout(300)
+    assert live.locator(".rrm-detail").inner_text() == "" and live.complaints == []
+
+
+def test_the_words_on_an_open_puzzle_follow_the_threshold(live, runs):
+    late = cells.late_drift(runs["trm-6x6"].table)
+    live.evaluate("document.querySelector('.rrm-explorer').explorer.open(100)")
+    live.wait_for_selector(".rrm-detail .rrm-board")
+    for tau, settled in ((late[100] + 0.01, "settled,"), (late[100] - 0.01, "unsettled,")):
+        move(live, float(tau))
+        assert f"({settled}" in live.locator(".rrm-detail p").first.inner_text()
+
+
+def test_no_board_of_the_puzzle_before_is_drawn_under_a_new_number(live):
+    live.evaluate("() => { rrm.example = () => new Promise(() => {}); }")  # they never come
+    before = live.locator(".rrm-panel[data-cell=A] figcaption").inner_text()
+    live.evaluate("document.querySelector('.rrm-viewer').viewer.move(-1)")
+    live.evaluate("document.querySelector('.rrm-viewer').viewer.at(5)")
+    assert live.locator(".rrm-panel[data-cell=A] figcaption").inner_text() == before
+
+
+def test_the_threshold_of_another_quantity_is_not_kept(live, runs):
+    live.get_by_label("drift of").first.select_option("l")
+    live.get_by_label("segments run").fill("1")
+    band = live.evaluate("rrm.rows['trm-6x6'].states.h32.otsu")
+    assert live.evaluate("document.querySelector('.rrm-explorer').explorer.tau") == band
+
+
+def test_a_zero_has_no_sign(functions):
+    found = functions.evaluate("[-0.001, -0.004, -0.006, 0, -2].map(x => rrm.number(x, 2))")
+    assert found == ["0.00", "0.00", "−0.01", "0.00", "−2.00"]
+
+
 # --- with a kernel ---
 
 
@@ -661,7 +716,7 @@ STUB = """async ([source, rows]) => {
     window.sent = {};
     window.asked = [];
     window.answer = (message) => listeners.forEach(f => f(message));
-    const model = {get: (name) => ({rows, labels: {}})[name],
+    const model = {get: (name) => ({rows, labels: {}, ...window.kept})[name],
                    set: (values) => Object.assign(window.sent, values),
                    save_changes: () => { window.saved = true; },
                    on: (_, f) => listeners.push(f), send: (message) => window.asked.push(message)};
@@ -687,6 +742,20 @@ def test_the_kernel_answers_requests_for_boards(page, runs, monkeypatch):
     component._handle_custom_msg({"run": "nothing", "block": 0}, [])
     component._handle_custom_msg({"run": "hrm-6x6", "block": 10**6}, [])
     assert len(replies) == page.evaluate("window.asked.length")
+    assert page.complaints == []
+
+
+def test_a_page_that_comes_back_shows_what_the_kernel_has(page, runs, monkeypatch):
+    monkeypatch.delenv("RRM_PUBLISH", raising=False)
+    component = kernel.component({"HRM": runs["hrm-6x6"], "TRM": runs["trm-6x6"]})
+    page.goto("about:blank")
+    page.evaluate("window.kept = {run: 'trm-6x6', state: 'l', tau: -0.5}")
+    page.evaluate(STUB, [str(component._esm), json.loads(json.dumps(component.rows))])
+    page.wait_for_function("window.saved")
+    assert page.evaluate("window.sent") == {"run": "trm-6x6", "state": "l", "tau": -0.5}
+    assert page.get_by_label("model").input_value() == "trm-6x6"
+    assert page.get_by_label("drift of", exact=True).input_value() == "l"
+    assert page.get_by_label("threshold, typed").input_value() == "-0.5"
     assert page.complaints == []
 
 
