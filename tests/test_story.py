@@ -7,7 +7,7 @@ rewritten, not the test.
 import numpy as np
 import pytest
 
-from rrm_core.analysis import cells, fates, motion, phases, selection, stats
+from rrm_core.analysis import cells, elsewhere, fates, motion, phases, selection, stats
 from rrm_core.runs.tables import load_run, log_drift
 
 NAMES = {"HRM": "hrm-9x9-brief", "TRM": "trm-9x9-brief"}
@@ -178,6 +178,20 @@ def test_starting_elsewhere_helps_both_where_running_on_helps_one(models):
         found[f"{m} restarted"] = gain.low > 0.05, gain
         found[f"{m} run on"] = later.high < 0.15 if m == "HRM" else later.low > 0.3, later
     told("Restart and select helps both models; running on helps the TRM alone", found)
+
+
+def test_on_public_puzzles_rest_is_rare_but_for_the_trm_on_17_clues(models):
+    found = {}
+    for m, run in models.items():
+        rests = elsewhere.found(run).set_index("collection").settled
+        own = rests.pop(elsewhere.OWN)
+        for name, share in rests.items():
+            exception = (m, name) == ("TRM", "17 clues")
+            found[f"{m}, {name}"] = (share.low > own.high) == exception, share
+        table = fates.study(run, "elsewhere")
+        settled = table[~table.correct & (table.late < cells.band_of(run).otsu)]
+        found[f"{m}, tangents"] = (settled.lambda_1 < 0).all(), settled.lambda_1.max()
+    told("More of the TRM's failures rest on 17 clues; tangents of all at rest shrink", found)
 
 
 def test_other_code_can_differ():
