@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 RMS_EPS = 1e-5
-AMD = getattr(torch.cpu, "get_capabilities", dict)().get("sse4a", False)  # only AMD has SSE4a
+AMD = hasattr(torch.cpu, "get_capabilities") and torch.cpu.get_capabilities().get("sse4a", False)
 ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 SMALL = 2**14  # numbers in a factor, below which a call of oneDNN costs more than it saves
 
@@ -37,7 +37,7 @@ def emulated(v: Tensor) -> bool:
 def onednn(v: Tensor) -> bool:
     """Whether products of `v` go to oneDNN, which knows no derivatives: on AMD, in inference mode.
 
-    Torch gives float32 to MKL, which on a Zen 5 takes twice the time, on a Zen 4 1.1 times.
+    Torch gives float32 to MKL, which takes twice the time on a Zen 5. Only AMD has SSE4a.
     """
     quick = torch.is_inference_mode_enabled() and ONEDNN and AMD and v.numel() >= SMALL
     return quick and v.dtype == torch.float32 and v.device.type == "cpu"
