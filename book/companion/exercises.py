@@ -10,6 +10,7 @@ from html import escape
 from rrm_companion import embed, show
 
 BOX = '<input type="text" autocomplete="off" aria-label="your answer">'
+PICK = '<select autocomplete="off" aria-label="your answer">'
 
 
 def ask(
@@ -36,11 +37,7 @@ def ask(
     tolerance = max(tolerance or 0, 0 if choices or whole else 0.5 * 10**-digits)  # as it is shown
     right = show.cell(int(answer) if whole else answer, digits)
     options = "".join(f"<option>{escape(choice)}</option>" for choice in ("", *choices))
-    box = (
-        f'<select autocomplete="off" aria-label="your answer">{options}</select>'
-        if choices
-        else BOX
-    )
+    box = f"{PICK}{options}</select>" if choices else BOX
     wanted = escape(str(answer if choices else float(answer)), quote=True)
     return embed.HTML(
         f"{embed.once('exercises.css', 'exercises.js')}"

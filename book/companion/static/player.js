@@ -126,13 +126,16 @@
     let engine = null, live = false, loading = null; // loading: an object of its own for each try
     let records = [], kicks = [], turn = {}, stopAt = MARK, playing = false, busy = false, timer = 0, seed = 0, took = [];
 
-    // A button that cannot be pressed now keeps the focus: it says so, and does nothing.
+    // A button that cannot be pressed now keeps the focus where it has it: it says so, and does nothing.
     function button(name, act, more) {
       const node = el("button", { type: "button", ...more }, name);
       node.addEventListener("click", () => { if (node.ariaDisabled !== "true") act(); });
       return node;
     }
-    const off = (node, is) => node.setAttribute("aria-disabled", String(Boolean(is)));
+    function off(node, is) {
+      node.setAttribute("aria-disabled", String(Boolean(is)));
+      node.disabled = is && node !== document.activeElement;
+    }
     const megabytes = (n) => (n / 1e6).toFixed(1) + "\u00a0MB";
 
     // the model
