@@ -172,9 +172,7 @@ def test_the_state_moves_and_lines_grow_while_it_plays(player):
         seen.add(player.evaluate(where))
         player.wait_for_timeout(60)
     assert len(seen) >= 3, "the state is drawn on its way"
-    before = player.evaluate(line)
-    player.wait_for_timeout(700)
-    assert player.evaluate(line) > before
+    player.wait_for_function(f"{line} > {player.evaluate(line)}", timeout=10_000)
 
 
 def test_another_model_and_another_pair(player):
