@@ -127,8 +127,9 @@ def test_on_other_processors_than_amds_torch_chooses(monkeypatch):
         assert mkldnn_products(lambda: ops.linear_over_positions(v, torch.randn(9, 64)))[1] == 0
 
 
+CPU = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+
+
+@pytest.mark.skipif("vendor_id" not in CPU, reason="Linux names a processor's maker, on x86")
 def test_a_processor_is_amds_where_linux_says_so():
-    cpu = Path("/proc/cpuinfo")
-    if not cpu.exists() or "vendor_id" not in cpu.read_text():
-        pytest.skip("this machine does not name its processor")
-    assert ("AuthenticAMD" in cpu.read_text()) == ops.AMD
+    assert ("AuthenticAMD" in CPU) == ops.AMD
