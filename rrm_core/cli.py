@@ -232,7 +232,7 @@ def study(name: str, run: str, device: str) -> None:
     """Make a further experiment on a run; a killed one goes on where it stopped.
 
     NAME: evolution, long, fates, restarts, numerics, precision, recurrence, lags, elsewhere,
-    recorded or multi4.
+    recorded, multi4 or frames.
     """
     from rrm_core import studies
 

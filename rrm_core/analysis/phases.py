@@ -13,7 +13,7 @@ import pandas as pd
 
 from rrm_core.analysis import stats
 from rrm_core.analysis.stats import Estimate, few, resampled, units
-from rrm_core.runs.tables import numbered
+from rrm_core.runs.tables import Run, numbered
 
 START = 3  # the first segment after the transient
 
@@ -69,6 +69,32 @@ def r_squared(sums: np.ndarray) -> np.ndarray:
     _, x, y, xx, yy, xy = (sums / sums[:, :1]).T
     apart = (xx - x * x) * (yy - y * y)
     return np.divide((xy - x * y) ** 2, apart, where=apart > 0, out=np.full_like(apart, np.nan))
+
+
+def beyond_trend(run: Run, degree: int = 1) -> Estimate:
+    """Growth of failures, less that of an answer that comes at the last segment; nats a segment.
+
+    Growth is that of lambda_1, the trend a polynomial in the last wrong segment through the solved:
+    one least-squares fit with a step for failures; bootstrap over grids.
+    """
+    df, right = run.table, run.table.correct.to_numpy()
+    if refused := few(min(int(right.sum()), int((~right).sum())), "bootstrap", "of an outcome"):
+        return refused
+    early = last_wrong(df) / len(time(df)) - 1  # 0 in failures
+    terms = np.stack([early**power for power in range(degree + 1)] + [~right], 1)
+    known = np.column_stack([terms, df.lambda_1.to_numpy("float64") * run.updates_per_segment])
+    moments = (terms[:, :, None] * known[:, None]).reshape(len(df), -1)
+
+    def step(sums: np.ndarray) -> np.ndarray:
+        a = sums.astype("float64").reshape(-1, terms.shape[1], known.shape[1])
+        return np.linalg.solve(a[:, :, :-1], a[:, :, -1:])[:, -1, 0]
+
+    try:
+        value, draws = step(moments.sum(0))[0], step(resampled(moments, units(df)))
+    except np.linalg.LinAlgError:
+        times = len(np.unique(early[right]))
+        return stats.unmeasured(len(df), "bootstrap", f"the solved switch at {times} segments only")
+    return stats.drawn(value, draws, len(df), "bootstrap", units(df))
 
 
 def by_solving_time(df: pd.DataFrame, groups: tuple[int, ...] = (2, 4, 8)) -> pd.DataFrame:

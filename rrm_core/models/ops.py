@@ -15,7 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 RMS_EPS = 1e-5
-AMD = hasattr(torch.cpu, "get_capabilities") and torch.cpu.get_capabilities().get("sse4a", False)
+CAN = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+WIDE_AMD = CAN.get("sse4a", False) and CAN.get("avx512_f", False)
 ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 SMALL = 2**14  # numbers in a factor, below which a call of oneDNN costs more than it saves
 
@@ -35,11 +36,12 @@ def emulated(v: Tensor) -> bool:
 
 
 def onednn(v: Tensor) -> bool:
-    """Whether products of `v` go to oneDNN, which knows no derivatives: on AMD, in inference mode.
+    """Whether products of `v` go to oneDNN: in inference mode, as it knows no derivatives.
 
-    Torch gives float32 to MKL, which takes twice the time on a Zen 5. Only AMD has SSE4a.
+    On an AMD with AVX-512 torch's choice, MKL, takes up to twice the time (Zen 5); on a Zen 3 and
+    on Intel it is as quick or quicker. Only AMD has SSE4a.
     """
-    quick = torch.is_inference_mode_enabled() and ONEDNN and AMD and v.numel() >= SMALL
+    quick = torch.is_inference_mode_enabled() and ONEDNN and WIDE_AMD and v.numel() >= SMALL
     return quick and v.dtype == torch.float32 and v.device.type == "cpu"
 
 

@@ -11,7 +11,7 @@ from rrm_core.runs.measure import named, spectra
 from rrm_core.studies import Subject, Units, observed
 from rrm_core.sudoku import sets
 
-PUZZLES, K, FRAMES = 64, 2, 5  # half of the puzzles failures; frames, the run's own among them
+PUZZLES, K, FRAMES = 64, 2, 5  # half of the puzzles failures; draws of a frame
 SETTINGS = {"puzzles": PUZZLES, "k": K}
 
 
@@ -28,7 +28,7 @@ def variant(subject: Subject, name: str, seed: int = 0, every: int = 1) -> pd.Da
 
 
 def units(subject: Subject) -> Units:
-    """One unit a variant; "float32" has the run's own seed, drawn for K tangents."""
+    """One unit a variant; "float32" has the run's own seed, for fewer tangents."""
     variants: dict[str, dict] = {"float32": {}}
     variants |= {f"seed {s}": {"seed": s} for s in range(1, FRAMES)}
     variants |= {f"QR every {e}": {"every": e} for e in (2, subject.model.updates_per_segment)}

@@ -1,10 +1,12 @@
 """Two phases, against an independent referee's figures, recomputed here with pandas alone."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from rrm_core.analysis import phases
+from rrm_core.analysis import phases, stats
 from rrm_core.store import paths
 
 EXPECTED = {  # R2 of lambda_1 on the last wrong segment, growth before, after, of failures
@@ -55,6 +57,50 @@ def test_last_wrong_is_the_last_and_not_the_first():
     right[2, 15] = False
     df = pd.DataFrame(right, columns=[f"correct_{t:02d}" for t in range(1, 17)])
     assert phases.last_wrong(df).tolist() == [0, 5, 16]
+
+
+def late_answers(above=0.0, bend=0.0, times=range(1, 13), n=300, seed=0):
+    """A run whose growth is a trend in the last wrong segment, failures `above` its end."""
+    rng = np.random.default_rng(seed)
+    last = rng.choice([*times], n)
+    last[: n // 3] = 16
+    right = np.arange(1, 17) > last[:, None]
+    growth = 0.1 * last + bend * (last - 16) ** 2 + above * (last == 16) + rng.normal(0, 0.05, n)
+    df = pd.DataFrame(right, columns=[f"correct_{t:02d}" for t in range(1, 17)])
+    df = df.assign(lambda_1=growth / 6, correct=right[:, -1], solution=np.arange(n).astype(str))
+    return SimpleNamespace(table=df, updates_per_segment=6)
+
+
+@pytest.mark.parametrize(("degree", "bend"), [(1, 0.0), (2, 0.0), (2, 0.01)])
+def test_failures_are_held_against_an_answer_at_the_last_segment(degree, bend, monkeypatch):
+    monkeypatch.setattr(stats, "RESAMPLES", 400)
+    stats.counts.cache_clear()
+    for above in (0.0, -0.5):
+        drawn = [late_answers(above, bend, seed=seed) for seed in range(40)]
+        found = [phases.beyond_trend(run, degree) for run in drawn]
+        assert sum(e.low < above < e.high for e in found) >= 34, "an interval of 95 % covers"
+        assert max(e.high - e.low for e in found) < 0.2
+    stats.counts.cache_clear()
+
+
+def test_a_line_is_misled_by_a_trend_that_bends():
+    found = phases.beyond_trend(late_answers(bend=0.01), 1)
+    assert found.low > 0.1 or found.high < -0.1
+
+
+def test_the_step_is_that_of_a_regression_by_hand(runs):
+    run = runs["trm-9x9-brief"]
+    df, last = run.table, phases.last_wrong(run.table)
+    right = df.correct.to_numpy()
+    growth = df.lambda_1.to_numpy("float64") * run.updates_per_segment
+    line = np.polyfit(last[right], growth[right], 2)
+    expected = growth[~right].mean() - np.polyval(line, 16)
+    assert phases.beyond_trend(run, 2).value == pytest.approx(expected, abs=1e-6)
+
+
+def test_failures_are_held_against_no_trend_of_one_time():
+    assert "at 1 segments only" in phases.beyond_trend(late_answers(times=[5])).reason
+    assert "(0)" in phases.beyond_trend(late_answers(times=[16])).reason
 
 
 def test_groups_by_solving_time_are_medians_of_their_puzzles(run):

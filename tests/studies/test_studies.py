@@ -25,6 +25,7 @@ from rrm_core.store.files import sha256
 from rrm_core.studies import (
     elsewhere,
     fates,
+    frames,
     long,
     multi4,
     numerics,
@@ -40,6 +41,7 @@ SMALL = {
     restarts: {"PUZZLES": 8, "RESTARTS": 2},
     precision: {"VARIANTS": {"bfloat16": ("bfloat16", 8, 8), "float32, alone": ("float32", 1, 4)}},
     numerics: {"PUZZLES": 8},
+    frames: {"EACH": 4},
     multi4: {"STEPS": 4, "EVERY": 2, "PUZZLES": 8},
 }
 
@@ -191,6 +193,21 @@ def test_numerics_is_the_run_another_frame_moves_the_exponent_and_fewer_qrs_do_n
     assert (base.drift_h_16 == other.drift_h_16).all() and (base.lambda_1 != other.lambda_1).all()
     apart = found[found.variant == "QR every 2"].set_index("idx").lambda_1 - base.lambda_1
     assert apart.abs().max() < 1e-4
+
+
+def test_frames_begin_with_the_runs_own_and_each_tangent_grows_as_if_alone(small):
+    found, run = made(small, "frames")
+    table = run.table.set_index("idx")
+    assert not table.correct_04[found.idx].any() and found.frame.nunique() == frames.FRAMES
+    own = found[found.frame == 0].set_index("idx").filter(like="growth_1_")
+    assert np.allclose(own, table.loc[own.index, own.columns], atol=1e-4)
+    other = found[found.frame == 3].set_index("idx").filter(like="growth_1_")
+    boards = sets.boards(table.loc[other.index])[0]
+    seed, k = run.meta["seed"] + 3, run.meta["k"]
+    alone = measure.roll(
+        folder.load(small, "float32"), boards, k=k, seed=seed, segments=frames.SEGMENTS
+    )
+    assert np.allclose(other, alone.growth[: len(boards), :, 0], atol=1e-4)
 
 
 @pytest.fixture
