@@ -91,3 +91,34 @@ def test_a_page_without_figures_stays_a_page(book, page):
     page.goto((book / "book/bibliography.html").as_uri() + "?slides")
     page.wait_for_load_state()
     assert not page.locator(".rrm-slides").count() and page.complaints == []
+
+
+MARKS = """async figure => {
+    const canvas = figure.querySelector('canvas'), box = canvas.getBoundingClientRect(), found = {};
+    for (let i = 1; i < 60; i++) for (let j = 1; j < 40; j++) {
+        const at = {clientX: box.x + box.width * i / 60, clientY: box.y + box.height * j / 40};
+        canvas.dispatchEvent(new PointerEvent('pointermove', {...at, bubbles: true}));
+        canvas.dispatchEvent(new MouseEvent('mousemove', {...at, bubbles: true}));
+        const tip = document.querySelector('#vg-tooltip-element.visible');
+        if (tip) found[[i, j]] = tip.innerText;
+    }
+    const tip = document.querySelector('#vg-tooltip-element');
+    const stage = document.querySelector('.rrm-slides');
+    const height = node => Number(getComputedStyle(node).zIndex);
+    return {found, above: !stage || height(tip) > height(stage)};
+}"""
+
+
+def test_an_enlarged_chart_tells_of_the_mark_under_the_mouse(book, page):
+    told = []
+    for way in ("", "?slides"):
+        page.goto((book / "notebooks/3_3_early_window.html").as_uri() + way)
+        page.wait_for_load_state()
+        figure = page.locator(f"{'.rrm-slides ' if way else ''}figure.rrm-chart").first
+        figure.scroll_into_view_if_needed()
+        page.wait_for_function("f => f.dataset.live === 'yes'", arg=figure.element_handle())
+        told.append(figure.evaluate(MARKS))
+    assert len(told[0]["found"]) > 10 and told[1]["above"]
+    plain, large = (t["found"] for t in told)
+    alike = sum(large.get(at) == said for at, said in plain.items())
+    assert alike > 0.9 * len(plain), f"{alike} of {len(plain)} marks, {len(large)} when enlarged"

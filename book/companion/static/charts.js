@@ -86,6 +86,13 @@
     let view = await embed(MOST);
     const over = container.querySelector("canvas").clientWidth - (container.closest(".rrm-view")?.clientWidth || room);
     if (narrow && over > 0) { view.finalize(); view = await embed(MOST - over, 1); } // what stands beside the plot, or under it, needs more
+    const hand = view._handler, picked = hand.pickEvent; // it takes a distance on the screen for one in the chart, and slides are enlarged
+    hand.pickEvent = function (event) {
+      const zoom = container.currentCSSZoom || 1, at = event.changedTouches?.[0] || event;
+      if (zoom === 1) return picked.call(this, event);
+      const box = this.canvas().getBoundingClientRect(), x = (at.clientX - box.left) / zoom, y = (at.clientY - box.top) / zoom;
+      return this.pick(this._scene, x, y, x - this._origin[0], y - this._origin[1]);
+    };
     container.querySelector("summary").setAttribute("aria-label", "save this chart as a picture");
     drawn.set(container, { spec, view, narrow });
     await view.runAsync();
