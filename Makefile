@@ -70,7 +70,7 @@ check: env
 
 # Two processes; what a group of tests shares (the book, a training) is made once, in one of them: tests/conftest.py.
 test: check browser
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 clean:
 	rm -rf _build

@@ -144,9 +144,13 @@ def main() -> None:
     if parser.parse_args().measure:
         (HERE / "next_size.json").write_text(json.dumps(measured(), indent=2) + "\n")
     kept = kept_rates()
-    print(f"{PUZZLES:,} puzzles, k = {K}, on: {kept['processor']}\n{single(kept).round(2)}\n")
+    print(
+        f"{PUZZLES:,} puzzles, k = {K}, on: {kept['processor']}\n{single(kept).round(2).to_string()}\n"
+    )
     for model in NAMES:
-        print(f"{model}, an array of workers (simulated)\n{arrays(kept, model).round(2)}\n")
+        print(
+            f"{model}, an array of workers (simulated)\n{arrays(kept, model).round(2).to_string()}\n"
+        )
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ A mistake of the user's ends with one line on standard error and exit status 2; 
 there is lost.
 """
 
+import contextlib
 import io
 import math
 import os
@@ -19,10 +20,19 @@ import click
 
 from rrm_core.store import manifest, memory, paths
 
-FOLDER = click.Path(path_type=Path)
+
+class Location(click.Path):
+    """A path; an empty one is refused, as it would read as the working folder."""
+
+    def convert(self, value, param, ctx):
+        return super().convert(value, param, ctx) if str(value) else self.fail("'' is no path")
+
+
+FOLDER = Location(path_type=Path)
 COUNT = click.IntRange(1)
-SET = "a field of the recipe, or a parameter of the chapter; may be repeated"
-VALUES = click.option("-p", "values", nargs=2, multiple=True, metavar="NAME VALUE", help=SET)
+AGAIN: dict = {"nargs": 2, "multiple": True, "metavar": "NAME VALUE"}
+FIELDS = click.option("-p", "values", **AGAIN, help="a field of the recipe; may be repeated")
+VALUES = click.option("-p", "values", **AGAIN, help="a parameter of the chapter; may be repeated")
 RUN = click.option("--run", required=True, help="name of the run in data/runs")
 DEVICE = click.option("--device", default="cpu")
 QUIET = click.option("--progress/--quiet", default=True)
@@ -54,6 +64,25 @@ def write_sets(tables: dict, replace: bool) -> None:
     print(*files, sep="\n")
 
 
+def refuse_others(names: list[str], replace: bool) -> None:
+    """Refuse, before the work, sets that are there already, made with other options than these."""
+    from rrm_core.sudoku import sets
+
+    context, root, other = click.get_current_context(), paths.data_dir(), []
+    known = manifest.entries(root).command
+    for path in map(sets.path_of, names):
+        words = shlex.split(known.get(path.relative_to(root).as_posix(), ""))
+        asked = None
+        if words[1:3] == ["puzzles", context.info_name]:
+            with contextlib.suppress(click.ClickException):  # of a version with other options
+                asked = context.command.make_context(context.info_name, words[3:]).params
+        same = asked is not None and asked | {"replace": replace} == context.params
+        other += [str(path)] if path.exists() and not same else []
+    if other and not replace:
+        there = f"{', '.join(other)}: there already, with other puzzles"
+        raise ValueError(f"{there}; add --replace to lose them, or set RRM_DATA to another folder")
+
+
 @puzzles.command("make")
 @click.option("--side", default=6, help="board side: 4, 6 or 9")
 @click.option("--train", default=15_000, type=click.IntRange(0), help="puzzles to train on")
@@ -64,6 +93,7 @@ def puzzles_make(side: int, train: int, test: int, seed: int, replace: bool) -> 
     """Generate minimal puzzles, split into train, test and validation."""
     from rrm_core.sudoku import sets
 
+    refuse_others([f"{side}x{side}-{split}" for split in sets.SPLITS], replace)
     made = sets.make(side, train, test, seed)
     write_sets({f"{side}x{side}-{split}": table for split, table in made.items()}, replace)
 
@@ -77,6 +107,7 @@ def puzzles_hard(train: int, test: int, seed: int, replace: bool) -> None:
     """Generate hard 9x9 puzzles: about a quarter of a second a puzzle."""
     from rrm_core.sudoku import hard, sets
 
+    refuse_others([f"9x9-hard-{split}" for split in sets.SPLITS], replace)
     made = hard.make({"train": train, "test": test, "validation": sets.VALIDATION}, seed)
     write_sets({f"9x9-hard-{split}": table for split, table in made.items()}, replace)
 
@@ -109,7 +140,7 @@ def puzzles_import(file: Path, name: str, limit: int | None, replace: bool) -> N
 @click.option("--minutes", default=math.inf, help="stop and save after about this long")
 @click.option("--seed", type=int, help="seed of weights and data")
 @click.option("--compile", is_flag=True, default=None, help="compile first: a minute, then faster")
-@VALUES
+@FIELDS
 @DEVICE
 @QUIET
 def train(preset, out, resume, start, minutes, values, device, progress, **changes) -> None:
@@ -165,7 +196,7 @@ def check(checkpoint: Path | None, model: str, puzzles: str) -> None:
     from rrm_core.sudoku import sets
 
     boards, _ = sets.boards(sets.table(puzzles).head(check.ENOUGH))
-    found = check.check(factory.made(model, checkpoint), boards)
+    found = check.checked(factory.made(model, checkpoint), boards)
     count = f"{len(found.faults)} faults, {len(found.notes)} notes"
     print(*found.notes, *found.faults, count, sep="\n")
     sys.exit(1 if found.faults else 0)
@@ -180,7 +211,7 @@ def check(checkpoint: Path | None, model: str, puzzles: str) -> None:
 @click.option("--k", default=8, help="tangents")
 @click.option("--seed", default=0, help="seed of the start frame")
 @click.option("--extra-givens", default=0, help="solution digits put into every puzzle first")
-@click.option("--dtype", default="float32", help="arithmetic: float32, bfloat16 or float64")
+@click.option("--dtype", default="float32", help="arithmetic: float32, bfloat16 (--k 0) or float64")
 @click.option("--segments", default=16, help="segments of the rollout")
 @click.option("--shard", default="0/1", help="i/n: measure this share of the parts")
 @click.option("--replace", is_flag=True, help="replace a run of other settings, and its studies")
@@ -261,7 +292,7 @@ def claims(run: str | None, form: str) -> None:
     from rrm_core.analysis.claims import ledger
     from rrm_core.runs import tables
 
-    found = ledger(tables.load_runs([run] if run else None).values())
+    found = ledger(tables.load_runs(None if run is None else [run]).values())
     if form == "json":
         return print(found.to_json(orient="records", indent=2))
     names = ["id", "says", "paper", "measured here", "n", "verdict"]
@@ -277,7 +308,10 @@ def claims(run: str | None, form: str) -> None:
 @click.option("--seed", default=0, help="which rows")
 def verify(recompute: int, seed: int) -> None:
     """Check every file in data/ against its digest; optionally measure rows again."""
-    wrong, root = manifest.verify(), paths.data_dir()
+    root = paths.data_dir()
+    if not (root / "MANIFEST").exists():
+        raise ValueError(f"{root}: no MANIFEST; expected the folder data of a clone ($RRM_DATA)")
+    wrong = manifest.verify()
     print("\n".join(wrong) or f"{len(manifest.entries(root))} files in {root}: all as recorded")
     for run in paths.run_names() if recompute else []:
         from rrm_core.runs import folder
@@ -322,7 +356,7 @@ def main() -> None:
         if isinstance(error, OSError) and error.strerror:
             text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
         if right := mended():
-            text += f"; -p takes two words: {right}"
+            text = f"{text.rstrip('.')}; -p takes two words: {right}"
         print(f"rrm: {' '.join(text.split())}", file=sys.stderr)
         sys.exit(2)
 

@@ -25,6 +25,25 @@ FLAGS = [
 ]
 
 
+LONGEST = [  # files of a minute and more, the built book's and another first: no process ends alone
+    "book/test_book.py",
+    "book/test_edges.py",
+    "book/test_fuzz.py",
+    "book/test_build.py",
+    "book/test_viewer.py",
+    "book/test_situations.py",
+    "store/test_kills.py",
+    "book/test_chapters.py",
+]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """The long files first; two processes share out the files in this order."""
+    rank = {ROOT / "tests" / name: i for i, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path, len(rank)))
+
+
 @pytest.fixture(scope="session")
 def root():
     return ROOT

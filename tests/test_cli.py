@@ -212,3 +212,54 @@ def test_output_that_is_not_utf_8_and_a_home_that_is_none(root, tmp_path):
     wrapped = "from rrm_core import cli\ncli.app = lambda **_: print('λ1')\ncli.main()"
     done = subprocess.run([sys.executable, "-c", wrapped], capture_output=True, text=True, env=env)
     assert (done.returncode, done.stdout) == (0, "\\u03bb1\n")
+
+
+def test_a_data_folder_that_is_none_is_no_verified_one(tmp_path, rrm, monkeypatch):
+    monkeypatch.setenv("RRM_DATA", str(tmp_path / "nowhere"))
+    status, out, err = rrm("verify")
+    assert status == 2 and not out and f"{tmp_path / 'nowhere'}: no MANIFEST" in err
+    status, _, err = rrm("claims")
+    assert status == 2 and str(tmp_path / "nowhere") in err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["train", "smoke", "--out", "", "--steps", 2], "'--out': '' is no path"),
+        (["puzzles", "import", "", "--name", "s"], "'' is no path"),
+        (["claims", "--run", ""], "run name ''"),
+        (["train", "smoke", "--out", "x", "-p", "bf16", "maybe"], "expected true or false"),
+    ],
+)
+def test_an_empty_or_odd_value_is_named_and_nothing_made(words, said, tmp_path, rrm, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, out, err = rrm(*words)
+    assert status == 2 and not out and said in err
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["make", "hard"])
+def test_puzzles_that_would_be_lost_are_refused_before_the_work(kind, data_copy, rrm, monkeypatch):
+    def never(*_):
+        raise AssertionError("nothing is to be made")
+
+    monkeypatch.setattr(puzzles, "make", never)
+    monkeypatch.setattr("rrm_core.sudoku.hard.make", never)
+    status, _, err = rrm("puzzles", kind, "--seed", 1)
+    assert status == 2 and "there already, with other puzzles; add --replace" in err
+
+
+def test_the_same_puzzles_may_be_made_again_whatever_the_order_of_the_options(data_copy, rrm):
+    before = (data_copy / "puzzles" / "4x4-train.csv.gz").read_bytes()
+    words = ["--seed", 0, "--test", 256, "--train", 400, "--side", 4]
+    assert rrm("puzzles", "make", *words)[0] == 0
+    assert (data_copy / "puzzles" / "4x4-train.csv.gz").read_bytes() == before
+
+
+def test_weights_of_ours_are_no_checkpoint_of_theirs(data_copy, smoke_training, rrm):
+    step = smoke_training / "checkpoints" / "step_000120"
+    status, _, err = rrm("measure", step / "model.safetensors", "--run", "m", "--n", 3)
+    assert status == 2 and f"measure the one it lies in, {step}" in err
+    for file in (step / "model.safetensors", smoke_training / "state.pt"):
+        status, _, err = rrm("import", "--checkpoint", file, "--name", "m")
+        assert status == 2 and "of this package" in err and not (data_copy / "runs" / "m").exists()

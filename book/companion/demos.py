@@ -33,7 +33,7 @@ class DemoError(ValueError):
 
 def within(name: str, value: float, low: int, high: int) -> None:
     """Refuse a `value` that is not between `low` and `high`."""
-    if not low <= value <= high:
+    if not (isinstance(value, (int, float)) and low <= value <= high):
         raise DemoError(f"{name}={value!r}: expected a number from {low} to {high}")
 
 

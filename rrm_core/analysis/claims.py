@@ -158,7 +158,10 @@ def ledger(
     runs, :func:`false_discovery`; NaN unless `corrected`), reason.
     """
     if not (each := [judged(run, None if corrected else claims) for run in runs]):
-        raise tables.TableError("no run to judge: measure one with `rrm measure` first")
+        where = paths.data_dir() / "runs"
+        raise tables.TableError(
+            f"no run to judge: measure one with `rrm measure` first, into {where}"
+        )
     found = pd.concat(each, ignore_index=True)
     found = found.assign(q=false_discovery(found) if corrected else np.nan)
     found = found if claims is None else found[found.claim.isin(claims)]

@@ -5,6 +5,7 @@ wrong; a *note* does not. What is checked was each seen to fail silently in a re
 """
 
 import copy
+import traceback
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -67,9 +68,19 @@ def shapes(model: Reasoner, x: Tensor) -> list[str]:
         found.append(f"updates(x) gives {len(updates)} updates, {said}")
     if any(len(z) != len(x) for z in state):
         found.append("a part of the start state has not one row for each puzzle")
+    if not found and not reads_out(model.readout(state), len(x)):
+        found.append("readout(state) gives other than (logits (B, cells, tokens), scores (B, m))")
     if isinstance(model, nn.Module) and any(part.training for part in model.modules()):
         found.append("the model is in training mode (dropout would draw): call eval() on it")
     return found
+
+
+def reads_out(found: object, rows: int) -> bool:
+    """Whether `found` is what a read-out of so many puzzles gives."""
+    if not (isinstance(found, (tuple, list)) and len(found) == 2):
+        return False
+    sizes = zip(found, (3, 2), strict=True)
+    return all(isinstance(t, Tensor) and t.ndim == n and len(t) == rows for t, n in sizes)
 
 
 def repeatable(model: Reasoner, x: Tensor) -> list[str]:
@@ -183,7 +194,19 @@ def check(model: Reasoner, boards: np.ndarray, tangent: bool = True) -> Findings
     return found
 
 
+def checked(model: Reasoner, boards: np.ndarray, tangent: bool = True) -> Findings:
+    """:func:`check`; what the model's code raises there is told in one line, with its place."""
+    try:
+        return check(model, boards, tangent)
+    except Exception as error:  # code of others fails in every way there is
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        why = f"{type(error).__name__}: {' '.join(str(error).split()):.200}"
+        where = f"{at.filename}, line {at.lineno}"
+        what = f"{model.name} fails on boards of {boards.shape[1]} cells ({why}; {where})"
+        raise ContractError(f"{what}; choose another set with --puzzles, or mend it") from error
+
+
 def insist(model: Reasoner, boards: np.ndarray, tangent: bool = True) -> None:
     """Refuse a model with a fault of :func:`check`."""
-    if faults := check(model, boards, tangent).faults:
+    if faults := checked(model, boards, tangent).faults:
         raise ContractError(f"{model.name}: {'; '.join(faults)}")

@@ -189,6 +189,10 @@ def import_checkpoint(
 
     Called again with the same file, as after a kill, it writes the same.
     """
+    own = (Path(path).with_name("progress.json"), Path(path).with_name("config.json"))
+    if own[0].exists() or (own[1].exists() and set(read_json(own[1])) >= {"H_cycles", "mixing"}):
+        mend = "`rrm measure` a folder with its weights: that of a step, or of the model itself"
+        raise ModelError(f"{path}: of this package, not of the official code; {mend}")
     folder = paths.data_dir() / "runs" / paths.new_name(name)
     note, digest = folder / "import.json", sha256(path)
     same = not note.exists() or read_json(note).get("sha256") == digest

@@ -132,7 +132,11 @@ def load_model(folder: Path, dtype: torch.dtype = torch.float32) -> RecursiveMod
     path = Path(folder) / "config.json"
     if Path(folder).is_file():
         mend = f"make one with `rrm import --checkpoint {folder} --name NAME`"
+        if Path(folder).with_name("config.json").exists():
+            mend = f"measure the one it lies in, {Path(folder).parent}"
         raise ModelError(f"{folder} is a file, expected a folder with a model; {mend}")
+    if path.with_name("model.json").exists():
+        raise ModelError(f"{folder}: of other code; expected an HRM or a TRM of this package")
     if not path.exists():
         steps = sorted(Path(folder).glob("**/step_*/config.json"))
         mend = f"measure {steps[-1].parent}" if steps else "train or import a model first"

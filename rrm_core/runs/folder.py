@@ -134,8 +134,9 @@ def make(
 ) -> Path | None:
     """Measure a checkpoint folder into the run folder `out`; None while other shards are missing.
 
-    A finished measurement is not repeated, and one with other settings not overwritten unless
-    `replace`. run.json records `device` and `command`.
+    A finished measurement is not repeated, and one with other settings, or of a model whose code
+    gives other numbers now, not overwritten unless `replace`. run.json records `device` and
+    `command`.
     """
     started, checkpoint = time.monotonic(), checkpoint.resolve()  # "." alone names no step
     model = load(checkpoint, settings.dtype, device)
@@ -155,12 +156,15 @@ def make(
         raise MeasureError(f"{there}; choose another --run, or add --replace")
     if found not in (None, key) and out.resolve() in checkpoint.parents:
         raise MeasureError(f"{checkpoint} lies in the run to be replaced; choose another --run")
-    work = scratch(out, "measure", key)
-    parts = [] if found == key else measure_parts(model, frame, work, settings, shard)
+    if found == key and foreign and not replace and not recompute(out.name, 1).agrees.all():
+        changed = f"{out}: the code of its model gives other numbers than were measured"
+        raise MeasureError(f"{changed}; choose another --run, or add --replace")
+    work, known = scratch(out, "measure", key), found == key and not replace
+    parts = [] if known else measure_parts(model, frame, work, settings, shard)
     if parts is None:
         return None
     with locked(out):  # two shards may find the last part at the same time
-        if measured_key(out) != key:
+        if parts and all(path.exists() for path in parts):
             both = pd.concat([tables.read(path) for path in parts], ignore_index=True)
             meta = key | environment(device, command, started)
             assemble(model, checkpoint, out, both, meta)
@@ -171,14 +175,14 @@ def make(
 def cleared(out: Path, checkpoint: Path, meta: dict) -> None:
     """Remove the run of `out` where another is to be: its seal, and what was of other weights.
 
-    Studies go with the puzzles or with who solved them; a model goes unless it is what was
-    measured.
+    Studies go with the puzzles or with who solved them, and with a model of others, whose code may
+    be another one; a model goes unless it is what was measured.
     """
     before = measured_key(out)
     differs = {name for name, value in (before or {}).items() if value != meta[name]}
     if "weights" in differs:
         shutil.rmtree(out / "checkpoints", ignore_errors=True)
-    if differs - {"k", "seed"}:
+    if differs - {"k", "seed"} or (not differs and factory.stored(out)):
         shutil.rmtree(out / "studies", ignore_errors=True)
     (out / "run.json").unlink(missing_ok=True)
     if checkpoint != out.resolve() and (before is None or "weights" in differs):

@@ -28,9 +28,11 @@ def roll(model: Reasoner, boards: np.ndarray, chunk: int = CHUNK, **options: Any
     rows = np.minimum(np.arange(chunk), len(boards) - 1)
     try:
         return unroll(model, model.encode(boards[rows]), **options)
-    except torch.OutOfMemoryError:
+    except RuntimeError as error:
+        if not isinstance(error, torch.OutOfMemoryError) and "allocate" not in str(error):
+            raise
         wanted = f"not enough memory for {chunk} puzzles and k={options.get('k', 8)} tangents"
-        mend = "measure with fewer (--k) or on the CPU"
+        mend = "measure with fewer (--k) or on another device"
         raise MeasureError(f"{device_of(model)} has {wanted}; {mend}") from None
 
 

@@ -194,6 +194,10 @@ def json_records(text: str) -> list[dict]:
         lines = [line for line in text.splitlines() if line.strip()]
         if len(lines) < 2 or not lines[0].rstrip().endswith(("}", "]")):
             return []
+        try:
+            json.loads(lines[0])
+        except json.JSONDecodeError:  # another format's first line in brackets
+            return []
         return [record for line in lines for record in records(json.loads(line))]
 
 

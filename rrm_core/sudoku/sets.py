@@ -12,6 +12,7 @@ from rrm_core.store.files import write_bytes
 from rrm_core.sudoku.board import COLUMNS, SudokuError, described, generate, parse
 from rrm_core.sudoku.symmetry import canonical
 
+SPLITS = ("train", "test", "validation")
 VALIDATION = 256  # held-out puzzles to watch a training and choose its checkpoint; never measured
 
 

@@ -96,7 +96,7 @@ def essentials(recipe: dict) -> dict:
     return {f.name: recipe.get(f.name, f.default) for f in kept}
 
 
-TRUTH = {"true": True, "false": False}
+TRUTH = {"true": True, "True": True, "false": False, "False": False}
 READ: dict = {"int": int, "float": float, "str": str}  # a field's text by its type
 READ |= dict.fromkeys(["bool", "bool | None"], TRUTH.__getitem__)
 READ |= {"tuple[float, float]": lambda text: tuple(map(float, text.split(",")))}
@@ -114,7 +114,8 @@ def parsed(texts: dict[str, str]) -> dict:
         try:
             values[name] = READ[types[name]](text)
         except (ValueError, KeyError):
-            raise TrainingError(f"recipe field {name}={text!r}: expected {types[name]}") from None
+            kind = "true or false" if types[name].startswith("bool") else types[name]
+            raise TrainingError(f"recipe field {name}={text!r}: expected {kind}") from None
     return values
 
 

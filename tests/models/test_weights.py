@@ -166,3 +166,8 @@ def test_weights_of_another_model_are_refused_and_named(model, tmp_path):
     refused(tmp_path, 'Missing key.*"inner.L_init".*"inner.extra".*mismatch for inner.H_init')
     with pytest.raises(ModelError):
         weights.filled(Config("hrm", "attention", 4, 16, 2, 1, 1, 1, 2, 1), tensors, "here")
+
+
+def test_a_model_of_other_code_is_named_as_such(runs, root):
+    with pytest.raises(ModelError, match="tiny-6x6: of other code; expected an HRM or a TRM"):
+        load_model(root / "data" / "runs" / "tiny-6x6")

@@ -79,3 +79,14 @@ def test_the_grid_of_an_imported_puzzle_goes_with_it(extra_givens, data_copy):
     sets.write({"mine": table})
     frame = measure.subset("mine", 2, extra_givens)
     assert frame.grid.tolist() == [0, 1] and ("rating" in frame) == (extra_givens == 0)
+
+
+def test_tangents_that_do_not_fit_the_memory_are_refused_in_words(smoke_training):
+    model = load_model(smoke_training / "checkpoints" / "step_000120")
+
+    def full(*_):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 TB")
+
+    model.embed = full
+    with pytest.raises(measure.MeasureError, match="not enough memory for 32 puzzles and k=3"):
+        measure.roll(model, np.zeros((1, 16), np.uint8), k=3)

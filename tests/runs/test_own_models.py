@@ -105,6 +105,55 @@ def test_a_model_of_one_s_own_becomes_a_run_like_any_other(own, data_copy, rrm, 
     monkeypatch.delitem(sys.modules, "own_model")
     status, _, err = rrm("study", "long", "--run", "mine")
     assert status == 2 and "mine: the code of its model gives other numbers" in err
+    before = (home / "measurements.parquet").read_bytes()
+    again = ["measure", own, "--model", "own_model:make", *asked]
+    status, _, err = rrm(*again)
+    assert status == 2 and "the code of its model gives other numbers" in err and "--replace" in err
+    assert (home / "measurements.parquet").read_bytes() == before and (home / "studies").exists()
+    status, _, err = rrm(*again, "--replace")
+    assert status == 0 and not (home / "studies").exists(), "studies of the code before are gone"
+    assert (home / "measurements.parquet").read_bytes() != before
+    assert folder.recompute("mine", 4).agrees.all() and not (home / "parts").exists()
+    assert rrm(*again)[0] == 0 and rrm("study", "long", "--run", "mine")[0] == 0
+
+
+FAULTY = """
+from own_model import Damped
+
+
+class One(Damped):
+    def readout(self, state):
+        return state[0] @ self.head
+
+
+class Late(Damped):
+    def readout(self, state):
+        raise RuntimeError("a read-out of its own")
+"""
+
+
+@pytest.mark.parametrize(
+    ("model", "puzzles", "said"),
+    [
+        ("own_model:make", "6x6-test", "damped fails on boards of 36 cells (RuntimeError: "),
+        ("faulty:One", "4x4-test", "readout(state) gives other than (logits (B, cells, tokens)"),
+        ("faulty:Late", "4x4-test", "(RuntimeError: a read-out of its own; "),
+    ],
+)
+def test_what_a_model_raises_is_told_with_its_place(
+    own, data_copy, rrm, model, puzzles, said, monkeypatch
+):
+    for name in ("faulty", "own_model"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    (own.parent / "faulty.py").write_text(FAULTY)
+    status, out, err = rrm("check", "--model", model, "--puzzles", puzzles)
+    assert status in (1, 2) and said in out + err and "Traceback" not in err
+    asked = ["--puzzles", puzzles, "--n", 4, "--run", "mine"]
+    status, _, err = rrm("measure", "--model", model, *asked)
+    assert status == 2 and said in err and len(err.strip().splitlines()) == 1
+    if model == "faulty:Late":
+        assert f"{own.parent / 'faulty.py'}, line " in err
+    assert not (data_copy / "runs" / "mine").exists()
 
 
 @pytest.mark.parametrize(

@@ -379,3 +379,11 @@ def test_a_file_of_another_kind_is_named_in_one_line(what, tmp_path):
         foreign.read(path)
     said = str(error.value)
     assert what in said and said.isprintable() and "allow_pickle" not in said
+
+
+def test_a_section_in_brackets_is_no_json(tmp_path):
+    """SadMan's .sdk: a section's name, then nine rows."""
+    rows = "\n".join(GOOD[i : i + 9] for i in range(0, 81, 9))
+    (tmp_path / "one.sdk").write_text(f"[Puzzle]\n{rows}\n")
+    table, _ = foreign.read(tmp_path / "one.sdk")
+    assert list(table.puzzle) == [GOOD] and list(table.solution) == [ANSWER]
