@@ -168,6 +168,6 @@ def test_weights_of_another_model_are_refused_and_named(model, tmp_path):
         weights.filled(Config("hrm", "attention", 4, 16, 2, 1, 1, 1, 2, 1), tensors, "here")
 
 
-def test_a_model_of_other_code_is_named_as_such(runs, root):
+def test_a_model_of_other_code_is_named_as_such(root):
     with pytest.raises(ModelError, match="tiny-6x6: of other code; expected an HRM or a TRM"):
-        load_model(root / "data" / "runs" / "tiny-6x6")
+        weights.load_model(root / "data" / "runs" / "tiny-6x6")
