@@ -7,7 +7,7 @@ rewritten, not the test.
 import numpy as np
 import pytest
 
-from rrm_core.analysis import cells, elsewhere, fates, motion, phases, selection, stats
+from rrm_core.analysis import cells, early, elsewhere, fates, motion, phases, selection, stats
 from rrm_core.runs.tables import load_run, log_drift
 
 NAMES = {"HRM": "hrm-9x9-brief", "TRM": "trm-9x9-brief"}
@@ -217,3 +217,26 @@ def test_the_sign_of_growth_is_that_of_any_start_frame(models):
             f"The {model}'s failures {'grow' if sign > 0 else 'shrink'}, whatever the frame",
             {"five frames": (len(growth) == 5 and (sign * growth > 0.1).all(), growth.to_dict())},
         )
+
+
+def test_the_reversed_sign_of_the_early_exponent_is_that_of_any_start_frame(models):
+    found = {}
+    for m, run in models.items():
+        table = early.frames(run)
+        each = table[table.frame != "mean"].pivot(index="frame", columns="h", values="auc")
+        holds = len(each) == 5 and (each[4] < 0.5).all() and (each[6] < each[4]).all()
+        found[f"{m}, every frame"] = holds, each.round(2).to_dict()
+        own = table[(table.frame == "0") & (table.h == 4)].iloc[0]
+        rest = early.horizons(run.table, run.updates_per_segment).query("signal == 'lambda1'")
+        whole = rest.set_index("h").auc[4]
+        found[f"{m}, the part for the whole"] = own.low < whole < own.high, (own.auc, whole)
+    told("Unsolved puzzles that expand more are solved more, in every frame, more so at six", found)
+
+
+def test_failures_are_calmer_than_late_answers_surely_in_the_hrm(models):
+    found = {}
+    for m, run in models.items():
+        line, curve = (phases.beyond_trend(run, degree) for degree in (1, 2))
+        bare = curve.high > -0.1
+        found[m] = line.high < 0 and (bare if m == "TRM" else not bare), (line, curve)
+    told("The HRM's failures are not just late; for the TRM it hangs on the trend's shape", found)

@@ -25,9 +25,14 @@ META |= {"seed": int, "files": dict}  # what run.json must hold
 
 
 def write(df: pd.DataFrame, path: Path | str) -> None:
-    """Write `df` as Parquet (zstd), atomically: a reader sees the old file or the new one."""
+    """Write `df` as Parquet (zstd), atomically: a reader sees the old file or the new one.
+
+    Bytes of one place in all numbers of a column stand together: a quarter less for measured ones.
+    """
+    floats = [name for name in df if pd.api.types.is_float_dtype(df[name])]
+    packed = {"use_byte_stream_split": floats, "use_dictionary": [c for c in df if c not in floats]}
     buffer = io.BytesIO()
-    df.to_parquet(buffer, index=False, compression="zstd")
+    df.to_parquet(buffer, index=False, compression="zstd", **packed)
     write_bytes(buffer.getvalue(), path)
 
 
