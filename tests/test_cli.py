@@ -228,7 +228,10 @@ def test_a_data_folder_that_is_none_is_no_verified_one(tmp_path, rrm, monkeypatc
         (["train", "smoke", "--out", "", "--steps", 2], "'--out': '' is no path"),
         (["puzzles", "import", "", "--name", "s"], "'' is no path"),
         (["claims", "--run", ""], "run name ''"),
-        (["train", "smoke", "--out", "x", "-p", "bf16", "maybe"], "expected true or false"),
+        (
+            ["train", "smoke", "--out", "x", "-p", "bf16", "maybe"],
+            "expected bool | None (true or false)",
+        ),
     ],
 )
 def test_an_empty_or_odd_value_is_named_and_nothing_made(words, said, tmp_path, rrm, monkeypatch):

@@ -114,7 +114,7 @@ def parsed(texts: dict[str, str]) -> dict:
         try:
             values[name] = READ[types[name]](text)
         except (ValueError, KeyError):
-            kind = "true or false" if types[name].startswith("bool") else types[name]
+            kind = types[name] + " (true or false)" * types[name].startswith("bool")
             raise TrainingError(f"recipe field {name}={text!r}: expected {kind}") from None
     return values
 
