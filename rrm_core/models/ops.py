@@ -16,7 +16,7 @@ from torch import Tensor
 
 RMS_EPS = 1e-5
 CAN = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-WIDE_AMD = CAN.get("sse4a", False) and CAN.get("avx512_f", False)
+AMD, WIDE = CAN.get("sse4a", False), CAN.get("avx512_f", False)  # only AMD has SSE4a
 ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 SMALL = 2**14  # numbers in a factor, below which a call of oneDNN costs more than it saves
 
@@ -36,12 +36,11 @@ def emulated(v: Tensor) -> bool:
 
 
 def onednn(v: Tensor) -> bool:
-    """Whether products of `v` go to oneDNN: in inference mode, as it knows no derivatives.
+    """Whether products of `v` go to oneDNN, which knows no derivatives: on AMD, in inference mode.
 
-    On an AMD with AVX-512 torch's choice, MKL, takes up to twice the time (Zen 5); on a Zen 3 and
-    on Intel it is as quick or quicker. Only AMD has SSE4a.
+    Torch gives float32 to MKL, which takes up to twice the time there, most where there is AVX-512.
     """
-    quick = torch.is_inference_mode_enabled() and ONEDNN and WIDE_AMD and v.numel() >= SMALL
+    quick = torch.is_inference_mode_enabled() and ONEDNN and AMD and v.numel() >= SMALL
     return quick and v.dtype == torch.float32 and v.device.type == "cpu"
 
 
@@ -61,12 +60,13 @@ def linear_over_positions(v: Tensor, weight: Tensor) -> Tensor:
     """W v: (..., P, D) and (n_out, P) -> (..., n_out, D).
 
     From the left, as D fills a processor's registers and P = 97 or 37 does not. By oneDNN as one
-    product, positions first in memory; else by `bmm`, as `matmul` would turn `v` over and back.
+    product, positions first in memory, where AVX-512 makes that pay; else by `bmm`, as `matmul`
+    would turn `v` over and back.
     """
     if emulated(weight):
         return linear_over_positions(v.float(), weight.float()).to(v.dtype)
     rows = v.flatten(0, -3)  # (N, P, D)
-    if onednn(v):
+    if WIDE and onednn(v):
         first = rows.transpose(0, 1).reshape(v.shape[-2], -1)  # (P, N D)
         out = product(weight, first.T).view(-1, *rows.shape[::2]).transpose(0, 1)
     else:

@@ -79,7 +79,8 @@ def mkldnn_products(call):
 
 @pytest.mark.skipif(not ops.ONEDNN, reason="torch was built without oneDNN")
 def test_in_inference_mode_large_products_go_to_onednn_and_no_others(monkeypatch):
-    monkeypatch.setattr(ops, "WIDE_AMD", True)
+    monkeypatch.setattr(ops, "AMD", True)
+    monkeypatch.setattr(ops, "WIDE", True)
     torch.manual_seed(0)
     v, weight = torch.randn(4, 64, 128), torch.nn.Parameter(torch.randn(32, 128))
     mixing = torch.nn.Parameter(torch.randn(9, 64))
@@ -102,7 +103,8 @@ def test_in_inference_mode_large_products_go_to_onednn_and_no_others(monkeypatch
 
 @pytest.mark.skipif(not ops.ONEDNN, reason="torch was built without oneDNN")
 def test_positions_stay_first_in_memory_between_two_products(monkeypatch):
-    monkeypatch.setattr(ops, "WIDE_AMD", True)
+    monkeypatch.setattr(ops, "AMD", True)
+    monkeypatch.setattr(ops, "WIDE", True)
     torch.manual_seed(0)
     up, down = torch.randn(32, 17), torch.randn(17, 16)
     v = torch.randn(3, 8, 17, 64)
@@ -119,11 +121,21 @@ def test_positions_stay_first_in_memory_between_two_products(monkeypatch):
     assert found.shape == v.shape and torch.allclose(found, plain, atol=1e-3)
 
 
-def test_on_other_processors_torch_chooses(monkeypatch):
-    monkeypatch.setattr(ops, "WIDE_AMD", False)
+def test_on_other_processors_than_amds_torch_chooses(monkeypatch):
+    monkeypatch.setattr(ops, "AMD", False)
     v, weight = torch.randn(4, 64, 128), torch.randn(32, 128)
     with torch.inference_mode():
         assert mkldnn_products(lambda: ops.linear(v, weight))[1] == 0
+        assert mkldnn_products(lambda: ops.linear_over_positions(v, torch.randn(9, 64)))[1] == 0
+
+
+@pytest.mark.skipif(not ops.ONEDNN, reason="torch was built without oneDNN")
+def test_without_avx_512_torch_mixes_over_positions(monkeypatch):
+    monkeypatch.setattr(ops, "AMD", True)
+    monkeypatch.setattr(ops, "WIDE", False)
+    v, weight = torch.randn(4, 64, 128), torch.randn(32, 128)
+    with torch.inference_mode():
+        assert mkldnn_products(lambda: ops.linear(v, weight))[1] == 1
         assert mkldnn_products(lambda: ops.linear_over_positions(v, torch.randn(9, 64)))[1] == 0
 
 
@@ -131,5 +143,5 @@ CPU = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else "
 
 
 @pytest.mark.skipif("vendor_id" not in CPU, reason="Linux names a processor's maker, on x86")
-def test_a_processor_is_amds_with_wide_units_where_linux_says_so():
-    assert ("AuthenticAMD" in CPU and "avx512f" in CPU) == ops.WIDE_AMD
+def test_a_processor_is_amds_where_linux_says_so():
+    assert ("AuthenticAMD" in CPU) == ops.AMD
