@@ -72,15 +72,15 @@ def refuse_others(names: list[str], replace: bool) -> None:
     known = manifest.entries(root).command
     for path in map(sets.path_of, names):
         words = shlex.split(known.get(path.relative_to(root).as_posix(), ""))
-        asked = None
+        same = not words  # a killed command recorded none: the sets are looked at later
         if words[1:3] == ["puzzles", context.info_name]:
             with contextlib.suppress(click.ClickException):  # of a version with other options
-                asked = context.command.make_context(context.info_name, words[3:]).params
-        same = asked is not None and asked | {"replace": replace} == context.params
+                asked = context.command.make_context(words[2], words[3:]).params
+                same = asked | {"replace": replace} == context.params
         other += [str(path)] if path.exists() and not same else []
     if other and not replace:
-        there = f"{', '.join(other)}: there already, with other puzzles"
-        raise ValueError(f"{there}; add --replace to lose them, or set RRM_DATA to another folder")
+        mend = "add --replace to lose them, or set RRM_DATA to another folder"
+        raise ValueError(f"{', '.join(other)}: there already, with other puzzles; {mend}")
 
 
 @puzzles.command("make")

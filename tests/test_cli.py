@@ -252,6 +252,16 @@ def test_puzzles_that_would_be_lost_are_refused_before_the_work(kind, data_copy,
     assert status == 2 and "there already, with other puzzles; add --replace" in err
 
 
+def test_puzzles_of_a_killed_command_are_made_again(data_copy, rrm):
+    """Written, not yet recorded: the sets themselves say whether they are the same."""
+    text = (data_copy / "MANIFEST").read_text().splitlines(keepends=True)
+    kept = [line for line in text if not line.startswith("puzzles/4x4-")]
+    (data_copy / "MANIFEST").write_text("".join(kept))
+    words = ["puzzles", "make", "--side", 4, "--train", 400, "--test", 256]
+    assert rrm(*words)[0] == 0
+    assert "puzzles/4x4-train" in (data_copy / "MANIFEST").read_text()
+
+
 def test_the_same_puzzles_may_be_made_again_whatever_the_order_of_the_options(data_copy, rrm):
     before = (data_copy / "puzzles" / "4x4-train.csv.gz").read_bytes()
     words = ["--seed", 0, "--test", 256, "--train", 400, "--side", 4]

@@ -189,8 +189,9 @@ def import_checkpoint(
 
     Called again with the same file, as after a kill, it writes the same.
     """
-    own = (Path(path).with_name("progress.json"), Path(path).with_name("config.json"))
-    if own[0].exists() or (own[1].exists() and set(read_json(own[1])) >= {"H_cycles", "mixing"}):
+    home = Path(path).parent
+    ours = (beside := home / "config.json").exists() and "mixing" in read_json(beside)
+    if ours or (home / "progress.json").exists():
         mend = "`rrm measure` a folder with its weights: that of a step, or of the model itself"
         raise ModelError(f"{path}: of this package, not of the official code; {mend}")
     folder = paths.data_dir() / "runs" / paths.new_name(name)

@@ -134,9 +134,8 @@ def make(
 ) -> Path | None:
     """Measure a checkpoint folder into the run folder `out`; None while other shards are missing.
 
-    A finished measurement is not repeated, and one with other settings, or of a model whose code
-    gives other numbers now, not overwritten unless `replace`. run.json records `device` and
-    `command`.
+    A finished measurement is not repeated; one of other settings, or of code that gives other
+    numbers now, is overwritten with `replace` alone. run.json records `device` and `command`.
     """
     started, checkpoint = time.monotonic(), checkpoint.resolve()  # "." alone names no step
     model = load(checkpoint, settings.dtype, device)
