@@ -164,8 +164,20 @@ def browser():
     )
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        found.new_context = patient(found.new_context)
         yield found
         found.close()
+
+
+def patient(new_context):
+    """Contexts whose waits are long: a busy machine is slow, not wrong."""
+
+    def opened(**options):
+        context = new_context(**options)
+        context.set_default_timeout(120_000)  # ms
+        return context
+
+    return opened
 
 
 @pytest.fixture(scope="session")

@@ -32,7 +32,7 @@ LIVE = """[...document.querySelectorAll(
 def visit(page, book, name):
     page.goto((book / f"{name}.html").as_uri())
     page.evaluate("rrm.drawEvery()")  # also those far from the screen
-    page.wait_for_function(LIVE, timeout=30_000)
+    page.wait_for_function(LIVE)
 
 
 @pytest.fixture(scope="module")
@@ -391,9 +391,7 @@ def test_the_kernel_component_counts_the_same_and_reports_back(page, runs, monke
         page.get_by_label("threshold, typed").fill(repr(float(threshold)))
         page.get_by_label("threshold, typed").press("Enter")
         assert shown(page) == cells.count(cells.assign(values, run.table.correct, threshold))
-    page.wait_for_function(
-        "tau => window.saved && window.sent.tau === tau", arg=float(threshold), timeout=5_000
-    )
+    page.wait_for_function("tau => window.saved && window.sent.tau === tau", arg=float(threshold))
     assert page.evaluate("window.sent.run") == "hrm-6x6"
     assert page.complaints == []
 

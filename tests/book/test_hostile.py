@@ -565,9 +565,7 @@ def test_hostile_texts_do_not_run_in_a_page(page, runs, monkeypatch):
         + show.table(df[["idx", "puzzle"]].rename(columns={"idx": SCRIPT}).head(), SCRIPT).html
     )
     page.set_content(f"<!doctype html><body>{html}</body>")
-    page.wait_for_function(
-        "document.querySelector('.rrm-explorer').dataset.live === 'yes'", timeout=30_000
-    )
+    page.wait_for_function("document.querySelector('.rrm-explorer').dataset.live === 'yes'")
     page.locator(".rrm-examples tbody button").first.click()
     page.wait_for_timeout(200)
     assert page.evaluate("window.hit") is None and page.locator("img[src='x']").count() == 0

@@ -151,7 +151,6 @@ def shown(page):
 def at(page, segment):
     page.wait_for_selector(
         f".rrm-player[data-segment='{segment}'][data-playing='false'][data-busy='false']",
-        timeout=120_000,
     )
 
 
@@ -379,7 +378,7 @@ def test_it_fits_has_its_height_before_scripts_and_can_be_touched(site, browser,
     if width < 500:
         assert min(size[2] for size in sizes) >= 16
     act(page, "Play again")  # calm readers get the end at once
-    page.wait_for_selector(".rrm-player[data-segment='16'][data-playing='false']", timeout=2000)
+    assert page.locator(".rrm-player[data-segment='16'][data-playing='false']").count() == 1
     context.close()
 
 

@@ -93,7 +93,7 @@ def opened(lab, browser):
     def open_(name):
         page = context.new_page()
         page.goto(f"{lab}/lab/tree/{name}.ipynb?reset")
-        page.locator(".jp-NotebookPanel .jp-CodeCell").first.wait_for(timeout=90_000)
+        page.locator(".jp-NotebookPanel .jp-CodeCell").first.wait_for()
         page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(
             timeout=120_000
         )  # the status bar; before, Run does nothing
@@ -107,7 +107,7 @@ def opened(lab, browser):
 
 def test_the_explorer_asks_python(opened, runs):
     page, run = opened("explorer"), runs["hrm-6x6"]
-    page.locator(".rrm-explorer td.rrm-A b").wait_for(timeout=120_000)
+    page.locator(".rrm-explorer td.rrm-A b").wait_for()
     values = cells.late_drift(run.table)
     for quantile in (0.1, 0.45):
         threshold = float(f"{values.min() + quantile * (values.max() - values.min()):.4f}")
@@ -125,12 +125,12 @@ def test_the_explorer_asks_python(opened, runs):
             assert show.cell(estimate, 3) in told
     page.get_by_label("model", exact=True).select_option("trm-6x6")
     told = "TRM, recomputed at log10"
-    page.locator(".jp-OutputArea").filter(has_text=told).first.wait_for(timeout=60_000)
+    page.locator(".jp-OutputArea").filter(has_text=told).first.wait_for()
 
 
 def test_the_playground_asks_python_for_every_exponent(opened):
     page = opened("playground")
-    page.get_by_role("button", name="shear, both shrink").wait_for(timeout=120_000)
+    page.get_by_role("button", name="shear, both shrink").wait_for()
     page.get_by_role("button", name="shear, both shrink").click()
     for steps in (16, 128):
         page.get_by_role("button", name=f"{steps} steps").click()
@@ -139,7 +139,7 @@ def test_the_playground_asks_python_for_every_exponent(opened):
         )
         state = page.evaluate("document.querySelector('.rrm-playground').playground.state")
         for row in playground.summary(state):
-            page.locator(".jp-OutputArea").get_by_text(row["value"]).first.wait_for(timeout=30_000)
+            page.locator(".jp-OutputArea").get_by_text(row["value"]).first.wait_for()
         assert (
             f"{playground.linear_exact(steps, state['angle'], **state['values']):.3f}".replace(
                 "-", "−"
@@ -152,8 +152,8 @@ def test_a_cell_that_runs_again_sends_again_what_its_output_had(opened):
     """JupyterLab names the cell that runs; its old output is gone, with what it had carried."""
     page = opened("sent")
     output = page.locator(".jp-OutputArea-output")
-    output.get_by_text("sent ['a file']").wait_for(timeout=60_000)
+    output.get_by_text("sent ['a file']").wait_for()
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    page.locator(".jp-InputPrompt", has_text="[2]").wait_for(timeout=60_000)
-    output.get_by_text("sent ['a file']").wait_for(timeout=60_000)
+    page.locator(".jp-InputPrompt", has_text="[2]").wait_for()
+    output.get_by_text("sent ['a file']").wait_for()

@@ -113,7 +113,7 @@ def test_a_run_without_a_recording_says_how_to_make_one(runs):
 
 def test_it_starts_once_lasts_ten_seconds_and_ends_on_the_question(player):
     began = player.evaluate("performance.now()")
-    player.wait_for_function(f"{PLAYER}.segment === 16", timeout=30_000)
+    player.wait_for_function(f"{PLAYER}.segment === 16")
     assert 8_000 < player.evaluate("performance.now()") < began + 30_000
     assert "And if we go on?" in player.locator(".rrm-say").inner_text()
     assert button(player, "Go on to 256").is_visible() and not player.evaluate(f"{PLAYER}.running")
@@ -126,8 +126,8 @@ def test_it_starts_once_lasts_ten_seconds_and_ends_on_the_question(player):
 def test_one_click_goes_on_to_256(player):
     player.evaluate(f"{PLAYER}.go(16)")
     button(player, "Go on to 256").click()
-    player.wait_for_function(f"{PLAYER}.segment > 16", timeout=10_000)
-    player.wait_for_function(f"{PLAYER}.segment === 256", timeout=60_000)
+    player.wait_for_function(f"{PLAYER}.segment > 16")
+    player.wait_for_function(f"{PLAYER}.segment === 256")
     assert re.match("At 256 the failure", player.locator(".rrm-say").inner_text())
 
 
@@ -166,13 +166,13 @@ def test_the_board_shows_given_right_wrong_and_changed(calm):
 def test_the_state_moves_and_lines_grow_while_it_plays(player):
     where = "document.querySelector('.rrm-solved .rrm-state').getAttribute('cx')"
     line = "document.querySelector('.rrm-race .rrm-curve.rrm-failed').getAttribute('d').length"
-    player.wait_for_function(f"{PLAYER}.segment >= 2", timeout=10_000)
+    player.wait_for_function(f"{PLAYER}.segment >= 2")
     seen = set()
     for _ in range(12):
         seen.add(player.evaluate(where))
         player.wait_for_timeout(60)
     assert len(seen) >= 3, "the state is drawn on its way"
-    player.wait_for_function(f"{line} > {player.evaluate(line)}", timeout=10_000)
+    player.wait_for_function(f"{line} > {player.evaluate(line)}")
 
 
 def test_another_model_and_another_pair(player):
@@ -346,14 +346,14 @@ def test_a_saved_page_still_plays(site, tmp_path, page):
         (folder / name).write_text((site.parent / name).read_text())
     (folder / "index.html").write_text("<!doctype html>" + page.content())
     page.goto((folder / "index.html").as_uri())
-    page.wait_for_function(f"{PLAYER} && {PLAYER}.segment >= 2", timeout=10_000)
+    page.wait_for_function(f"{PLAYER} && {PLAYER}.segment >= 2")
 
 
 def test_an_output_of_a_notebook_carries_all_it_needs(tmp_path, page):
     file = tmp_path / "output.html"
     file.write_text(PAGE.format(head="", body=motion.player(show.models()).html))
     page.goto(file.as_uri())
-    page.wait_for_function(f"{PLAYER}.segment >= 2", timeout=10_000)
+    page.wait_for_function(f"{PLAYER}.segment >= 2")
     assert page.complaints == []
 
 
@@ -364,7 +364,7 @@ def test_the_first_page_is_light_and_plays(book, page):
     loaded = []
     page.on("request", lambda request: loaded.append(request.url))
     page.goto((book / "book/index.html").as_uri())
-    page.wait_for_function(f"{PLAYER}.segment >= 2", timeout=15_000)
+    page.wait_for_function(f"{PLAYER}.segment >= 2")
     assert page.complaints == []
     ours = [url for url in loaded if "_static/rrm/" in url or url.endswith("index.html")]
     assert not [url for url in ours if "vega" in url]

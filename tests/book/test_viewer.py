@@ -47,7 +47,6 @@ def opened(page, site):
     page.wait_for_function(
         "[...document.querySelectorAll('.rrm-explorer, .rrm-viewer')]"
         ".every(f => f.dataset.live === 'yes')",
-        timeout=30_000,
     )
     settle(page)
     return page
@@ -73,7 +72,6 @@ def settle(page):
         """() => { const e = document.querySelector('.rrm-explorer').explorer;
         const v = document.querySelector('.rrm-viewer');
         return v.viewer.tau === e.tau && v.dataset.filled === e.run + ' ' + e.tau; }""",
-        timeout=15_000,
     )
 
 
@@ -531,17 +529,17 @@ def test_play_runs_pauses_and_ends(live):
     live.locator(".rrm-play").focus()
     live.keyboard.press("Enter")
     assert live.locator(".rrm-play").inner_text() == "pause"
-    live.wait_for_function(f"{at} >= 3", timeout=10_000)
+    live.wait_for_function(f"{at} >= 3")
     live.keyboard.press("Enter")
     held = live.evaluate(at)
     live.wait_for_timeout(1_600)
     assert live.evaluate(at) == held and live.locator(".rrm-play").inner_text() == "play"
     live.evaluate("document.querySelector('.rrm-viewer').viewer.at(15)")
     live.keyboard.press("Enter")
-    live.wait_for_function(f"{at} === 16", timeout=10_000)
+    live.wait_for_function(f"{at} === 16")
     assert live.locator(".rrm-play").inner_text() == "play"
     live.keyboard.press("Enter")
-    live.wait_for_function(f"{at} < 4", timeout=10_000)
+    live.wait_for_function(f"{at} < 4")
 
 
 def test_an_empty_cell_says_so_and_others_can_be_picked(live, runs):
@@ -632,7 +630,7 @@ def test_both_themes_and_a_phone(site, browser):
     canvas = "document.querySelector('.rrm-plot-scatter canvas').toDataURL()"
     light = page.evaluate(canvas)
     page.evaluate("document.documentElement.dataset.theme = 'dark'")
-    page.wait_for_function(f"light => {canvas} !== light", arg=light, timeout=5_000)
+    page.wait_for_function(f"light => {canvas} !== light", arg=light)
     context.close()
 
 
@@ -1070,7 +1068,7 @@ def test_a_table_wider_than_the_page_scrolls_by_keys(site, browser):
     page.wait_for_selector(".rrm-explorer[data-live=yes]")
     page.get_by_role("region", name="table of examples").focus()
     page.keyboard.press("ArrowRight")
-    page.wait_for_function("document.activeElement.scrollLeft > 0", timeout=5_000)
+    page.wait_for_function("document.activeElement.scrollLeft > 0")
     context.close()
 
 
