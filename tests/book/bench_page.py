@@ -83,6 +83,7 @@ def chapters(book: Path, rounds: int = 5) -> None:
             for _ in range(rounds):
                 page = browser.new_context().new_page()
                 page.add_init_script(FIRST)
+                page.wait_for_timeout(1500)  # the browser starts its own windows
                 page.goto(path.as_uri(), wait_until="commit")
                 took.append(page.evaluate("first"))  # counts from the start of the navigation
                 page.context.close()
