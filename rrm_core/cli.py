@@ -197,7 +197,7 @@ def check(checkpoint: Path | None, model: str, puzzles: str) -> None:
 
     boards, _ = sets.boards(sets.table(puzzles).head(check.ENOUGH))
     found = check.checked(factory.made(model, checkpoint), boards)
-    count = f"{len(found.faults)} faults, {len(found.notes)} notes"
+    count = f"faults: {len(found.faults)}, notes: {len(found.notes)}"
     print(*found.notes, *found.faults, count, sep="\n")
     sys.exit(1 if found.faults else 0)
 

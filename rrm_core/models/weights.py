@@ -138,7 +138,8 @@ def load_model(folder: Path, dtype: torch.dtype = torch.float32) -> RecursiveMod
     if path.with_name("model.json").exists():
         raise ModelError(f"{folder}: of other code; expected an HRM or a TRM of this package")
     if not path.exists():
-        steps = sorted(Path(folder).glob("**/step_*/config.json"))
+        home = path.parent.parent if path.parent.name.startswith("step_") else path.parent
+        steps = sorted(home.glob("**/step_*/config.json"))
         mend = f"measure {steps[-1].parent}" if steps else "train or import a model first"
         raise ModelError(f"{folder}: {path.name} is not here; {mend}")
     weights = read_weights(path.parent)

@@ -155,10 +155,12 @@ def make(
         raise MeasureError(f"{there}; choose another --run, or add --replace")
     if found not in (None, key) and out.resolve() in checkpoint.parents:
         raise MeasureError(f"{checkpoint} lies in the run to be replaced; choose another --run")
-    if found == key and foreign and not replace and not recompute(out.name, 1).agrees.all():
-        changed = f"{out}: the code of its model gives other numbers than were measured"
-        raise MeasureError(f"{changed}; choose another --run, or add --replace")
+    if found == key and foreign and not replace and changed(model, out / TABLES[0], settings):
+        other = f"{out}: the code of its model gives other numbers than were measured"
+        raise MeasureError(f"{other}; choose another --run, or add --replace")
     work, known = scratch(out, "measure", key), found == key and not replace
+    if foreign and (begun := sorted(work.glob("part_*"))) and changed(model, begun[0], settings):
+        discard(work)
     parts = [] if known else measure_parts(model, frame, work, settings, shard)
     if parts is None:
         return None
@@ -288,25 +290,38 @@ def keep_checkpoints(training: Path, out: Path, count: int, to: int | None = Non
         seal(out, meta | {"checkpoints": chosen, "checkpoint_dtype": "bfloat16"})
 
 
+def apart(model: Reasoner, old: pd.DataFrame, k: int, seed: int, segments: int = 2) -> np.ndarray:
+    """(n,) largest relative difference between rows `old` and the same rows measured again.
+
+    Compared are drift and growth of the first segments. On another processor, or in other chunks,
+    a wandering trajectory amplifies round-off until it is another one.
+    """
+    frame = old[["idx", *board.COLUMNS]]
+    new, _ = measure.rows(model, frame, k, seed, segments=segments, chunk=len(old))
+    prefixes = [*map(drift_name, range(len(model.parts))), *["growth_1"] * (k > 0)]
+    early = [column for prefix in prefixes for column in numbered(new, prefix)]
+    gaps = (new[early] - old[early]).abs() / old[early].abs().clip(lower=0.1)
+    return gaps.max(axis=1, skipna=False).to_numpy()
+
+
+def changed(model: Reasoner, path: Path, settings: Settings) -> bool:
+    """Whether the code of a model gives other numbers now than stand in the table `path`."""
+    off = apart(model, tables.read(path).head(1), settings.k, settings.seed)
+    return not (off <= TOLERANCE[settings.dtype]).all()
+
+
 def recompute(name: str, n: int, seed: int = 0, segments: int = 2) -> pd.DataFrame:
     """One line for each of `n` random rows of run `name`, measured again from its weights.
 
-    ``agrees``: drift and growth of the first segments are those of the table, to
-    :data:`TOLERANCE`. Later ones are not compared: on another processor, or in other chunks, a
-    wandering trajectory amplifies round-off until it is another one.
+    ``agrees``: they are not :func:`apart` by more than :data:`TOLERANCE`.
     """
     run = tables.load_run(name)
     n_rows = len(run.table)
     if not 0 < n <= n_rows:
         raise MeasureError(f"recompute {n} rows: run {name!r} has {n_rows}; ask for 1..{n_rows}")
     chosen = np.sort(np.random.default_rng(seed).choice(n_rows, n, replace=False))
-    old = run.table.iloc[chosen].reset_index(drop=True)
-    dtype, k = run.meta.get("dtype", "float32"), run.meta["k"]
-    model, frame = load(paths.run_dir(name), dtype), old[["idx", *board.COLUMNS]]
-    new, _ = measure.rows(model, frame, k, run.meta["seed"], segments=segments, chunk=n)
-    prefixes = [*map(drift_name, range(len(model.parts))), *["growth_1"] * (k > 0)]
-    early = [column for prefix in prefixes for column in numbered(new, prefix)]
-    gaps = (new[early] - old[early]).abs() / old[early].abs().clip(lower=0.1)
-    off = gaps.max(axis=1, skipna=False)
+    old, dtype = run.table.iloc[chosen].reset_index(drop=True), run.meta.get("dtype", "float32")
+    model = load(paths.run_dir(name), dtype)
+    off = apart(model, old, run.meta["k"], run.meta["seed"], segments)
     agrees = off <= TOLERANCE[dtype]
     return pd.DataFrame({"idx": old.idx, "largest early difference": off, "agrees": agrees})

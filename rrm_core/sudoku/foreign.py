@@ -75,8 +75,8 @@ def read(path: Path, limit: int | None = None) -> tuple[pd.DataFrame, list[str]]
     more = len(notes) - SHOWN
     notes = notes[:SHOWN] + [f"and {more} more reasons"] * (more > 0)
     left = sum(map(len, reasons.values()))
-    grids = f"{table.grid.nunique()} essentially different solution grids"
-    return table, [*notes, f"{len(table)} puzzles kept, on {grids}; {left} rows left out"]
+    grids = f"essentially different solution grids: {table.grid.nunique()}"
+    return table, [*notes, f"puzzles kept: {len(table)}; {grids}; rows left out: {left}"]
 
 
 def kept(

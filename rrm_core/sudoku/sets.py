@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from tqdm.auto import tqdm
 
 from rrm_core.store import paths
 from rrm_core.store.files import write_bytes
@@ -14,6 +15,7 @@ from rrm_core.sudoku.symmetry import canonical
 
 SPLITS = ("train", "test", "validation")
 VALIDATION = 256  # held-out puzzles to watch a training and choose its checkpoint; never measured
+PATIENCE = 20  # puzzles drawn for each that is asked for, before there seem to be no more
 
 
 def make(side: int, n_train: int, n_test: int, seed: int) -> dict[str, pd.DataFrame]:
@@ -23,18 +25,21 @@ def make(side: int, n_train: int, n_test: int, seed: int) -> dict[str, pd.DataFr
     and claim nothing.
     """
     sizes = {"train": n_train, "test": n_test, "validation": VALIDATION}
-    wanted, found = sum(sizes.values()), dict[bytes, tuple]()
-    for attempt in range(1000):
-        if (missing := wanted - len(found)) == 0:
-            break
-        puzzles, solutions = generate(side, missing + missing // 10 + 16, [seed, attempt])
-        forms = canonical(puzzles) if side > 4 else puzzles
-        for form, puzzle, solution in zip(forms, puzzles, solutions, strict=True):
-            if len(found) < wanted:
-                found.setdefault(form.tobytes(), (puzzle, solution))
+    wanted, found, drawn = sum(sizes.values()), dict[bytes, tuple](), 0
+    with tqdm(total=wanted, unit="puzzle") as bar:
+        for attempt in range(1000):
+            if (missing := wanted - len(found)) == 0 or drawn > PATIENCE * wanted:
+                break
+            puzzles, solutions = generate(side, missing + missing // 10 + 16, [seed, attempt])
+            forms = canonical(puzzles) if side > 4 else puzzles
+            for form, puzzle, solution in zip(forms, puzzles, solutions, strict=True):
+                if len(found) < wanted:
+                    found.setdefault(form.tobytes(), (puzzle, solution))
+            drawn += len(puzzles)
+            bar.update(len(found) - bar.n)
     if len(found) < wanted:
         asked = f"{wanted} different puzzles of side {side}, {VALIDATION} of them for validation"
-        raise SudokuError(f"{asked}: only {len(found)} found; ask for fewer")
+        raise SudokuError(f"{asked}: only {len(found)} among {drawn} drawn; ask for fewer")
     table = described(*map(np.array, zip(*found.values(), strict=True)))
     ends = np.cumsum(list(sizes.values()))
     return {

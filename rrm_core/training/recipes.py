@@ -9,6 +9,7 @@ import yaml
 
 from rrm_core.models.config import Config
 from rrm_core.store.paths import safe_name
+from rrm_core.sudoku.sets import SPLITS
 
 RANGES: dict[str, tuple[float, float]] = {  # of a recipe's numbers, both ends included
     "steps": (1, 10**9),
@@ -68,7 +69,9 @@ class Recipe:
 
     def __post_init__(self) -> None:
         """Refuse values that no training could have, each alone and then together."""
-        safe_name(self.puzzles, "puzzle set")
+        name, _, split = safe_name(self.puzzles, "puzzle set").rpartition("-")
+        if split in SPLITS:
+            raise TrainingError(f"puzzles={self.puzzles!r}: -train is added to it; give {name!r}")
         for name, (least, most) in RANGES.items():
             if not least <= (value := getattr(self, name)) <= most:
                 raise TrainingError(f"{name}={value}: expected a number from {least} to {most}")

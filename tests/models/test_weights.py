@@ -171,3 +171,10 @@ def test_weights_of_another_model_are_refused_and_named(model, tmp_path):
 def test_a_model_of_other_code_is_named_as_such(root):
     with pytest.raises(ModelError, match="tiny-6x6: of other code; expected an HRM or a TRM"):
         weights.load_model(root / "data" / "runs" / "tiny-6x6")
+
+
+def test_a_step_that_is_not_there_names_one_that_is(model, tmp_path):
+    weights.save_model(model, tmp_path / "step_000200")
+    refused(tmp_path / "step_000300", f"config.json is not here; measure {tmp_path}/step_000200")
+    refused(tmp_path, f"config.json is not here; measure {tmp_path}/step_000200")
+    refused(tmp_path / "other", "train or import a model first")

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from rrm_core.models import factory
-from rrm_core.runs import folder
+from rrm_core.runs import folder, tables
+from rrm_core.runs.measure import MeasureError
 
 OWN = '''
 import torch
@@ -115,6 +116,29 @@ def test_a_model_of_one_s_own_becomes_a_run_like_any_other(own, data_copy, rrm, 
     assert (home / "measurements.parquet").read_bytes() != before
     assert folder.recompute("mine", 4).agrees.all() and not (home / "parts").exists()
     assert rrm(*again)[0] == 0 and rrm("study", "long", "--run", "mine")[0] == 0
+
+
+def test_parts_of_code_that_has_changed_are_not_taken_up(own, data_copy, monkeypatch, tmp_path):
+    """A killed measurement, and a folder that is no run of data/runs: both know their code."""
+    asked, out = folder.Settings("4x4-test", n=40, k=1, segments=4), tmp_path / "elsewhere"
+
+    def measured(share=(0, 1)):
+        return folder.make(
+            factory.store(tmp_path / "kept", "own_model:make", own), out, asked, share
+        )
+
+    assert measured((0, 2)) is None and len(list(out.glob("parts/*/part_*"))) == 1
+    (tmp_path / "own_model.py").write_text(OWN.replace("* 0.8", "* 0.7"))
+    monkeypatch.delitem(sys.modules, "own_model")
+    assert measured((1, 2)) is None, "the first part was of the code before"
+    assert measured() == out == measured()
+    table = tables.read(out / "measurements.parquet")
+    model = folder.load(out, "float32")
+    assert (folder.apart(model, table, asked.k, asked.seed) <= folder.TOLERANCE["float32"]).all()
+    (tmp_path / "own_model.py").write_text(OWN)
+    monkeypatch.delitem(sys.modules, "own_model")
+    with pytest.raises(MeasureError, match="elsewhere: the code of its model gives other numbers"):
+        measured()
 
 
 FAULTY = """

@@ -101,7 +101,7 @@ def test_import_command_reports_and_keeps_the_rating(data_copy, tmp_path, capsys
     out = capsys.readouterr().out
     assert (
         "line 3: board of 80 characters" in out
-        and "1 puzzles kept, on 1 essentially different solution grids; 1 rows left out" in out
+        and "puzzles kept: 1; essentially different solution grids: 1; rows left out: 1" in out
     )
     assert list(measure.subset("extreme", 1).rating) == [7]
 
@@ -258,7 +258,7 @@ def test_files_of_other_programs_are_read(name, tmp_path):
     FILES[name](tmp_path / name, PAIRS)
     table, notes = foreign.read(tmp_path / name)
     assert list(table.puzzle) == [GOOD, OTHER]
-    assert notes == ["2 puzzles kept, on 2 essentially different solution grids; 0 rows left out"]
+    assert notes == ["puzzles kept: 2; essentially different solution grids: 2; rows left out: 0"]
 
 
 @pytest.mark.parametrize("name", ["pairs of lines.txt", "tabs.tsv", "nested.json", "boards.npz"])
@@ -294,7 +294,7 @@ def test_repeats_and_several_solutions_are_counted(tmp_path):
     assert notes[0] == "line 3: a puzzle that stands before, left out"
     assert notes[1].startswith("2 rows (the first is line 4): more than one solution")
     assert notes[2] == "line 8: a board without a blank is no puzzle"  # line 7 is an answer
-    assert notes[3].endswith("; 4 rows left out")
+    assert notes[3].endswith("; rows left out: 4")
 
 
 def test_ratings_in_words_are_missing_and_said(tmp_path):
@@ -315,7 +315,7 @@ def test_puzzles_of_one_grid_under_symmetries_share_their_code(tmp_path):
     (tmp_path / "x.txt").write_text("\n".join(texts))
     table, notes = foreign.read(tmp_path / "x.txt")
     assert table.solution.nunique() == 21 and table.grid.tolist() == [0] + [1] * 20
-    assert notes == ["21 puzzles kept, on 2 essentially different solution grids; 0 rows left out"]
+    assert notes == ["puzzles kept: 21; essentially different solution grids: 2; rows left out: 0"]
 
 
 def test_boxes_of_three_rows_by_two_columns_are_transposed_and_said(tmp_path):

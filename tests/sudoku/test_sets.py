@@ -63,6 +63,14 @@ def test_the_shipped_4x4_sets_come_again_from_their_seed_byte_for_byte(data_copy
     assert {p.name: gzip.decompress(p.read_bytes()) for p in written} == before
 
 
+def test_more_puzzles_than_there_seem_to_be_are_refused_in_time(monkeypatch, capsys):
+    """4x4 has some 85,000; a hundred thousand were sought for minutes, in silence."""
+    monkeypatch.setattr(sets, "PATIENCE", 1)
+    with pytest.raises(SudokuError, match=r"20256 different .* only 1[0-9]{4} among 22297 drawn"):
+        sets.make(4, 20_000, 0, 0)
+    assert "/20256 [" in capsys.readouterr().err
+
+
 def test_a_set_with_other_puzzles_is_not_overwritten(data_copy):
     made = {"4x4-test": sets.make(4, 0, 8, 1)["test"]}
     with pytest.raises(SudokuError, match="there already, with other puzzles"):

@@ -92,6 +92,7 @@ def test_the_recipes_of_shipped_runs_are_recipes_and_repeats_of_themselves(root)
         ({"branches": "4"}, "branches=4, sigma=0.0: expected both"),
         ({"sigma": "0.1"}, "branches=1, sigma=0.1: expected both"),
         ({"eval_every": "-1"}, "eval_every=-1: expected"),
+        ({"puzzles": "4x4-train"}, "puzzles='4x4-train': -train is added to it; give '4x4'"),
         ({"eval_puzzles": "0"}, "eval_puzzles=0: expected"),
         ({"checkpoint_every": "-5"}, "checkpoint_every=-5: expected"),
         ({"log_every": "-1"}, "log_every=-1: expected"),
