@@ -3,7 +3,7 @@
   "use strict";
   const rrm = (window.rrm = window.rrm || {});
   if (rrm.drawAll) return; // a notebook may carry this file twice: what is drawn is known to the first
-  const drawn = new WeakMap(); // container -> {spec, view}; that of a cell that ran again goes with it
+  const drawn = new Map(); // container -> {spec, view}
 
   const root = () => document.documentElement.dataset.content_root || "./";
 
@@ -158,7 +158,7 @@
   const theme = new MutationObserver(async () => { // the book's, or JupyterLab's
     if (printing || rrm.dark() === dark) return;
     dark = rrm.dark();
-    for (const place of document.querySelectorAll(".rrm-live")) if (drawn.has(place)) await rrm.draw(place, drawn.get(place).spec);
+    for (const [container, chart] of [...drawn]) if (container.isConnected) await rrm.draw(container, chart.spec);
   });
   theme.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
   if (document.body) theme.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
