@@ -344,6 +344,22 @@ def test_a_result_is_said_once_when_the_slider_rests(open_at):
             page.wait_for_function("window.said.length === 1")
 
 
+def test_what_changed_before_a_reader_came_is_not_said(open_at):
+    """As what a page begins with, where it is slow and its reader quick."""
+    page = open_at()
+    for change, name in (
+        (
+            "(e => e.explorer.move(e.explorer.tau + 0.1))(document.querySelector('.rrm-explorer'))",
+            "threshold on log10 late drift",
+        ),
+        ("document.querySelector('.rrm-playground').playground.set({steps: 32})", "parameter r"),
+    ):
+        page.evaluate(f"{change}; document.querySelector('input[aria-label=\"{name}\"]').focus()")
+        page.wait_for_timeout(1_200)
+        told = page.locator(".rrm-told").all_inner_texts()
+        assert set(told) == {""}, name
+
+
 def test_forced_colours_keep_threshold_and_swatches(open_at):
     page = open_at(forced_colors="active")
     style = "([css, what]) => getComputedStyle(document.querySelector(css))[what]"

@@ -59,6 +59,7 @@
     let timer = 0;
     node.say = (text) => {
       clearTimeout(timer);
+      if (!host.contains(document.activeElement)) return; // what the page begins with is not news to who comes to work at it
       timer = setTimeout(() => { if (host.contains(document.activeElement) && node.textContent !== text) node.textContent = text; }, 700);
     };
     return node;

@@ -352,8 +352,8 @@
       const many = ensemble(name, state.values, state.angle, state.members, state.steps), ref = reference(name, state.values, state.angle);
       result = { one, many, ref };
       status.textContent = say(name, state, one, many, ref);
-      clearTimeout(resting); // those who listen hear a result once, when the slider rests
-      resting = setTimeout(() => { if (container.contains(document.activeElement)) told.textContent = status.textContent; }, 700);
+      clearTimeout(resting); // those who listen hear a result once, when the slider rests; what the page begins with is not news
+      if (container.contains(document.activeElement)) resting = setTimeout(() => { if (container.contains(document.activeElement)) told.textContent = status.textContent; }, 700);
       draw();
       if (options.onChange) options.onChange(structuredClone(state));
     }
