@@ -22,7 +22,6 @@ from rrm_core.models.ops import DUAL, PLAIN, at_least_float32, linear, linear_ov
 
 ROPE_THETA = 10_000.0
 Q_BIAS = -5.0
-PIECE = 2**17  # numbers that go through a level together on a CPU: what it makes of them stays near
 
 State = tuple[Tensor, Tensor]
 
@@ -188,24 +187,12 @@ class RecursiveModel(nn.Module):
         """The network that makes update `which`."""
         return self.inner.H_level if which == "H" and self.config.H_layers else self.inner.L_level
 
-    def through(self, which: str, v: Tensor, ops=PLAIN) -> Tensor:
-        """The network of update `which` on v (..., B, P, D).
-
-        On a CPU, where no gradient is asked for, a few puzzles at a time: what lies between two
-        products stays in the cache. Row by row it is the same.
-        """
-        level = self.level(which)
-        if v.device.type != "cpu" or not torch.is_inference_mode_enabled():
-            return level(v, ops)
-        pieces = v.chunk(-(-v.numel() // PIECE), -3)
-        return torch.cat([level(piece, ops) for piece in pieces], -3)
-
     def update(self, which: str, x: Tensor, state: State) -> State:
         """One update: "L" sets z_L = f(z_L + z_H + x), "H" sets z_H = f(z_H + z_L)."""
         z_h, z_l = state
         if which == "L":
-            return z_h, self.through("L", z_l + (z_h + x))
-        return self.through("H", z_h + z_l), z_l
+            return z_h, self.level("L")(z_l + (z_h + x))
+        return self.level("H")(z_h + z_l), z_l
 
     def updates(self, x: Tensor) -> list[Callable[[State], State]]:
         """The updates of one segment, functions state -> state, in order."""
@@ -217,7 +204,7 @@ class RecursiveModel(nn.Module):
         injected = z_h + x if which == "L" else z_l
         own, d_own, d_injected = (z_l, d_l, d_h) if which == "L" else (z_h, d_h, d_l)
         stack = torch.cat([(own + injected)[None], d_own + d_injected])  # (1 + K, B, P, D)
-        new = self.through(which, stack, DUAL)
+        new = self.level(which)(stack, DUAL)
         return ((z_h, new[0]), (d_h, new[1:])) if which == "L" else ((new[0], z_l), (new[1:], d_l))
 
     def pushes(self, x: Tensor) -> list[Callable[[State, State], tuple[State, State]]]:

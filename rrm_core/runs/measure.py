@@ -14,6 +14,7 @@ import torch
 from rrm_core.dynamics.contract import Reasoner, device_of
 from rrm_core.dynamics.rollout import Rollout, unroll
 from rrm_core.runs.schema import columns, drift_name
+from rrm_core.store import memory
 from rrm_core.sudoku import board, sets
 
 CHUNK = 32  # puzzles pushed together; part of a run's definition, as wandering amplifies round-off
@@ -26,6 +27,7 @@ class MeasureError(ValueError):
 def roll(model: Reasoner, boards: np.ndarray, chunk: int = CHUNK, **options: Any) -> Rollout:
     """The :func:`unroll` of up to `chunk` boards, padded to `chunk` by repeating the last one."""
     rows = np.minimum(np.arange(chunk), len(boards) - 1)
+    memory.keep_freed()  # as `rrm` does: without it a stack of tangents takes 1.4 times as long
     try:
         return unroll(model, model.encode(boards[rows]), **options)
     except RuntimeError as error:

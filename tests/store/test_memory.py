@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+from rrm_core.sudoku import sets
+
 FAULTS = """
 import resource
 import numpy as np
@@ -33,3 +35,15 @@ def test_elsewhere_than_on_linux_nothing_is_changed(monkeypatch):
 
     monkeypatch.setattr(memory.sys, "platform", "darwin")
     assert not memory.keep_freed()
+
+
+def test_a_measurement_keeps_what_is_freed_whoever_calls_it(monkeypatch):
+    from rrm_core.models.config import Config
+    from rrm_core.models.recursive import RecursiveModel
+    from rrm_core.runs import measure
+
+    kept = []
+    monkeypatch.setattr(measure.memory, "keep_freed", lambda: kept.append(True))
+    model = RecursiveModel(Config("trm", "mlp", 4, 8, 1, 0, 1, 1, heads=2, prefix=1)).eval()
+    measure.roll(model, sets.boards(sets.table("4x4-test").head(2))[0], 2, segments=1, k=1)
+    assert kept
