@@ -55,9 +55,8 @@ def parameters(notebook: Path, given: dict[str, str]) -> dict[str, object]:
     known = papermill.inspect_notebook(str(notebook))
     if unknown := sorted(set(given) - set(known)):
         kinds = (f"{k}: {v['inferred_type_name']} = {v['default']}" for k, v in known.items())
-        note = ""
-        if {"run", "compare"} & set(unknown):
-            note = " (run and compare gave way to hrm and trm, one run each)"
+        gone = " (run and compare gave way to hrm and trm, one run each)"
+        note = gone if {"run", "compare"} & set(unknown) else ""
         text = f"{notebook.stem} has no parameter {', '.join(unknown)}{note}; known: "
         raise ParameterError(text + ", ".join(kinds))
     values = {n: convert(n, text, known[n]["inferred_type_name"]) for n, text in given.items()}
@@ -78,6 +77,7 @@ def execute(
     values = parameters(notebook := find(name), given)
     out = out or Path(f"{notebook.stem}.out.ipynb")
     place = {"cwd": str(notebook.parent), "progress_bar": progress}
+    place |= {"extra_arguments": ["--IPKernelApp.log_level=ERROR"]}  # it warns of how it is called
     try:
         papermill.execute_notebook(str(notebook), str(out), parameters=values, **place)
     except papermill.PapermillExecutionError as error:

@@ -271,6 +271,13 @@ def test_a_demo_refuses_what_is_out_of_range(here, name, bad, message):
         here(f"demos/{name}", **bad)
 
 
+def test_a_chapter_by_our_command_says_only_where_it_is(tmp_path, capfd):
+    """The kernel warned of how it is called, amid what a reader sees first."""
+    asked, out = {"hrm": "", "trm": "trm-6x6"}, tmp_path / "mine.ipynb"
+    assert chapters.execute("5", asked, out, progress=False) == out
+    assert "rrm-chart" in json.dumps(nbformat.read(out, 4)) and capfd.readouterr() == ("", "")
+
+
 def test_an_executed_notebook_beside_a_chapter_is_no_chapter(root, tmp_path, monkeypatch):
     shutil.copytree(root / "data", tmp_path / "data", ignore=shutil.ignore_patterns("runs"))
     (tmp_path / "notebooks").mkdir()
