@@ -37,10 +37,10 @@ class HTML:
 
 
 def say(text: str) -> object:
-    """A sentence whose numbers were computed, as Markdown; what is NaN reads –, with a remark."""
+    """A sentence whose numbers were computed, as Markdown, with true minus; NaN reads –."""
     from IPython.display import Markdown
 
-    told, missing = UNKNOWN.subn("–", text)
+    told, missing = UNKNOWN.subn("–", re.sub(r"(?<![\w−-])-(?=\d)", "−", text))
     return Markdown(told + "\n\n*–: this run has nothing to measure it on.*" * bool(missing))
 
 

@@ -104,6 +104,7 @@ def test_a_number_of_nothing_reads_as_a_dash_and_is_explained():
     text = embed.say(f"It grows by {nan:+.2f}, {nan:.0%} of them, in a nanosecond.").data
     assert text.startswith("It grows by –, – of them, in a nanosecond.\n\n*–: this run has nothing")
     assert embed.say("All is well.").data == "All is well."
+    assert embed.say("-0.2 [-1, 0] in hrm-6x6, 1e-5").data == "−0.2 [−1, 0] in hrm-6x6, 1e-5"
 
 
 @pytest.mark.parametrize("kind", edges.KINDS)

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from bs4 import BeautifulSoup
 
 from rrm_core.analysis import controls, stats
 from rrm_core.dynamics.rollout import SEGMENTS
@@ -72,6 +73,19 @@ def test_every_number_in_the_prose_is_accounted_for(root, page):
 def test_numbers_are_found_in_prose_and_nowhere_else():
     text = "---\na: 1\n---\n# 3.1 Title\nOf 1,024 puzzles 5.5 % in `x[7]`, [8](9), section 4.\n"
     assert numbers(text + "```{code-cell} ipython3\nx = 6\n```\n") == ["1,024", "5.5 %"]
+
+
+def test_a_minus_in_prose_is_no_hyphen(book):
+    """Computed or typed; code, tables of the ledger and what scripts draw are left out."""
+    apart = "script, style, pre, code, math, details table, [class^=rrm-]:not(.rrm-table)"
+    pages = sorted(p for part in ("book", "notebooks") for p in (book / part).rglob("*.html"))
+    assert len(pages) > 15
+    for page in pages:
+        article = BeautifulSoup(page.read_text(), "html.parser").select_one("article")
+        for part in article.select(apart):
+            part.decompose()
+        text = article.get_text(" ")
+        assert not re.findall(r".{0,30}(?<![\w−-])-\d.{0,10}", text), page.name
 
 
 def test_every_chapter_is_covered(root):
