@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from rrm_core.analysis import cells, stats
-from rrm_core.analysis.stats import Estimate, few, influence, units, unmeasured
+from rrm_core.analysis.stats import Estimate, few, influence, lacking, units, unmeasured
 from rrm_core.runs.tables import last_q_halt
 
 CALIPER = 0.05  # decades of late drift within which two puzzles count as alike
@@ -37,6 +37,8 @@ def matched_auc(df: pd.DataFrame, threshold: float | None = None) -> Estimate:
     if refused := few(len(good), "caliper", "successes with a failure of the same late drift"):
         return refused
     growth = df.lambda_1.to_numpy("float64")
+    if refused := lacking(growth, "caliper"):
+        return refused
     wins = near * (np.sign(growth[bad] - growth[good][:, None]) + 1) / 2  # (successes, failures)
     drawn = stats.counts(unit.max() + 1)
     failures = drawn[:, unit[bad]]
@@ -80,6 +82,8 @@ def binned_auc(df: pd.DataFrame, by: str) -> tuple[pd.DataFrame, Estimate]:
 def givens_gain(df: pd.DataFrame) -> Estimate:
     """AUC within quarters of givens minus that over all puzzles: paired, so of the same puzzles."""
     table, inside, part = in_bins(df, quarters(df.givens), df.givens)
+    if np.isnan(inside.value) and table.used.all():
+        return inside
     if not table.used.all():
         reason = f"a bin of givens holds fewer than {MINIMUM} of an outcome"
         return unmeasured(len(df), "paired DeLong", reason)
@@ -111,6 +115,8 @@ def in_bins(
     ]
     table, method = pd.DataFrame(rows or {"used": []}), "DeLong within bins"
     part = np.zeros(len(df))
+    if refused := lacking(score, method):
+        return table, refused, part
     used, value = list(compress(groups, enough)), 0.0
     if len(used) < max(1, len(groups) * equal / 2):
         told = (f"{len(used)} of {len(groups)} bins", "hold") if used else ("no bin", "holds")

@@ -140,9 +140,10 @@ def classes(run: Run) -> pd.DataFrame:
 
     A segment is in the band when its own drift is below the strict threshold, or Otsu's where that
     cannot be measured; "settled at the end" means late drift, as for cell B; "left" means that
-    a segment out of the band follows one inside it.
+    a segment out of the band follows one inside it. Without a threshold no share is told.
     """
-    df, cut = run.table, cells.band_of(run).cut
+    df, band = run.table, cells.band_of(run)
+    cut, none = band.cut, band.reason
     correct, by_four = df.correct.to_numpy(), df[columns("correct", 4)].to_numpy().any(1)
     inside = log_drift(cells.drift(df)) < cut
     left = (inside[:, :-1] & ~inside[:, 1:]).any(1)
@@ -151,7 +152,9 @@ def classes(run: Run) -> pd.DataFrame:
     unit, rows = stats.units(df), []
     for i, (name, outcome) in enumerate(CLASSES.items()):
         of = correct == (outcome == "success")
-        rows.append((name, outcome, (found == i).sum(), stats.share(found[of] == i, unit[of])))
+        share = stats.share(found[of] == i, unit[of])
+        told = unmeasured(share.n, share.method, none) if np.isnan(cut) else share
+        rows.append((name, outcome, (found == i).sum(), told))
     return pd.DataFrame(rows, columns=["class", "outcome", "n", "share"])
 
 

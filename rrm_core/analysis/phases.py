@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from rrm_core.analysis import stats
-from rrm_core.analysis.stats import Estimate, few, resampled, units
+from rrm_core.analysis.stats import Estimate, few, lacking, resampled, units
 from rrm_core.runs.tables import Run, numbered
 
 START = 3  # the first segment after the transient
@@ -58,6 +58,10 @@ def stopwatch(df: pd.DataFrame) -> Estimate:
     if refused := few(n, "bootstrap", "solved"):
         return refused
     x, y = last_wrong(solved).astype("float64"), solved.lambda_1.to_numpy("float64")
+    if refused := lacking(y, "bootstrap"):
+        return refused
+    if not np.ptp(x):
+        return stats.unmeasured(n, "bootstrap", f"all were last wrong at segment {x[0]:.0f}")
     x, y = x - x.mean(), y - y.mean()  # moments about the means lose no digits
     moments = np.stack([np.ones(n), x, y, x * x, y * y, x * y], 1)
     value, draws = r_squared(moments.sum(0, keepdims=True))[0], r_squared(resampled(moments, unit))
@@ -80,20 +84,24 @@ def beyond_trend(run: Run, degree: int = 1) -> Estimate:
     df, right = run.table, run.table.correct.to_numpy()
     if refused := few(min(int(right.sum()), int((~right).sum())), "bootstrap", "of an outcome"):
         return refused
+    if refused := lacking(df.lambda_1, "bootstrap"):
+        return refused
     early = last_wrong(df) / len(time(df)) - 1  # 0 in failures
     terms = np.stack([early**power for power in range(degree + 1)] + [~right], 1)
     known = np.column_stack([terms, df.lambda_1.to_numpy("float64") * run.updates_per_segment])
     moments = (terms[:, :, None] * known[:, None]).reshape(len(df), -1)
 
+    times = len(np.unique(early[right]))
+    if times <= degree:
+        return stats.unmeasured(len(df), "bootstrap", f"the solved switch at {times} segments only")
+
     def step(sums: np.ndarray) -> np.ndarray:
         a = sums.astype("float64").reshape(-1, terms.shape[1], known.shape[1])
+        full = np.linalg.matrix_rank(a[:, :, :-1], hermitian=True) == terms.shape[1]
+        a[~full] = np.nan  # a resample without failures, or with too few times
         return np.linalg.solve(a[:, :, :-1], a[:, :, -1:])[:, -1, 0]
 
-    try:
-        value, draws = step(moments.sum(0))[0], step(resampled(moments, units(df)))
-    except np.linalg.LinAlgError:
-        times = len(np.unique(early[right]))
-        return stats.unmeasured(len(df), "bootstrap", f"the solved switch at {times} segments only")
+    value, draws = step(moments.sum(0))[0], step(resampled(moments, units(df)))
     return stats.drawn(value, draws, len(df), "bootstrap", units(df))
 
 

@@ -62,6 +62,13 @@ def few(smallest: int, method: str, where: str = "", n: int | None = None) -> Es
     return refused if smallest < SMALLEST else None
 
 
+def lacking(values: ArrayLike, method: str) -> Estimate | None:
+    """The refusal of `values` that are all NaN, as exponents without tangents are, else None."""
+    n = len(values := np.asarray(values))
+    refused = unmeasured(n, method, "no puzzle has a value")
+    return refused if n and np.isnan(values).all() else None
+
+
 def units(df: pd.DataFrame, idx: np.ndarray | None = None) -> np.ndarray:
     """(B,) int: the code of each puzzle's solution grid; given `idx`, of these puzzles of `df`.
 
@@ -220,8 +227,8 @@ def auc(score: np.ndarray, correct: np.ndarray, unit: Units = None) -> Estimate:
     """
     score, correct = np.asarray(score, dtype="float64"), np.asarray(correct, dtype=bool)
     n, bad = len(score), int((~np.isfinite(score)).sum())
-    if n and bad == n and np.isnan(score).all():
-        return unmeasured(n, "DeLong", "no puzzle has a score")
+    if refused := lacking(score, "DeLong"):
+        return refused
     if bad:
         raise ValueError(f"AUC: {bad} scores are NaN or infinite; measure these rows again")
     if correct.all() or not correct.any():
@@ -246,14 +253,18 @@ def paired(value: float, part: np.ndarray, correct: np.ndarray, unit: Units) -> 
 
 
 def median(values: np.ndarray, unit: Units = None) -> Estimate:
-    """The median, between the quantiles that bound the :func:`share` of puzzles up to it."""
+    """The median, between quantiles as far from one half as the bounds of a :func:`share` of it."""
     values, n = np.asarray(values, dtype="float64"), len(values)
     if n < 2:
         return unmeasured(n, "Woodruff", f"{n} puzzles; a median interval needs at least 2")
-    middle = float(np.median(values))
-    below = share(values <= middle, unit)
-    low, high = np.quantile(values, [below.low, below.high])
-    return Estimate(middle, float(low), float(high), n, counted("Woodruff", n, unit))
+    if refused := lacking(values, "Woodruff"):
+        return refused
+    half = share(np.argsort(np.argsort(values, kind="stable")) < n / 2, unit)  # also where many tie
+    ends = 0.5 + np.array([half.low, half.high]) - half.value
+    low, high = np.quantile(values, np.clip(ends, 0, 1))
+    return Estimate(
+        float(np.median(values)), float(low), float(high), n, counted("Woodruff", n, unit)
+    )
 
 
 def mean(values: np.ndarray, weights: np.ndarray | None = None, unit: Units = None) -> Estimate:

@@ -19,6 +19,7 @@ ENOUGH = 4  # boards that a check looks at
 STEPS = (1e-3, 1e-4, 1e-5)  # of central differences, in units of a unit tangent
 CLOSE = 1e-4  # relative error of a tangent that is right, in float64
 ROUGH = 3  # times the error at a step ten times larger: round-off grows by ten, a wrong tangent not
+ROOT = "a root, norm or division at 0"
 ALONE = 1e-3  # relative difference of a row alone and in a batch that is round-off
 
 
@@ -89,6 +90,8 @@ def repeatable(model: Reasoner, x: Tensor) -> list[str]:
     for i, update in enumerate(model.updates(x), 1):
         before = tuple(z.clone() for z in state)
         first = tuple(z.clone() for z in update(state))
+        if not np.isfinite(norm(first)):
+            return [f"update {i} gives NaN or infinite: {ROOT}"]
         if norm(less(state, before)):
             return [f"update {i} writes into the state that it is given: drift would read 0"]
         if norm(less(update(state), first)):
@@ -114,8 +117,7 @@ def tangents(model: Reasoner, x: Tensor) -> Findings:
         got = tuple(d[0] for d in moved)
         off = [norm(less(got, want)) / size for want in wanted]
         if not np.isfinite([norm(got), *off]).all():
-            root = "a root, norm or division at 0"
-            found.faults.append(f"update {i} or its tangents are NaN or infinite: {root}")
+            found.faults.append(f"update {i} or its tangents are NaN or infinite: {ROOT}")
             return found
         if norm(got) < CLOSE * size:
             cut = "a tangent is cut: detach or inference_mode inside an update"

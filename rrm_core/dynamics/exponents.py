@@ -24,6 +24,7 @@ FLOOR = 1e-30  # |R_ii| below this counts as this: an annihilated direction has 
 def start_frame(state: State, k: int = 8, seed: int = 0) -> State:
     """An orthonormal frame of the joint state, parts (K, B, ...): the same for every puzzle.
 
+    The frame of another `k` has another first tangent too.
     Drawn from `seed` in float64 on the CPU, so it does not depend on device or dtype.
     """
     sizes = [z[0].numel() for z in state]

@@ -76,7 +76,8 @@ class Config:
         kinds = get_type_hints(cls)
         unknown, missing = values.keys() - kinds, kinds.keys() - {"expansion"} - values.keys()
         if unknown or missing:
-            raise ModelError(f"model config: unknown {sorted(unknown)}, missing {sorted(missing)}")
+            wrong = f"unknown {sorted(unknown)}, missing {sorted(missing)}"
+            raise ModelError(f"model config: {wrong}; expected {', '.join(kinds)}")
         for name, value in values.items():
             kind = kinds[name]
             if not isinstance(value, (int, float) if kind is float else kind):

@@ -60,11 +60,13 @@ def save_model(model: RecursiveModel, folder: Path, dtype: torch.dtype = torch.f
     leaves the earlier weights, the new ones or none, never a mixture.
     """
     folder, files = Path(folder), files_of(weights_of(model, dtype))
-    write_json(asdict(model.config), folder / "config.json")
     (folder / INDEX).unlink(missing_ok=True)
+    config, there = asdict(model.config), folder / "config.json"
+    same = there.exists() and read_json(there) == config  # no weights beside another config
     for old in folder.glob("model*.safetensors"):
-        if old.name not in files:
+        if old.name not in files or not same:
             old.unlink()
+    write_json(config, there)
     for name, tensors in files.items():
         write_bytes(save(tensors), folder / name)
     if SINGLE not in files:
@@ -142,8 +144,11 @@ def load_model(folder: Path, dtype: torch.dtype = torch.float32) -> RecursiveMod
         steps = sorted(home.glob("**/step_*/config.json"))
         mend = f"measure {steps[-1].parent}" if steps else "train or import a model first"
         raise ModelError(f"{folder}: {path.name} is not here; {mend}")
-    weights = read_weights(path.parent)
-    return filled(Config.from_dict(read_json(path)), weights, str(folder), dtype)
+    try:
+        config = Config.from_dict(read_json(path))
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from None
+    return filled(config, read_weights(path.parent), str(folder), dtype)
 
 
 def filled(

@@ -10,7 +10,6 @@ import hashlib
 import json
 import math
 import platform
-import re
 import shutil
 import time
 from dataclasses import asdict, dataclass, field
@@ -34,11 +33,12 @@ from rrm_core.runs.schema import drift_name, numbered, validate
 from rrm_core.store import paths
 from rrm_core.store.files import locked, passing, read_json, sha256, write_bytes, write_json
 from rrm_core.sudoku import board, sets
-from rrm_core.training.saving import checkpoints
+from rrm_core.training.saving import STEP, checkpoints
 
 Shard = tuple[int, int]  # i, n
 TABLES = ("measurements.parquet", "trajectories.parquet")
 MODEL_FILES = ("config.json", "model*", "checkpoint", "checkpoint.*", "log.csv", "import.json")
+FRAMELESS = ("long", "fates", "restarts", "precision", "lags", "multi4")  # studies: no tangents
 TOLERANCE = {"float64": 1e-3, "float32": 1e-3, "bfloat16": 0.1}  # relative, of a row made again
 
 
@@ -81,7 +81,7 @@ def boards_digest(frame: pd.DataFrame) -> str:
 
 
 def measured_key(out: Path) -> dict | None:
-    """Weights, :class:`Settings` and boards of the run in `out`; None where a file is missing."""
+    """What the run in `out` was measured of, as in :func:`make`; None where a file is missing."""
     there = has_weights(out) or factory.stored(out)
     if not (all((out / name).exists() for name in ("run.json", *TABLES)) and there):
         return None
@@ -89,7 +89,8 @@ def measured_key(out: Path) -> dict | None:
     names = Settings.__dataclass_fields__
     found = {name: meta.get(name, of.default) for name, of in names.items()}
     boards = boards_digest(tables.read(out / TABLES[0]))  # a set may hold others by now
-    return {"weights": tables.weights_digest(meta)} | found | {"boards": boards}
+    model = {"weights": tables.weights_digest(meta), "architecture": meta.get("architecture")}
+    return model | found | {"boards": boards}
 
 
 def scratch(out: Path, name: str, key: dict) -> Path:
@@ -147,6 +148,7 @@ def make(
     if foreign:
         check.insist(model, sets.boards(frame.head(check.ENOUGH))[0], settings.k > 0)
     key = {"weights": (factory.digest if foreign else stored_digest)(checkpoint)}
+    key |= {"architecture": json.loads(json.dumps(model.description))}  # as run.json gives it back
     key |= asdict(settings) | {"boards": boards_digest(frame)}
     found = measured_key(out)
     if found not in (None, key) and not replace:
@@ -158,7 +160,8 @@ def make(
     if found == key and foreign and not replace and changed(model, out / TABLES[0], settings):
         other = f"{out}: the code of its model gives other numbers than were measured"
         raise MeasureError(f"{other}; choose another --run, or add --replace")
-    work, known = scratch(out, "measure", key), found == key and not replace
+    work = scratch(out, "measure", key | {"device": torch.device(device).type})
+    known = found == key and not replace
     if foreign and (begun := sorted(work.glob("part_*"))) and changed(model, begun[0], settings):
         discard(work)
     parts = [] if known else measure_parts(model, frame, work, settings, shard)
@@ -168,7 +171,10 @@ def make(
         if parts and all(path.exists() for path in parts):
             both = pd.concat([tables.read(path) for path in parts], ignore_index=True)
             meta = key | environment(device, command, started)
-            assemble(model, checkpoint, out, both, meta)
+            kept = work / "origin.json"  # run.json, which may be its own, goes before the last
+            if not kept.exists():
+                write_json(origin(checkpoint), kept)
+            assemble(model, checkpoint, out, both, read_json(kept) | meta)
         discard(work)
     return out
 
@@ -177,16 +183,22 @@ def cleared(out: Path, checkpoint: Path, meta: dict) -> None:
     """Remove the run of `out` where another is to be: its seal, and what was of other weights.
 
     Studies go with the puzzles or with who solved them, and with a model of others, whose code may
-    be another one; a model goes unless it is what was measured.
+    be another one; with another start frame all but :data:`FRAMELESS`. A model goes unless it is
+    what was measured.
     """
     before = measured_key(out)
     differs = {name for name, value in (before or {}).items() if value != meta[name]}
-    if "weights" in differs:
+    other = before is None or bool(differs & {"weights", "architecture"})
+    if before is not None and other:
         shutil.rmtree(out / "checkpoints", ignore_errors=True)
     if differs - {"k", "seed"} or (not differs and factory.stored(out)):
         shutil.rmtree(out / "studies", ignore_errors=True)
+    elif differs:
+        for path in (out / "studies").glob("*"):
+            if path.stem not in FRAMELESS:
+                path.unlink()
     (out / "run.json").unlink(missing_ok=True)
-    if checkpoint != out.resolve() and (before is None or "weights" in differs):
+    if checkpoint != out.resolve() and other:
         for path in [path for name in MODEL_FILES for path in out.glob(name)]:
             path.unlink(missing_ok=True)
 
@@ -197,7 +209,6 @@ def assemble(model: Reasoner, checkpoint: Path, out: Path, both: pd.DataFrame, m
     texts, table = both[["idx", *answers]], both.drop(columns=answers)
     shape = meta["segments"], len(model.parts), model.scores
     validate(table, str(out), model.updates_per_segment, meta["k"], *shape)
-    home, source = origin(checkpoint)  # before run.json goes, which may be its own
     cleared(out, checkpoint, meta)
     tables.write(table, out / "measurements.parquet")
     tables.write(texts, out / "trajectories.parquet")
@@ -205,6 +216,7 @@ def assemble(model: Reasoner, checkpoint: Path, out: Path, both: pd.DataFrame, m
         factory.copied(checkpoint, out)
     else:
         save_model(load_model(checkpoint), out, stored_dtype(checkpoint))
+    home = home_of(checkpoint)
     for path in filter(Path.exists, (home / "log.csv", home / "import.json")):
         write_bytes(path.read_bytes(), out / path.name)
     facts = {
@@ -216,7 +228,6 @@ def assemble(model: Reasoner, checkpoint: Path, out: Path, both: pd.DataFrame, m
         "updates_per_segment": model.updates_per_segment,
         "parts": list(model.parts),
         "scores": list(model.scores),
-        **source,
         "accuracy": float(table["correct"].mean()),
     }
     if (out / "import.json").exists():
@@ -224,19 +235,23 @@ def assemble(model: Reasoner, checkpoint: Path, out: Path, both: pd.DataFrame, m
     seal(out, facts | meta)
 
 
-def origin(checkpoint: Path) -> tuple[Path, dict]:
-    """(the training or run of a checkpoint, its step, recipe, training_steps, training_s)."""
+def home_of(checkpoint: Path) -> Path:
+    """The training or run that a checkpoint folder belongs to, often itself."""
+    return checkpoint.parent.parent if STEP.fullmatch(checkpoint.name) else checkpoint
+
+
+def origin(checkpoint: Path) -> dict:
+    """step, recipe, training_steps and training_s of a checkpoint."""
     found: dict = {"recipe": {}}
-    step = re.fullmatch(r"step_(\d+)", checkpoint.name)
-    home = checkpoint.parent.parent if step else checkpoint
+    home = home_of(checkpoint)
     if (home / "progress.json").exists():
         found = read_json(home / "progress.json")
         found |= {"training_steps": found["step"], "training_s": found["elapsed_s"]}
     elif (home / "run.json").exists():
         found = read_json(home / "run.json")
-    if step:
+    if step := STEP.fullmatch(checkpoint.name):
         found["step"] = int(step[1])
-    return home, {n: found.get(n) for n in ("step", "recipe", "training_steps", "training_s")}
+    return {n: found.get(n) for n in ("step", "recipe", "training_steps", "training_s")}
 
 
 def environment(device: str, command: str, started: float) -> dict:
@@ -282,7 +297,7 @@ def keep_checkpoints(training: Path, out: Path, count: int, to: int | None = Non
     folders = {step: out / "checkpoints" / f"step_{step:06d}" for step in chosen}
     for step, folder in folders.items():
         save_model(load_model(known[step]), folder, torch.bfloat16)
-    for other in set((out / "checkpoints").iterdir()) - set(folders.values()):
+    for other in set(checkpoints(out).values()) - set(folders.values()):
         shutil.rmtree(other)
     with locked(out):  # a study may end at the same time
         meta = read_json(out / "run.json")

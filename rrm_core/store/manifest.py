@@ -30,6 +30,8 @@ def entries(root: Path) -> pd.DataFrame:
     if list(found) != FIELDS:
         expected = f"{' '.join(FIELDS)}, separated by tabs; restore it"
         raise ValueError(f"{root / 'MANIFEST'}: its first line is not {expected}")
+    if (twice := found.path[found.path.duplicated()]).any():
+        raise ValueError(f"{root / 'MANIFEST'}: {twice.iloc[0]} stands twice; keep the right line")
     return found.set_index("path")
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from tqdm.auto import tqdm
 
 from rrm_core.dynamics.contract import Reasoner, device_of
@@ -33,7 +34,7 @@ Units = dict[str, Callable[[], pd.DataFrame]]
 
 
 LARGE = 4_000_000  # parameters: from here on a rollout takes seconds, so that fewer are followed
-MEASURED = ["puzzles", "boards", "n", "extra_givens", "segments", "dtype", "seed"]  # of a run
+MEASURED = ["architecture", "puzzles", "boards", "n", "extra_givens", "segments", "dtype", "seed"]
 
 
 class StudyError(ValueError):
@@ -121,10 +122,13 @@ def run(name: str, run_name: str, command: str = "", device: str = "cpu") -> lis
         changed = f"{run_name}: the code of its model gives other numbers than were measured"
         raise StudyError(f"{changed}; measure the run again with --replace")
     key = {"weights": tables.weights_digest(loaded.meta), "settings": module.SETTINGS}
-    key |= {"measured": {part: loaded.meta.get(part) for part in MEASURED}}
-    parts, out = folder.scratch(home, name, key), home / "studies"
+    key |= {"of": {part: loaded.meta.get(part) for part in MEASURED}}
+    out = home / "studies"
+    parts = folder.scratch(home, name, key | {"device": torch.device(device).type})
     model = folder.load(home, "float32", device)
     units = module.units(Subject(home, loaded.meta, loaded.table, model, parts))
+    if not units:
+        raise StudyError(f"{run_name}: no puzzle or checkpoint of the kind that {name} follows")
     for unit, work in tqdm(units.items(), desc=name, unit="unit"):
         if not (parts / f"{unit}.parquet").exists():
             tables.write(work(), parts / f"{unit}.parquet")

@@ -68,7 +68,7 @@ def drawn(name: str, extra_givens: int = 0) -> pd.DataFrame:
 def measured(subject: Subject, name: str, frame: pd.DataFrame) -> pd.DataFrame:
     """One row a puzzle: line, difficulty, outcome, halting, exponent, late drift, last wrong."""
     frame, seed = frame.assign(idx=frame.line), subject.meta["seed"]
-    table, _ = measure.rows(subject.model, frame, k=1, seed=seed)
+    table, _ = measure.rows(subject.model, frame, k=1, seed=seed, segments=subject.segments)
     seen = {"late": cells.late_drift(table).astype("float32")}
     seen |= {"last_wrong": phases.last_wrong(table)}
     head = pd.DataFrame({"collection": name, "line": frame.line})

@@ -28,7 +28,7 @@ def variant(subject: Subject, name: str, seed: int = 0, every: int = 1) -> pd.Da
 
 
 def units(subject: Subject) -> Units:
-    """One unit a variant; "float32" has the run's own seed, for fewer tangents."""
+    """One unit a variant; "float32" has the run's own seed, with fewer tangents another frame."""
     variants: dict[str, dict] = {"float32": {}}
     variants |= {f"seed {s}": {"seed": s} for s in range(1, FRAMES)}
     variants |= {f"QR every {e}": {"every": e} for e in (2, subject.model.updates_per_segment)}

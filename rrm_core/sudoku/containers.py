@@ -146,7 +146,7 @@ def cell_text(value: object, missing: str = "") -> str:
     """
     if isinstance(value, (list, tuple, np.ndarray)):
         return "".join(cell_text(v, ".") for v in value)
-    if value is None or value != value:
+    if value is None or value is pd.NA or value != value:
         return missing
     if isinstance(value, float) and abs(value) < 2**53 and value == int(value):
         return str(int(value))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import pickle
+import re
 import signal
 import threading
 import warnings
@@ -27,6 +28,7 @@ from rrm_core.training.recipes import TrainingError
 if TYPE_CHECKING:
     from rrm_core.training.trainer import Trainer
 
+STEP = re.compile(r"step_(\d+)")  # the name of a checkpoint
 STATE_FILE, PROGRESS_FILE, LOG_FILE = "state.pt", "progress.json", "log.csv"
 LEARNED = ("model", "average", "optimiser")
 CARRIED = ("step", "elapsed", "state", "tokens", "labels", "used", "done", "totals", "rows")
@@ -36,7 +38,7 @@ DAMAGE = pickle.UnpicklingError, RuntimeError, EOFError, LookupError, TypeError,
 def checkpoints(folder: Path | str) -> dict[int, Path]:
     """{step: folder} of the checkpoints below a training or run folder, ascending."""
     found = sorted(Path(folder).glob("checkpoints/step_*"))
-    return {int(p.name.removeprefix("step_")): p for p in found if has_weights(p)}
+    return {int(step[1]): p for p in found if has_weights(p) and (step := STEP.fullmatch(p.name))}
 
 
 def checkpoint(trainer: Trainer) -> None:

@@ -1,12 +1,14 @@
 """What becomes of failures: against figures recomputed with pandas alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
 from rrm_core.analysis import cells, fates
-from rrm_core.runs.tables import Run
+from rrm_core.runs.tables import Run, numbered
 from rrm_core.store import paths
 
 SEGMENTS = (16, 32, 48, 64, 96, 128, 192, 256)
@@ -126,6 +128,13 @@ def test_lingering_means_in_and_out_again(runs, path, expected):
     rows = fates.classes(Run("x", runs["trm-6x6"].meta, table)).set_index("class").n
     others = {"never settled": 29, "settled at the end": 30}
     assert rows[expected] == others.get(expected, 0) + 1
+
+
+def test_without_a_threshold_nothing_lingers_or_is_said_not_to(runs):
+    run = runs["hrm-6x6"]
+    flat = {column: 1.0 for column in numbered(run.table, "drift_h")}
+    found = fates.lingering(replace(run, table=run.table.assign(**flat)))
+    assert str(found) == "cannot be measured: late drift takes fewer than two values"
 
 
 def test_without_a_threshold_no_failure_is_said_to_move(runs, monkeypatch):

@@ -1,12 +1,14 @@
 """Two phases, against an independent referee's figures, recomputed here with pandas alone."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from rrm_core.analysis import phases, stats
+from rrm_core.analysis import controls, measures, phases, stats
+from rrm_core.runs import tables
 from rrm_core.store import paths
 
 EXPECTED = {  # R2 of lambda_1 on the last wrong segment, growth before, after, of failures
@@ -116,6 +118,30 @@ def test_groups_by_solving_time_are_medians_of_their_puzzles(run):
     assert row.n == len(four) and row.growth == pytest.approx(
         four.growth_1_07.astype(float).median()
     )
+
+
+def test_a_run_without_exponents_says_so_in_every_estimate(run):
+    df = run.table.assign(lambda_1=np.nan)
+    bare = replace(run, table=df)
+    made = [phases.stopwatch(df), phases.beyond_trend(bare), controls.matched_auc(df)]
+    made += [controls.binned_auc(df, "givens")[1], controls.givens_gain(df)]
+    made += [measures.growth(bare, True)]
+    assert {str(e) for e in made} == {"cannot be measured: no puzzle has a value"}
+
+
+def test_solved_at_one_segment_there_is_no_stopwatch(run):
+    df = run.table.copy()
+    for t, column in enumerate(tables.numbered(df, "correct"), 1):
+        df.loc[df.correct, column] = t > 3
+    reason = "cannot be measured: all were last wrong at segment 3"
+    assert str(phases.stopwatch(df)) == reason
+
+
+def test_failures_of_one_grid_are_too_few_grids_to_resample(run):
+    df = run.table.copy()
+    df.loc[~df.correct, "solution"] = df.solution[~df.correct].iloc[0]
+    found = str(phases.beyond_trend(replace(run, table=df)))
+    assert found == "cannot be measured: too few solution grids to resample"
 
 
 def test_a_run_that_solves_nothing_has_no_stopwatch(run):

@@ -167,6 +167,21 @@ def test_median_interval_is_scipys_bootstrap():
     assert np.isnan(stats.median(np.array([1.0])).value)
 
 
+def test_a_median_of_many_equal_values_has_the_interval_of_its_mirror():
+    values = np.repeat([0.0, 1.0, 2.0], [60, 120, 20])
+    one, mirror = stats.median(values), stats.median(-values)
+    assert (one.value, one.low, one.high) == (1, 1, 1)
+    assert (mirror.value, mirror.low, mirror.high) == (-1, -1, -1)
+    few = np.repeat([0.0, 1.0], [101, 99])
+    assert (stats.median(few).low, stats.median(few).high) == (0, 1)
+
+
+def test_what_was_not_measured_is_a_reason_in_every_estimate():
+    none = np.full(40, np.nan)
+    for made in (stats.auc(none, np.arange(40) < 20), stats.median(none)):
+        assert str(made) == "cannot be measured: no puzzle has a value" and made.n == 40
+
+
 def test_means_resample_within_strata():
     values, w = np.r_[np.zeros(40), np.ones(40)], np.repeat([0.5, 1.5], 40)
     found = stats.mean(values, w)  # within a stratum all values are equal, so nothing varies

@@ -120,6 +120,14 @@ class Root(Toy):
         return tuple(torch.zeros_like(z) for z in super().initial_state(x))
 
 
+class Undefined(Toy):
+    def updates(self, x):
+        return [lambda s: tuple(z / z.norm() * 0 for z in s)] * 2
+
+    def initial_state(self, x):
+        return tuple(torch.zeros_like(z) for z in super().initial_state(x))
+
+
 class NoRule(Toy):
     def updates(self, x):
         class Forward(torch.autograd.Function):
@@ -152,6 +160,7 @@ class NoRule(Toy):
         (Miscounts(), "updates_per_segment` says 3"),
         (Trains(), "training mode"),
         (NoRule(), "no forward rule"),
+        (Undefined(), "update 1 gives NaN or infinite: a root, norm or division at 0"),
         (Root(), "update 1 or its tangents are NaN or infinite"),
         (Toy(parts=("y",)), ""),
     ],

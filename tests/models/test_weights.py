@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -102,6 +103,31 @@ def test_another_layout_written_over_a_folder_leaves_nothing_of_the_first(model,
     weights.SHARD = 2**24  # the fixture puts it back
     weights.save_model(model, sharded)
     assert [p.name for p in sharded.glob("model*")] == ["model.safetensors"]
+
+
+def test_a_kill_leaves_no_weights_beside_the_config_of_another_model(model, tmp_path, monkeypatch):
+    weights.save_model(model, tmp_path)
+    other = RecursiveModel(replace(SMALL, H_cycles=2))
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(weights, "write_bytes", killed)
+    with pytest.raises(KeyboardInterrupt):
+        weights.save_model(model, tmp_path)
+    assert same(weights.load_model(tmp_path), model), "the same config: the earlier weights stay"
+    with pytest.raises(KeyboardInterrupt):
+        weights.save_model(other, tmp_path)
+    refused(tmp_path, "model.safetensors is not here")
+
+
+def test_a_config_that_is_none_is_named_with_its_file(model, tmp_path):
+    weights.save_model(model, tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | {"oops": 1}))
+    refused(
+        tmp_path, r"config.json: model config: unknown \['oops'\], missing \[\]; expected model"
+    )
 
 
 def test_a_missing_truncated_or_foreign_shard_is_named(sharded):

@@ -138,6 +138,52 @@ def test_a_run_measured_again_from_its_own_weights_keeps_its_training(measured, 
     assert {n: again[n] for n in kept} == {n: before[n] for n in kept}
 
 
+def test_another_architecture_with_the_same_weights_is_another_measurement(
+    measured, smoke_training, tmp_path
+):
+    """The number of cycles is in no weight."""
+    other = Path(shutil.copytree(checkpoints(smoke_training)[120], tmp_path / "other"))
+    config = json.loads((other / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps(config | {"H_cycles": config["H_cycles"] + 1}))
+    before, settings = files_of(measured), Settings("4x4-test", 40, k=2)
+    with pytest.raises(MeasureError, match=r"measured already with other settings: {'architecture"):
+        folder.make(other, measured, settings)
+    assert files_of(measured) == before
+    folder.make(other, measured, settings, replace=True)
+    meta = meta_of(measured)
+    assert meta["updates_per_segment"] > 2 and meta["architecture"] == config | {
+        "H_cycles": config["H_cycles"] + 1
+    }
+    assert load_model(measured).config.H_cycles == config["H_cycles"] + 1
+
+
+def test_a_kill_before_the_seal_loses_nothing_of_the_training(measured, monkeypatch):
+    before, settings = meta_of(measured), Settings("4x4-test", 24, k=1)
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(folder, "seal", killed)
+        with pytest.raises(KeyboardInterrupt):
+            folder.make(measured, measured, settings, replace=True)
+    assert not (measured / "run.json").exists()
+    folder.make(measured, measured, settings, replace=True)
+    after = meta_of(measured)
+    for name in ("step", "recipe", "training_steps", "training_s"):
+        assert after[name] == before[name] and after[name], name
+
+
+def test_with_another_start_frame_studies_of_tangents_go(measured, smoke_training):
+    for changes in ({"seed": 7}, {"k": 1}):
+        (measured / "studies").mkdir(exist_ok=True)
+        for name in ("long.json", "frames.json"):
+            (measured / "studies" / name).write_text("{}")
+        settings = Settings("4x4-test", **{"n": 40, "k": 2} | changes)
+        folder.make(checkpoints(smoke_training)[120], measured, settings, replace=True)
+        assert [path.name for path in (measured / "studies").iterdir()] == ["long.json"]
+
+
 def test_a_set_that_holds_other_puzzles_by_now_is_another_measurement(measured, smoke_training):
     path = measured.parents[1] / "puzzles" / "4x4-test.csv.gz"
     table = pd.read_csv(path, dtype={"puzzle": str, "solution": str})
@@ -243,6 +289,17 @@ def test_kept_checkpoints_are_those_of_the_training_in_bfloat16(measured, smoke_
     kept = load_model(checkpoints(measured)[120]).state_dict()
     full = load_model(checkpoints(smoke_training)[120]).state_dict()
     assert all(torch.equal(kept[name], full[name].to(torch.bfloat16).float()) for name in full)
+
+
+def test_what_lies_beside_the_checkpoints_is_left_alone(measured, smoke_training):
+    folder.keep_checkpoints(smoke_training, measured, 2)
+    (measured / "checkpoints" / "notes.txt").write_text("mine")
+    shutil.copytree(checkpoints(measured)[80], measured / "checkpoints" / "step_000080_backup")
+    assert list(checkpoints(measured)) == [80, 120]
+    folder.keep_checkpoints(smoke_training, measured, 1)
+    left = sorted(path.name for path in (measured / "checkpoints").iterdir())
+    assert left == ["notes.txt", "step_000080_backup", "step_000120"]
+    assert "checkpoints/step_000120/config.json" in meta_of(measured)["files"]
 
 
 def test_keeping_checkpoints_up_to_a_step(measured, smoke_training):

@@ -53,6 +53,13 @@ def test_missing_and_foreign_files_are_named_and_those_in_progress_are_not(data)
     assert sorted(manifest.entries(data).index) == ["extra.json", "runs/mine/measurements.parquet"]
 
 
+def test_a_file_that_a_merge_listed_twice_is_named(data):
+    text = (data / "MANIFEST").read_text()
+    (data / "MANIFEST").write_text(text + text.splitlines(keepends=True)[-1])
+    with pytest.raises(ValueError, match=r"MANIFEST: runs/mine/run.json stands twice; keep"):
+        manifest.verify()
+
+
 @pytest.mark.parametrize("text", ["[]", "{", "[" * 100_000, ""])
 def test_a_json_file_that_is_no_object_is_named(text, tmp_path):
     (tmp_path / "run.json").write_text(text)

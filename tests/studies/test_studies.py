@@ -71,6 +71,7 @@ def made(small, name):
     found, run = tables.read(parquet), tables.load_run("small")
     record = json.loads(note.read_text())
     assert record["rows"] == len(found) and record["weights"] == tables.weights_digest(run.meta)
+    assert record["of"]["puzzles"] == "4x4-test" and record["of"]["seed"] == run.meta["seed"]
     assert not (small / "parts").exists() or not any((small / "parts").iterdir())
     return found, run
 
@@ -116,6 +117,15 @@ def test_without_checkpoints_a_study_of_them_says_how_to_keep_some(small):
     ):
         with pytest.raises(studies.StudyError, match=message):
             studies.run(name, "small")
+
+
+@pytest.mark.parametrize("name", ["frames", "recorded"])
+def test_a_study_that_no_puzzle_is_there_for_says_so(name, small):
+    table = tables.read(small / "measurements.parquet")
+    right = {column: True for column in table if column.startswith("correct_")}
+    tables.write(table.assign(**right, correct=True), small / "measurements.parquet")
+    with pytest.raises(studies.StudyError, match=f"small: no puzzle or checkpoint .* {name}"):
+        studies.run(name, "small")
 
 
 def test_restarts_start_elsewhere_and_are_the_same_for_every_puzzle(small):

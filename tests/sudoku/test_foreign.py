@@ -308,6 +308,15 @@ def test_ratings_in_words_are_missing_and_said(tmp_path):
     assert "rating" not in table and notes[0].startswith("2 puzzles have no rating")
 
 
+@pytest.mark.parametrize("kind", ["Int64", "string", "float64"])
+def test_a_missing_rating_of_a_parquet_file_is_missing(kind, tmp_path):
+    ratings = pd.array(["3", None], "string").astype(kind)
+    pd.DataFrame({"puzzle": [GOOD, OTHER], "rating": ratings}).to_parquet(tmp_path / "x.parquet")
+    table, notes = foreign.read(tmp_path / "x.parquet")
+    assert table.rating.isna().tolist() == [False, True]
+    assert notes[0] == "1 puzzles have no rating: blank or no number"
+
+
 def test_puzzles_of_one_grid_under_symmetries_share_their_code(tmp_path):
     """As sudoku-gen 1.0.2 (npm) makes them: many puzzles, one essentially different grid."""
     many = augment(*cells([PAIRS[0]] * 20), np.random.default_rng(0))[0]
