@@ -55,8 +55,7 @@ def parameters(notebook: Path, given: dict[str, str]) -> dict[str, object]:
     known = papermill.inspect_notebook(str(notebook))
     if unknown := sorted(set(given) - set(known)):
         kinds = (f"{k}: {v['inferred_type_name']} = {v['default']}" for k, v in known.items())
-        gone = " (run and compare gave way to hrm and trm, one run each)"
-        note = gone if {"run", "compare"} & set(unknown) else ""
+        note = " (run and compare gave way to hrm and trm)" * bool({"run", "compare"} & {*unknown})
         text = f"{notebook.stem} has no parameter {', '.join(unknown)}{note}; known: "
         raise ParameterError(text + ", ".join(kinds))
     values = {n: convert(n, text, known[n]["inferred_type_name"]) for n, text in given.items()}

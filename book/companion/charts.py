@@ -25,7 +25,7 @@ from rrm_core.analysis.cells import CELLS, Band, outcomes
 from rrm_core.store.cache import cached
 
 CORRECT, WRONG = "#0072b2", "#d55e00"
-BOTTOM = alt.Legend(orient="bottom")
+BOTTOM = alt.Legend(orient="bottom", symbolOpacity=1)
 SWATCHES = alt.Legend(
     orient="bottom", columns=3, symbolType="stroke", symbolOpacity=1, symbolStrokeWidth=3
 )
@@ -80,8 +80,8 @@ def as_csv(table: pd.DataFrame) -> alt.InlineData:
 
 def printed(table: pd.DataFrame) -> alt.Chart:
     """Crosses at what the paper prints, to be given its encodings."""
-    cross = {"shape": "cross", "filled": True, "size": 110, "stroke": "white", "strokeWidth": 1}
-    return alt.Chart(table).mark_point(**cross)
+    cross = {"shape": "cross", "size": 110, "stroke": "white", "strokeWidth": 1}
+    return alt.Chart(table).mark_point(filled=True, color="black", **cross)
 
 
 def rounded(*names: str) -> list[alt.Tooltip]:
@@ -222,13 +222,12 @@ def switch(table: pd.DataFrame, model: str) -> alt.Chart:
     `table`: group ("wrong for 2 segments", ..., "failures"), segment, growth, n.
     """
     names = list(dict.fromkeys(table.group))
-    hues = [*(CORRECT, "#009e73", "#56b4e9")[: len(names) - 1], WRONG]
-    colors = alt.Scale(domain=names, range=hues)
+    colors = [*(CORRECT, "#009e73", "#56b4e9")[: len(names) - 1], WRONG]
     line = alt.Chart(table).mark_line(point=True)
     line = line.encode(
         x=alt.X("segment:Q", title="segment", scale=span(table.segment)),
         y=alt.Y("growth:Q", title="growth in the segment, nats"),
-        color=alt.Color("group:N", title=None, scale=colors, legend=BOTTOM, sort=names),
+        color=alt.Color("group:N", title=None, legend=BOTTOM).scale(domain=names, range=colors),
         strokeDash=alt.StrokeDash("group:N", legend=None, sort=names),
         tooltip=["group", "segment", alt.Tooltip("growth:Q", format=".2f"), "n"],
     )

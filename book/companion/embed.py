@@ -36,11 +36,16 @@ class HTML:
         return self.html
 
 
+def minus(text: str) -> str:
+    """`text` with a true minus before its numbers."""
+    return re.sub(r"(?<![\w−-])-(?=\d)", "−", text)
+
+
 def say(text: str) -> object:
     """A sentence whose numbers were computed, as Markdown, with true minus; NaN reads –."""
     from IPython.display import Markdown
 
-    told, missing = UNKNOWN.subn("–", re.sub(r"(?<![\w−-])-(?=\d)", "−", text))
+    told, missing = UNKNOWN.subn("–", minus(text))
     return Markdown(told + "\n\n*–: this run has nothing to measure it on.*" * bool(missing))
 
 

@@ -13,12 +13,10 @@ from rrm_companion import embed, pagedata, show
 from rrm_core.analysis import cells, stats
 from rrm_core.runs.tables import Run
 
-ONLY_LIVE = "In Jupyter this cell recomputes AUC and intervals as the threshold moves."
-
 
 def summary(run: Run, threshold: float, state: str = "h") -> pd.DataFrame:
     """What the kernel recomputes at a threshold in a view: quantity, estimate with interval, n."""
-    late, right = pagedata.views(run)[state]
+    late, right, _ = pagedata.views(run)[state]
     out, correct = late.to_numpy() >= threshold, right.to_numpy(bool)
     score, unit = -run.table.lambda_1.to_numpy("float64")[late.index], stats.units(run.table)
     unit = unit[late.index]
@@ -66,7 +64,7 @@ def component(models: dict[str, Run]) -> Any:
 def live(models: dict[str, Run]) -> object:
     """The explorer with a kernel behind it: an ipywidgets box of it and its :func:`summary`."""
     if embed.publishing():
-        return embed.say(ONLY_LIVE)
+        return None  # no reader of a published page has a kernel
     import ipywidgets
 
     known = {run.name: run for run in models.values()}

@@ -18,6 +18,7 @@ from rrm_core.sudoku.board import box_shape
 
 SCRIPTS = ("dom.js", "plots.js", "examples.js", "motion.js")
 STYLES = ("explorer.css", "motion.css")
+RISE = 0.3  # decades of drift after segment 16 by which a failure does more than go on
 
 
 def puzzle(run: Run, idx: int, part: pd.DataFrame) -> dict:
@@ -40,8 +41,9 @@ def puzzle(run: Run, idx: int, part: pd.DataFrame) -> dict:
 def recorded(run: Run) -> dict | None:
     """What the player knows of a run, as JSON; None where nothing is recorded.
 
-    First come failures with the most frequent fate of the run, by their distance to the median late
-    drift. A puzzle that, in this other batch, ended otherwise than in the run is left out.
+    First come failures with the most frequent fate of the run and, among these, those whose drift
+    does not rise after segment 16; then by their distance to the median late drift. A puzzle that,
+    in this other batch, ended otherwise than in the run is left out.
     """
     table, otsu = fates.study(run, "recorded"), cells.band_of(run).otsu
     if table is None:
@@ -50,16 +52,19 @@ def recorded(run: Run) -> dict | None:
     middle = np.median(cells.late_drift(run.table)[~run.table.correct.to_numpy()])
     ends = table.groupby("idx").last().rename(columns={"right": "correct_256", "drift": "late_256"})
     here = table[table.segment == SEGMENTS].set_index("idx")
-    here = here.assign(fate=fates.fate(ends, otsu, 256), gap=(here.drift - middle).abs())
+    after = table[table.segment > SEGMENTS].groupby("idx").drift.max() - here.drift
+    here = here.assign(gap=(here.drift - middle).abs(), rises=after > RISE)
+    here = here.assign(fate=fates.fate(ends, otsu, 256))
     if isinstance(followed := fates.followed(run), pd.DataFrame):
         here = here.assign(fate=here.fate != followed.fate.mode()[0])
     here = here[here.right == here.correct_in_table]
-    order = {"solved": here[here.right], "failed": here[~here.right].sort_values(["fate", "gap"])}
+    order = {"solved": here[here.right], "failed": here[~here.right]}
+    order["failed"] = order["failed"].sort_values(["fate", "rises", "gap"])
     parts = dict(list(table.groupby("idx")))
     return {
         "side": side,
         "box_rows": box_shape(side)[0],
-        "numbers": (side**2 + made["prefix"]) * made["width"],
+        "numbers": (side**2 + made["prefix"]) * made["width"] if "prefix" in made else None,
         "puzzles": len(run.table),
         "threshold": null(otsu),
         "segments": table.segment[table.idx == table.idx[0]].tolist(),

@@ -44,28 +44,28 @@ def exact(values: np.ndarray) -> list[float | None]:
 # --- rows ----------------------------------------------------------------------------------------
 
 
-def views(run: Run) -> dict[str, tuple[pd.Series, pd.Series]]:
-    """{view: (late drift, right)} by row of the table, of the puzzles that the view has.
+def views(run: Run) -> dict[str, tuple[pd.Series, pd.Series, pd.Series]]:
+    """{view: (late drift, right, halted at)} by row of the table, of the puzzles the view has.
 
     The three states after segment 16; z_H of the puzzles that were run on; and in bfloat16.
     """
     at = pd.Series(range(len(run.table)), run.table.idx)
-    right = run.table.correct.reset_index(drop=True)
+    right, halted = (run.table[c].reset_index(drop=True) for c in ("correct", "halted_at"))
     known = [s for s in cells.STATES if s == "h" or "drift_l_01" in run.table]
-    out = {s: (pd.Series(cells.late_drift(run.table, s)), right) for s in known}
+    out = {s: (pd.Series(cells.late_drift(run.table, s)), right, halted) for s in known}
     if (long := fates.study(run, "long")) is not None:
-        rows = at[long.idx].to_numpy()
+        long = long.set_axis(at[long.idx].to_numpy())
         for t in HORIZONS:
-            late, now = (long[f"{what}_{t:03d}"].set_axis(rows) for what in ("late", "correct"))
-            out[f"h{t}"] = late.astype("float64"), now
+            late, halted = long[f"late_{t:03d}"].astype("float64"), long.halted_at
+            out[f"h{t}"] = late, long[f"correct_{t:03d}"], halted.where(halted < t, 0)
     if (precision := fates.study(run, "precision")) is not None:
         part = precision[precision.variant == "bfloat16"]
-        late, now = (part[c].set_axis(at[part.idx].to_numpy()) for c in ("late", "correct"))
-        out["bfloat16"] = late.astype("float64"), now
+        part = part.set_axis(at[part.idx].to_numpy())
+        out["bfloat16"] = part.late.astype("float64"), part.correct, part.halted_at
     return out
 
 
-def view(run: Run, name: str, late: pd.Series, right: pd.Series) -> dict:
+def view(run: Run, name: str, late: pd.Series, right: pd.Series, halted: pd.Series) -> dict:
     """What the explorer needs of a view: values, thresholds, bars, sweep, calmest failures.
 
     After more segments than 16 the thresholds are those of 16: what came to rest since?
@@ -74,11 +74,12 @@ def view(run: Run, name: str, late: pd.Series, right: pd.Series) -> dict:
     every = range(len(run.table))
     missed = ~run.table.correct.to_numpy()[late.index]  # at 16: the boards shown are of then
     calm = late[~right & missed].sort_values().index
-    halts = run.table.halted_at.to_numpy()[calm] > 0
+    halts = halted[calm].to_numpy() > 0
     shown = ["percentile", "threshold", "settled_failures"]
     return {
         "late": [null(v) for v in late.reindex(every)],
         "correct": right.reindex(every, fill_value=False).astype(int).tolist(),
+        "halted_at": halted.reindex(every, fill_value=0).astype(int).tolist(),
         "otsu": null(band.otsu),
         "strict": null(band.strict),
         "strict_percentile": null(band.strict_percentile),

@@ -30,7 +30,6 @@ OPTIONS = yaml.safe_load(embed.static_text("playground.yml"))
 SYSTEMS, STEPS, MEMBERS = OPTIONS["systems"], OPTIONS["steps"], OPTIONS["members"]
 PLASTIC = (0.7548776662466927, 0.5698402909980532)  # 1/g, 1/g²: multiples fill the unit square
 AWAY = 1e6  # a state beyond this has run away; its exponent is NaN
-ONLY_LIVE = "In Jupyter this cell recomputes every exponent by `rrm_core.dynamics.exponents`."
 
 
 class PlaygroundError(ValueError):
@@ -207,11 +206,10 @@ def still(members: int = 100, horizons: tuple[int, int] = (16, 64)) -> str:
         values = ensemble(name, members, horizons[-1])[[t - 1 for t in horizons], :, 0]
         low, middle, high = np.nanquantile(values, [0.05, 0.5, 0.95], axis=1)
         cells = [f"{m:.3f} ({a:.3f} to {b:.3f})" for a, m, b in zip(low, middle, high, strict=True)]
-        lines.append([s["label"], *(cell.replace("-", "−") for cell in cells), s["limit"]])
+        lines.append([s["label"], *cells, s["limit"]])
     said = f"First exponent in nats a step: median and middle 90 % of {members} starts"
-    return table(
-        pd.DataFrame(lines, columns=head), f"{said} (the playground needs JavaScript)"
-    ).html
+    shown = pd.DataFrame(lines, columns=head)
+    return table(shown, f"{said} (the playground needs JavaScript)").html
 
 
 def show(first: str = "logistic") -> HTML:
@@ -245,26 +243,10 @@ def summary(state: dict) -> list[dict]:
     return [{"quantity": quantity, "value": value} for quantity, value in found.items()]
 
 
-def first_state(name: str) -> dict:
-    """What the component shows before anyone touches it."""
-    s = system(name)
-    return {
-        "system": name,
-        "values": settings(name),
-        "start": [c["value"] for c in s["start"]],
-        "angle": s["angle"]["value"] if s["angle"] else 0,
-        "steps": STEPS["value"],
-        "members": MEMBERS["value"],
-    }
-
-
 def live(first: str = "logistic") -> object:
-    """The playground with a kernel behind it: the component, and the recomputed :func:`summary`.
-
-    While the book is built there is no kernel for the reader, so a sentence stands there instead.
-    """
+    """The playground with a kernel behind it: the component, and the recomputed :func:`summary`."""
     if embed.publishing():
-        return embed.say(ONLY_LIVE)
+        return None  # no reader of a published page has a kernel
     import anywidget
     import ipywidgets
     import traitlets
@@ -275,7 +257,11 @@ def live(first: str = "logistic") -> object:
         options = traitlets.Dict().tag(sync=True)
         state = traitlets.Dict().tag(sync=True)
 
-    component = Playground(options=options(first), state=first_state(first))
+    known, shown = system(first), {"steps": STEPS["value"], "members": MEMBERS["value"]}
+    shown |= {"system": first, "values": settings(first)}
+    shown |= {"start": [c["value"] for c in known["start"]]}
+    shown |= {"angle": known["angle"]["value"] if known["angle"] else 0}
+    component = Playground(options=options(first), state=shown)
     results = ipywidgets.HTML()
 
     def recompute(*_: object) -> None:

@@ -8,10 +8,11 @@ from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
 from html import escape
+from numbers import Integral, Real
 
 import numpy as np
 import pandas as pd
-from rrm_companion.embed import HTML, say
+from rrm_companion.embed import HTML, minus, say
 
 from rrm_core.analysis import cells, claims, fates
 from rrm_core.analysis.stats import SMALLEST, Estimate
@@ -83,12 +84,14 @@ def completed(run: Run) -> Run:
 def cell(value: object, digits: int = 2) -> str:
     """`value` as a cell of a table: numbers to `digits`, estimates with interval, nothing as –."""
     if isinstance(value, Estimate):
-        return f"{value:.{digits}f}" if pd.notna(value.value) else f"– ({value.reason})"
-    if value is None or (not isinstance(value, str) and pd.isna(value)):
+        told = f"{value:.{digits}f}" if pd.notna(value.value) else f"– ({value.reason})"
+    elif value is None or (not isinstance(value, str) and pd.isna(value)):
         return "–"
-    if isinstance(value, float):
-        return f"{value:,.{digits}f}".replace("-", "−")
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    elif isinstance(value, bool) or not isinstance(value, Real):
+        told = str(value)
+    else:
+        told = f"{value:,}" if isinstance(value, Integral) else f"{value:z,.{digits}f}"
+    return minus(told)
 
 
 def table(frame: pd.DataFrame, caption: str, digits: int = 2) -> HTML:

@@ -21,6 +21,7 @@ FATES = ("settled in a wrong place", "still moving", "solved later")
 FATE = alt.Scale(domain=list(FATES), range=["#cc79a7", WRONG, CORRECT])
 MODELS = {"HRM": CORRECT, "TRM": WRONG, "other code": "#444444"}
 MODEL = alt.Scale(domain=["HRM", "TRM"], range=[CORRECT, WRONG])
+GREY = alt.Scale(domain=["HRM", "TRM"], range=["black", "#888888"])  # beside right and wrong
 SHARE = alt.Axis(format="%")
 PLACES = {"sort": None, "title": None, "axis": alt.Axis(labelLimit=240)}  # in the table's order
 
@@ -43,24 +44,31 @@ def fates(table: pd.DataFrame, model: str, paper: float) -> alt.Chart:
         order="order:Q",
         tooltip=["segment", "fate", "n", "of", alt.Tooltip("share:Q", format=".1%")],
     )
-    cross = printed(NO_DATA).encode(x=alt.datum(16), y=alt.datum(paper), color=alt.value("black"))
+    cross = printed(NO_DATA).encode(x=alt.datum(16), y=alt.datum(paper))
     said = "Areas: of the puzzles wrong at segment 16, where they are. Cross: settled in the paper."
     return measured(alt.layer(area, cross), model, said)
 
 
-def growth_by_fate(table: pd.DataFrame, model: str, steps: int = 30) -> alt.Chart:
+def growth_by_fate(table: pd.DataFrame, model: str) -> alt.Chart:
     """Failures by the growth of their tangents, coloured by what becomes of them.
 
     `table`, a row a failure: growth (nats a segment), fate.
     """
-    bins = alt.Bin(maxbins=steps)
-    bars = alt.Chart(table.assign(order=table.fate.map(FATES.index))).mark_bar()
-    bars = bars.encode(
-        x=alt.X("growth:Q", bin=bins, title="growth in segments 9-16, nats a segment"),
-        y=alt.Y("count():Q", title="failures"),
-        color=alt.Color("fate:N", title="at segment 256", scale=FATE, legend=BOTTOM),
-        order="order:Q",
-        tooltip=["fate", "count():Q"],
+    tenths = (10 * table.growth).floordiv(1).rename("start")
+    n = table.groupby([tenths, "fate"]).size().rename("n").reset_index()
+    n = n.assign(order=n.fate.map(FATES.index), end=(n.start + 1) / 10, start=n.start / 10)
+    x = alt.X("start:Q", bin="binned", title="growth in segments 9-16, nats a segment")
+    bars = (
+        alt.Chart(n)
+        .mark_bar()
+        .encode(
+            x=x.axis(tickCount=5),
+            x2="end:Q",
+            y=alt.Y("n:Q", title="failures", stack=True),
+            color=alt.Color("fate:N", title="at segment 256", scale=FATE, legend=BOTTOM),
+            order="order:Q",
+            tooltip=["fate", "n"],
+        )
     )
     said = "Bars: failures at segment 16. Dashed: tangents neither grow nor shrink."
     return measured(alt.layer(bars, level(0, "x")), model, said)
@@ -96,7 +104,7 @@ def predictors(table: pd.DataFrame) -> alt.Chart:
     base = alt.Chart(table.dropna(subset=["value"])).encode(
         y=alt.Y("predictor:N", **PLACES),
         yOffset="model:N",
-        color=alt.Color("model:N", title=None, scale=MODEL, legend=BOTTOM),
+        color=alt.Color("model:N", title=None, scale=GREY, legend=BOTTOM),
         tooltip=["model", "predictor", "n", *rounded("value", "low", "high")],
     )
     x = alt.X("value:Q", title="AUC for rest by segment 256", scale=alt.Scale(domain=[0, 1]))
@@ -117,7 +125,7 @@ def means(table: pd.DataFrame, model: str) -> alt.Chart:
     x = alt.X("mean:Q", title="growth, nats a segment")
     bar = base.mark_rule(size=3, color="#999999").encode(x="low:Q", x2="high:Q")
     dot = base.mark_point(filled=True, size=70, color="black").encode(x=x)
-    cross = printed(table.dropna(subset=["paper"])).encode(x="paper:Q", y=y, color=alt.value(WRONG))
+    cross = printed(table.dropna(subset=["paper"])).encode(x="paper:Q", y=y)
     said = "Dots: means, with the middle 80 %. Crosses: medians printed in the paper."
     return measured(alt.layer(level(0, "x"), bar, dot, cross), model, said, WIDTH, 80)
 
@@ -136,7 +144,7 @@ def dots(
     """One claim over every run: a dot with its interval a row, small dots for other seeds.
 
     `table`: row, run, model, seed (whether it repeats the recipe of its row), value, low, high, n.
-    Lines in a model's colour: what the `paper` prints of it. Dashed: `null`.
+    Lines in a model's colour: what the `paper` prints of it. Dashed: `null`, no effect.
     """
     rows = alt.Scale(domain=list(dict.fromkeys(table.row)))
     y = alt.Y("row:N", title=None, scale=rows, axis=alt.Axis(labels=labels, labelLimit=200))
@@ -154,7 +162,7 @@ def dots(
         layers += [] if seed else [bar]
     said = "Dots, with 95 % intervals." + " Small: from another seed." * bool(table.seed.any())
     said += " Lines in colour: the paper." * bool(paper)
-    said += "" if null is None else f" Dashed: {null:g}."
+    said += "" if null is None else " Dashed: where a claim would turn."
     return measured(alt.layer(*layers), title, said, 215, 190)
 
 
@@ -191,7 +199,5 @@ def settling(table: pd.DataFrame, title: str) -> alt.Chart:
         shape=alt.Shape("mixing:N", title="mixing", legend=BOTTOM),
         tooltip=["run:N", "step:Q", "n:Q", *rounded("accuracy", "growth", "settled")],
     )
-    said = (
-        "A point a checkpoint, with its interval; lines join those of a training, paler is earlier."
-    )
+    said = "A point a checkpoint, with its interval; lines join a training, paler is earlier."
     return measured(alt.layer(level(0, "x"), line, error, point), title, said, 2 * WIDTH, 260)

@@ -28,7 +28,11 @@ def viewer(models: dict[str, Run]) -> HTML:
 
 
 def component(kind: str, models: dict[str, Run], still: Callable, **more: object) -> HTML:
-    """The component `kind`; ``still(models)`` stands there until, or unless, scripts run."""
+    """The component `kind`; ``still(models)`` stands there until, or unless, scripts run.
+
+    Outside the built book its scripts, styles, rows and boards come with it. Boards are large
+    (about 1 MB a run), so they travel with the first output that needs them.
+    """
     if not models:
         raise ValueError(f"no models for the {kind}; expected one at least, as from show.models")
     options = {
@@ -37,25 +41,19 @@ def component(kind: str, models: dict[str, Run], still: Callable, **more: object
         "address": embed.publishing(),
         **more,
     }
+    brought = ""
+    if not embed.publishing():
+        runs = {f"boards of {run.name}": run for run in models.values()}
+        scripts = [pagedata.rows_script(run) for run in runs.values()]
+        for name in embed.unsent(runs):
+            scripts += pagedata.block_scripts(runs[name])
+        brought = f"<script>{''.join(scripts)}</script>"
+        brought += embed.inline(*embed.STYLES, *embed.COMPONENTS)
     return HTML(
-        f'{travelling(models)}<div data-only="{more.get("only", "")}" class="rrm-{kind}">'
+        f'{brought}<div data-only="{more.get("only", "")}" class="rrm-{kind}">'
         f'<script type="application/json">{embed.as_json(options)}</script>{still(models)}</div>'
         f"<script>window.rrm && rrm.{kind}s && rrm.{kind}s()</script>"
     )
-
-
-def travelling(models: dict[str, Run]) -> str:
-    """Scripts, styles, rows and boards for an output; empty while the book is built.
-
-    Boards are large (about 1 MB a run), so they travel with the first output that needs them.
-    """
-    if embed.publishing():
-        return ""
-    runs = {f"boards of {run.name}": run for run in models.values()}
-    scripts = [pagedata.rows_script(run) for run in runs.values()]
-    for name in embed.unsent(runs):
-        scripts += pagedata.block_scripts(runs[name])
-    return f"<script>{''.join(scripts)}</script>{embed.inline(*embed.STYLES, *embed.COMPONENTS)}"
 
 
 def write_static(out: Path) -> None:

@@ -46,7 +46,9 @@ def training_change(run: Run, of: str = "D") -> Estimate:
     """
     table = study(run, "evolution")
     if table is None:
-        return missing("evolution")
+        there = run.meta.get("checkpoints") or run.meta.get("checkpoints_elsewhere")
+        none = unmeasured(0, "bootstrap", "no checkpoint is kept (`rrm checkpoints`)")
+        return missing("evolution") if there else none
     able = []
     for _, part in table.groupby("step"):
         found, band = cells.at_otsu(part)

@@ -23,7 +23,7 @@ ANYWHERE = {
 }
 PAGES = {
     "book/claims": {"95 %": stats.LEVEL, "0.05": stats.EQUIVALENT, "20": stats.SMALLEST},
-    "book/limitations": {"4": 4, "32": CHUNK},
+    "book/limitations": {"4": 4, "32": CHUNK, "2026": 2026},  # when the repositories were read
     "notebooks/2_setup": {
         "64": SEGMENTS * tables.printed("HRM", "qr_steps_per_segment"),
         "60 %": 0.6,  # aimed at when givens were added to the HRM's puzzles

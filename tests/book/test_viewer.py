@@ -1236,7 +1236,7 @@ def test_an_address_keeps_what_else_it_names(book, page):
 @pytest.mark.parametrize("name", ["hrm-9x9-brief", "trm-9x9-brief", "trm-6x6"])
 def test_the_kernel_recomputes_every_view(runs, name):
     run = runs[name]
-    for view, (late, right) in pagedata.views(run).items():
+    for view, (late, right, _) in pagedata.views(run).items():
         cut = float(late.median())
         found = kernel.summary(run, cut, view).set_index("quantity").estimate
         n = cells.count(cells.assign(late.to_numpy(), right.to_numpy(), cut))

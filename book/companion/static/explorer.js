@@ -148,11 +148,11 @@
     { head: "cells right", value: (r, i) => r.token_acc[i], show: (v) => number(v, 2) },
     { head: "λ1", value: (r, i) => r.lambda_1[i], show: (v) => number(v, 4) },
     { head: "halting margin", value: (r, i) => r.margin[i], show: (v) => number(v, 2) },
-    { head: "halted at", value: (r, i) => r.halted_at[i] || 99, show: (v) => (v === 99 ? "never" : String(v)) },
+    { head: "halted at", value: (r, i, s) => r.states[s].halted_at[i] || 99, show: (v) => (v === 99 ? "never" : String(v)) },
     { head: "givens", value: (r, i) => r.givens[i], show: String },
     { head: "backtracks*", value: (r, i) => r.backtracks[i], show: String },
     { head: "naked*", value: (r, i) => r.naked_backtracks[i], show: String },
-    { head: "selector-blind", value: (r, i, s, tau) => (cellOf(r, s, tau, i) !== "B" ? 0 : r.halted_at[i] ? 2 : 1), show: (v) => ["–", "no", "yes"][v] },
+    { head: "selector-blind", value: (r, i, s, tau) => (cellOf(r, s, tau, i) !== "B" ? 0 : r.states[s].halted_at[i] ? 2 : 1), show: (v) => ["–", "no", "yes"][v] },
   ];
   const BY_DRIFT = { column: 2, down: false };
 
@@ -171,7 +171,7 @@
     lambda_1: (r, i) => r.lambda_1[i],
     token_acc: (r, i) => r.token_acc[i],
     halting_margin: (r, i) => r.margin[i],
-    halted_at: (r, i) => r.halted_at[i],
+    halted_at: (r, i, s) => r.states[s].halted_at[i],
     givens: (r, i) => r.givens[i],
     backtracks: (r, i) => r.backtracks[i],
     naked_backtracks: (r, i) => r.naked_backtracks[i],
@@ -200,7 +200,7 @@
   rrm.explorer = function (container, options) {
     const brief = options.only === "threshold"; // histogram, threshold and cells alone
     let run = (options.view || {}).run || options.runs[0], state = "h", tau = 0, all = false, brush = null, sort = BY_DRIFT, drawnRows = "", opened = 0, shownRow = null, begun = false; // shownRow: of the open puzzle
-    const rows = () => rrm.rows[run], part = () => rows().states[state];
+    const rows = () => rrm.rows[run], part = () => rows().states[state], later = () => state.length > 2 && state[0] === "h"; // after more segments than were measured
 
     let wanted = null; // the view that a link asks for, while its run loads
     const runPick = rrm.runPicker(options, (name) => { run = name; look([wanted, state].find((view) => rows().states[view]) || "h"); });
@@ -299,10 +299,10 @@
     function boardsNow() {
       const r = rows(), p = part();
       for (const { i, figure, text, wrong } of shown) {
-        const settled = p.late[i] < tau, kind = !settled ? "not settled" : r.halted_at[i] ? "selector-blind" : "settled, would not halt";
+        const settled = p.late[i] < tau, kind = !settled ? "not settled" : p.halted_at[i] ? "selector-blind" : "settled, would not halt";
         if (figure.dataset.kind === kind) continue;
         figure.dataset.kind = kind;
-        text.textContent = `#${r.idx[i]}, ${wrong} cells wrong: ${kind}`;
+        text.textContent = `#${r.idx[i]}, ${wrong} cells wrong${later() ? ` at ${r.segments}` : ""}: ${kind}`;
       }
     }
 
@@ -333,7 +333,7 @@
       const known = wrong && settledFailures(r, state, tau), over = known && known.grids < wrong ? `95 % interval over ${known.grids} solution grids` : "exact 95 % interval";
       const share = wrong === 0 ? "No puzzle failed." : n.B === 0
         ? `No failure is settled: 0 of ${wrong}, one-sided 95 % upper bound ${percent(rrm.stats.zeroBound(known.worth))}.`
-        : `${n.B} of ${wrong} failures${state.length > 2 && state[0] === "h" ? " at that segment" : ""} are settled: ${percent(n.B / wrong)} (${over} ${percent(known.low)} to ${percent(known.high)}).`;
+        : `${n.B} of ${wrong} failures${later() ? " at that segment" : ""} are settled: ${percent(n.B / wrong)} (${over} ${percent(known.low)} to ${percent(known.high)}).`;
       const band = p.exists ? "" : ` This run has no settled band: ${p.reason}.`, some = all < r.n ? ` Of the ${all} puzzles ${state === "bfloat16" ? "computed again" : "that were run on, all failures among them"}.` : "";
       put(status, `Settled: log10 late drift below ${number(tau, 3)}. ${share}${some}${band}`);
       const interval = ` [${number(a.low, 3)}, ${number(a.high, 3)}]`;
@@ -411,7 +411,7 @@
       const ordered = inOrder(found.list, sort, r, state, tau), shown = all ? ordered : ordered.slice(0, SHOWN);
       const tally = brush && Object.fromEntries(CELLS.map((c) => [c, 0]));
       if (brush) for (const c of cellsOf(found.list)) tally[c]++;
-      const blinds = found.cell === "B" ? found.list.filter((i) => r.halted_at[i] > 0).length : 0;
+      const blinds = found.cell === "B" ? found.list.filter((i) => part().halted_at[i] > 0).length : 0;
       const head = COLUMNS[sort.column].head.replace("*", ""), order = sort.column === 2 ? (sort.down ? "highest late drift first" : "lowest late drift first") : `by ${head}, ${sort.down ? "descending" : "ascending"}`;
       put(caption, brush ? `Brushed: ${found.list.length} puzzles (${CELLS.map((c) => `${c} ${tally[c]}`).join(", ")}), ${order}.`
         : !found.list.length ? "No failure to show."
@@ -491,7 +491,7 @@
       el("div", { class: "rrm-pair" }, el("div", {}, hosts.scatter, hover, el("div", { class: "rrm-row" }, brushBox, clear)), el("div", {}, hosts.sweep)),
       caption, table, // not a <caption>: that would lay out the whole table with every move
       el("div", { class: "rrm-row rrm-take" }, showAll, save, ...(options.address ? [link] : [])), astray,
-      el("p", { class: "rrm-note" }, "* wrong guesses of a solver: backtracks with naked and hidden singles, naked with naked singles only. Halting margin: after the last segment; the model would stop where it is above 0 (q_halt; HRM: q_halt − q_continue). Selector-blind: settled, wrong, and the halting head would stop before it. Headings sort; a puzzle's number opens its boards and profiles."),
+      el("p", { class: "rrm-note" }, "* wrong guesses of a solver: backtracks with naked and hidden singles, naked with naked singles only. Halting margin: after the last segment; the model would stop where it is above 0 (q_halt; HRM: q_halt − q_continue). Run on, boards, cells right, λ1 and margin stay those of segment 16. Selector-blind: settled, wrong, and the halting head would stop before it. Headings sort; a puzzle's number opens its boards and profiles."),
       more);
     if (options.view && rows().states[options.view.state]) state = options.view.state;
     restart(options.view ? options.view.tau : null);

@@ -53,8 +53,8 @@
 
   // --- two lines over the segments ---
 
-  // curves: {solved, failed}, a value a mark; range of values; rule: {at, name} | null, a level drawn across; turn: after which segment the solved one
-  // switched. Returns at(k, f).
+  // curves: {solved, failed}, a value a mark; range of values; rule: {at, name} | null, a level drawn across; turn: the last segment in which the solved one
+  // was wrong. Returns at(k, f).
   function race(host, { marks, curves, range, title, rule, turn, long, label }) {
     let frame = null, last = [0, 0];
     const ends = long ? [1, marks.at(-1)] : [1, WINDOW];
@@ -78,9 +78,9 @@
       const higher = tips.failed[1] <= tips.solved[1] ? "failed" : "solved";
       for (const kind of KINDS) {
         const [x, y] = tips[kind], right = x > frame.left + 0.5 * frame.W;
-        set(names[kind], { x: right ? x + 3 : x - 3, y: kind === higher ? Math.max(y - 0.7 * frame.em, frame.top + 0.8 * frame.em) : Math.min(y + 1.35 * frame.em, frame.top + frame.H - 3), "text-anchor": right ? "end" : "start" });
+        set(names[kind], { x: right ? x + 3 : Math.max(x - 3, frame.left + 4), y: kind === higher ? Math.max(y - 0.7 * frame.em, frame.top + 0.8 * frame.em) : Math.min(y + 1.35 * frame.em, frame.top + frame.H - 3), "text-anchor": right ? "end" : "start" });
       }
-      mark.setAttribute("visibility", turn && marks[k] + (k < WINDOW - 1 ? f : 0) >= turn + 0.5 ? "visible" : "hidden");
+      mark.setAttribute("visibility", turn && marks[k] + (k < WINDOW - 1 ? f : 0) >= turn + 1 ? "visible" : "hidden");
     }
     rrm.plot.keep(host, (width) => {
       const em = parseFloat(getComputedStyle(host).fontSize), height = host.clientHeight;
@@ -92,7 +92,7 @@
       for (const t of long ? [1, WINDOW, 64, 128, 192, 256].filter((s) => s <= ends[1]) : [1, 4, 8, 12, WINDOW]) node.append(svg("text", { x: frame.x(t), y: height - 0.4 * em, "text-anchor": "middle" }, String(t)));
       if (long) node.append(svg("line", { class: "rrm-edge", x1: frame.x(WINDOW), x2: frame.x(WINDOW), y1: top, y2: top + H }));
       if (rule) node.append(svg("line", { class: "rrm-level", x1: left, x2: left + W, y1: frame.y(rule.at), y2: frame.y(rule.at) }), svg("text", { x: left + 0.74 * W, y: frame.y(rule.at) + 1.1 * em, "text-anchor": "middle" }, rule.name));
-      const x = frame.x(turn + 0.5 > WINDOW ? turn : turn + 0.5), side = x > left + 0.7 * W;
+      const x = frame.x(Math.min(turn + 1, WINDOW)), side = x > left + 0.7 * W;
       mark.replaceChildren(svg("line", { x1: x, x2: x, y1: top - 2, y2: top + H }), svg("text", { x, y: top - 5, "text-anchor": side ? "end" : "middle" }, "switch"));
       node.append(svg("text", { class: "rrm-axis", x: 0, y: 0.95 * em }, title), mark, lines.failed, lines.solved, heads.failed, heads.solved, names.failed, names.solved);
       host.replaceChildren(node);
@@ -272,8 +272,8 @@
     const turned = () => lastWrong(of("solved"));
     const CARDS = [
       ["A segment", () => [lanes.solved.board, lanes.failed.board], () => 1, () => "One round of the model. It changes its state, then a board is read out of it. Orange is wrong, a ring has just changed."],
-      ["The state", () => [lanes.solved.path, lanes.failed.path], () => 3, () => `${data().numbers.toLocaleString("en")} numbers. Here is their shadow, in the plane in which this state moves most.`],
-      ["Drift", () => [plots.drift], () => turned() - 1, () => "How far the state went in one segment. The scale is logarithmic: one line down is a tenth or less of the way."],
+      ["The state", () => [lanes.solved.path, lanes.failed.path], () => 3, () => `${data().numbers ? data().numbers.toLocaleString("en") : "Many"} numbers. Here is their shadow, in the plane in which this state moves most.`],
+      ["Drift", () => [plots.drift], () => turned() - 1, () => "How far the state went in one segment. The scale counts powers of ten: at −2 it is a hundredth."],
       ["The switch", () => [plots.drift, lanes.solved.board], () => turned() + 1, () => `The left board was wrong for the last time in segment ${turned()}. Then its drift falls, segment by segment.`],
       ["The threshold", () => [plots.drift], () => WINDOW - 1, () => `Below the dashed line a state counts as settled. It parts the two humps that ${data().puzzles.toLocaleString("en")} puzzles make.`],
       ["A tangent", () => [plots.growth], () => turned() + 1, () => "A tiny change of the state, carried along. Above 0 it grows in that segment. Below 0 it dies out."],

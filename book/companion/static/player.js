@@ -36,7 +36,7 @@
 
   // The board of a pasted text, or why it is none: 81 characters besides white space and the lines of a drawn grid.
   function read(text) {
-    const cells = text.replace(/[\s|+\-–—_]/g, ""), bad = [...cells].find((c) => !/^[0-9.*?]$/.test(c)), n = [...cells].length;
+    const whole = text.replace(/\s/g, ""), cells = whole.length === CELLS ? whole.replace(/[-–_xX]/g, ".") : whole.replace(/[|+\-–—_]/g, ""), bad = [...cells].find((c) => !/^[0-9.*?]$/.test(c)), n = [...cells].length;
     if (!bad && n === CELLS) return { board: S.parse(cells) };
     return { why: `The pasted text has ${n} characters${bad ? ` and holds “${bad}”` : ""}: expected ${CELLS}, each 1 to 9, or . or 0 for a blank. The board is unchanged.` };
   }

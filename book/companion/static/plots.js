@@ -89,7 +89,7 @@
       }
       frame.node.append(...fixed(frame, part), ...frame.node.querySelectorAll("text")); // the axis stands inside: its numbers over the bars
       const names = [["Otsu", part.otsu], ["strict", part.strict]].filter(([, v]) => v !== null).sort((a, b) => a[1] - b[1]);
-      let free = 180 * frame.u; // right of the axis title; the lower threshold is named on its left where there is room, the upper on its right
+      let free = 194 * frame.u; // right of the axis title; the lower threshold is named on its left where there is room, the upper on its right
       names.forEach(([name, v], k) => {
         const left = !k && frame.x(v) > free + 40 * frame.u, x = left ? frame.x(v) - 3 : Math.max(frame.x(v) + 3, free);
         frame.node.append(svg("text", { x, y: 13 * frame.u, "text-anchor": left ? "end" : "start" }, name));
