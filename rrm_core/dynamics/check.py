@@ -5,6 +5,8 @@ wrong; a *note* does not. What is checked was each seen to fail silently in a re
 """
 
 import copy
+import json
+import math
 import traceback
 from dataclasses import dataclass, field
 
@@ -14,7 +16,10 @@ from torch import Tensor, nn
 
 from rrm_core.dynamics.contract import Reasoner, pushes_of
 from rrm_core.dynamics.exponents import FLOOR, State, grow, orthonormalise, start_frame
+from rrm_core.models.config import SEGMENTS
 
+SCORES = (("q_halt", "q_continue"), ("q_halt",), ())
+TUPLE = "expected a tuple of tensors, one for each name in `parts`"
 ENOUGH = 4  # boards that a check looks at
 STEPS = (1e-3, 1e-4, 1e-5)  # of central differences, in units of a unit tangent
 CLOSE = 1e-4  # relative error of a tangent that is right, in float64
@@ -59,9 +64,17 @@ def exact(model: Reasoner) -> Reasoner:
     return copy.deepcopy(model).double() if isinstance(model, nn.Module) else model
 
 
-def shapes(model: Reasoner, x: Tensor) -> list[str]:
-    """Whether state, updates and their number are those that the model says."""
+def shapes(model: Reasoner, x: Tensor, n: int) -> list[str]:
+    """Whether state, updates, their number and what `n` cells give are what the model says."""
     state, updates, found = model.initial_state(x), model.updates(x), []
+    if not isinstance(state, (tuple, list)):
+        return [f"the start state is a {type(state).__name__}: {TUPLE}"]
+    if tuple(model.scores) not in SCORES:
+        found.append(f"`scores` is {tuple(model.scores)}: expected one of {SCORES}")
+    try:
+        json.dumps([model.name, *model.parts, model.description])
+    except TypeError as error:
+        found.append(f"name, parts or description cannot be kept as JSON: {error}")
     if len(state) != len(model.parts):
         found.append(f"the state has {len(state)} parts, `parts` names {len(model.parts)}")
     if len(updates) != model.updates_per_segment:
@@ -69,27 +82,43 @@ def shapes(model: Reasoner, x: Tensor) -> list[str]:
         found.append(f"updates(x) gives {len(updates)} updates, {said}")
     if any(len(z) != len(x) for z in state):
         found.append("a part of the start state has not one row for each puzzle")
-    if not found and not reads_out(model.readout(state), len(x)):
-        found.append("readout(state) gives other than (logits (B, cells, tokens), scores (B, m))")
+    if not found:
+        found += read_out(model, model.readout(state), len(x), n)
     if isinstance(model, nn.Module) and any(part.training for part in model.modules()):
         found.append("the model is in training mode (dropout would draw): call eval() on it")
     return found
 
 
-def reads_out(found: object, rows: int) -> bool:
-    """Whether `found` is what a read-out of so many puzzles gives."""
-    if not (isinstance(found, (tuple, list)) and len(found) == 2):
-        return False
-    sizes = zip(found, (3, 2), strict=True)
-    return all(isinstance(t, Tensor) and t.ndim == n and len(t) == rows for t, n in sizes)
+def read_out(model: Reasoner, seen: object, rows: int, n: int) -> list[str]:
+    """Whether a read-out of `rows` puzzles of `n` cells, its boards and halting can be used."""
+    wanted = "(logits (B, cells, tokens), scores (B, m))"
+    if not (isinstance(seen, (tuple, list)) and len(seen) == 2):
+        return [f"readout(state) gives other than {wanted}"]
+    if not all(isinstance(t, Tensor) and t.ndim == d for t, d in zip(seen, (3, 2), strict=True)):
+        return [f"readout(state) gives other than {wanted}"]
+    logits, q = seen
+    if logits.shape[:2] != (rows, n) or len(q) != rows or q.shape[1] < max(1, len(model.scores)):
+        there = f"{tuple(logits.shape)} and {tuple(q.shape)} for {rows} puzzles of {n} cells"
+        return [f"readout(state) gives {there} and {len(model.scores)} `scores`: expected {wanted}"]
+    found, halts = [], model.would_halt(q)
+    if not (isinstance(halts, Tensor) and halts.dtype == torch.bool and halts.shape == (rows,)):
+        found.append("would_halt(q) gives other than (B,) bool, as q[:, 0] > 0 would")
+    every = torch.arange(logits.shape[-1])[:, None].expand(-1, n).contiguous()
+    digits, side = np.asarray(model.decode(every)), math.isqrt(n)
+    if digits.shape != every.shape or digits.dtype != np.uint8 or digits.max() > side:
+        there = f"{digits.dtype} of shape {digits.shape} up to {digits.max()}"
+        found.append(f"decode gives {there}: expected uint8 up to {side}, 0 for what is no digit")
+    return found
 
 
 def repeatable(model: Reasoner, x: Tensor) -> list[str]:
     """Whether an update gives the same twice, and leaves the state that it was given alone."""
     state = tuple(z.contiguous() for z in model.initial_state(x))
     for i, update in enumerate(model.updates(x), 1):
-        before = tuple(z.clone() for z in state)
-        first = tuple(z.clone() for z in update(state))
+        before, made = tuple(z.clone() for z in state), update(state)
+        if not isinstance(made, (tuple, list)) or len(made) != len(state):
+            return [f"update {i} gives a {type(made).__name__}: {TUPLE}"]
+        first = tuple(z.clone() for z in made)
         if not np.isfinite(norm(first)):
             return [f"update {i} gives NaN or infinite: {ROOT}"]
         if norm(less(state, before)):
@@ -98,6 +127,34 @@ def repeatable(model: Reasoner, x: Tensor) -> list[str]:
             return [f"update {i} gives another result the second time: something in it is random"]
         state = first
     return []
+
+
+def lasting(model: Reasoner, x: Tensor) -> Findings:
+    """Whether the updates are the same in every segment, and whether a state stops dead."""
+    start, updates = tuple(z.contiguous() for z in model.initial_state(x)), model.updates(x)
+    state, found, moved = start, Findings(), [0.0] * len(x)  # share of its norm
+    once = tuple(z.clone() for z in updates[0](start))
+    for t in range(1, SEGMENTS + 1):
+        before = state
+        for update in updates:
+            state = tuple(z.clone() for z in update(state))
+        was, moved = (
+            moved,
+            [norm(less(*at)) / max(norm(at[0]), FLOOR) for at in by_row(state, before)],
+        )
+        if not found.notes and any(a > ALONE and not b for a, b in zip(was, moved, strict=True)):
+            held = "does it freeze what has halted? Late drift would read as settled"
+            found.notes.append(f"a puzzle's state stops dead in segment {t}: {held}")
+    if norm(less(updates[0](start), once)):
+        often = "it depends on how often it was called"
+        found.faults.append(f"update 1 gives another result after {SEGMENTS} segments: {often}")
+    return found
+
+
+def by_row(*states: State) -> list[tuple[State, ...]]:
+    """The states of each puzzle, of each of `states` in its place."""
+    rows = range(len(states[0][0]))
+    return [tuple(tuple(z[i : i + 1] for z in state) for state in states) for i in rows]
 
 
 def tangents(model: Reasoner, x: Tensor) -> Findings:
@@ -109,7 +166,8 @@ def tangents(model: Reasoner, x: Tensor) -> Findings:
             new, moved = pushed(state, frame)
         except NotImplementedError as error:  # any other error is the model's own: let it be seen
             why = " ".join(str(error).split())[:160]
-            found.faults.append(f"update {i} has no forward rule for its tangents ({why})")
+            mend = "take math attention, sdpa_kernel(SDPBackend.MATH), or give `pushes`"
+            found.faults.append(f"update {i} has no forward rule for its tangents ({why}); {mend}")
             return found
         tangent = tuple(d[0] for d in frame)
         wanted = [stepped(update, state, tangent, eps) for eps in STEPS]
@@ -157,12 +215,14 @@ def after(model: Reasoner, tokens: Tensor, segments: int = 1) -> State:
 
 
 def alone(model: Reasoner, tokens: Tensor) -> list[str]:
-    """Whether a puzzle's state after a segment is the same alone as in a batch."""
-
-    together = tuple(z[:1] for z in after(model, tokens))
-    single = after(model, tokens[:1])
-    if norm(less(together, single)) > ALONE * norm(single):
-        return ["a puzzle alone ends elsewhere than in a batch: something mixes the rows"]
+    """Whether a puzzle's state after a segment is the same alone as in a batch, first and last."""
+    together = after(model, tokens)
+    close = CLOSE if together[0].dtype == torch.float64 else ALONE
+    for i in (0, len(tokens) - 1):
+        single = after(model, tokens[i : i + 1])
+        if norm(less(tuple(z[i : i + 1] for z in together), single)) > close * norm(single):
+            what = "something mixes the rows, or depends on a puzzle's place among them"
+            return [f"a puzzle alone ends elsewhere than in a batch: {what}"]
     return []
 
 
@@ -184,11 +244,15 @@ def check(model: Reasoner, boards: np.ndarray, tangent: bool = True) -> Findings
     """The :class:`Findings` on `boards` (B, n), a few; `tangent`: exponents are asked for."""
     found, tokens = Findings(), model.encode(boards)
     x = model.embed(tokens)
-    found.faults += shapes(model, x)
+    found.faults += shapes(model, x, boards.shape[1])
     if not found.faults:
-        found.faults += repeatable(model, x) or alone(model, tokens) + placed(model, boards)
-    if tangent and not found.faults:
+        found.faults += repeatable(model, x)
+    if not found.faults:
         precise = exact(model)
+        found.faults += alone(precise, precise.encode(boards)) + placed(model, boards)
+        seen = lasting(model, model.embed(tokens[:2]))
+        found.notes, found.faults = found.notes + seen.notes, found.faults + seen.faults
+    if tangent and not found.faults:
         x = precise.embed(precise.encode(boards[:2]))
         seen = tangents(precise, x)
         found.notes += seen.notes

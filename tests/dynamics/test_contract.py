@@ -1,6 +1,7 @@
 """Models of others: what keeps the contract is measured, what breaks it is told before."""
 
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -97,6 +98,64 @@ class Mixes(Toy):
         return [lambda s: tuple(z * 0.5 - z.mean(0) * 0.1 for z in s)] * 2
 
 
+class MixesSome(Toy):
+    def updates(self, x):
+        return [lambda s: tuple(z * 0.5 - z.mean(0) * 1e-3 for z in s)] * 2
+
+
+class Placed(Toy):
+    def initial_state(self, x):
+        draw = torch.Generator().manual_seed(0)
+        return tuple(torch.randn(x.shape, generator=draw, dtype=x.dtype) for _ in self.parts)
+
+
+class Counts(Toy):
+    """Stops after six updates, whatever they are applied to."""
+
+    def updates(self, x):
+        calls = itertools.count()
+        return [lambda s: s if next(calls) > 5 else tuple(0.9 * z for z in s)] * 2
+
+
+class Freezes(Toy):
+    def updates(self, x):
+        def update(s):
+            done = (s[0].mean((1, 2)) > 5)[:, None, None]
+            return tuple(torch.where(done, z, z + 0.3) for z in s)
+
+        return [update] * 2
+
+
+class OneTensor(Toy):
+    def initial_state(self, x):
+        return x
+
+
+class GivesOne(Toy):
+    def updates(self, x):
+        return [lambda s: s[0] * 0.5] * 2
+
+
+class Probable(Toy):
+    def would_halt(self, q):
+        return q[:, 0].sigmoid()
+
+
+class Column(Toy):
+    def would_halt(self, q):
+        return q > 0
+
+
+class Wide(Toy):
+    def readout(self, state):
+        logits, q = super().readout(state)
+        return torch.cat([logits, logits], -1), q
+
+
+class Described(Toy):
+    description = {"weights": torch.zeros(2)}  # noqa: RUF012
+
+
 class Nowhere(Toy):
     def embed(self, ids):
         return torch.stack([ids.double(), ids.double()], -1) / 10
@@ -156,6 +215,17 @@ class NoRule(Toy):
         (Random(), "something in it is random"),
         (Reset(), "tangent"),
         (Mixes(), "mixes the rows"),
+        (MixesSome(), "mixes the rows"),
+        (Placed(), "depends on a puzzle's place"),
+        (Counts(), "depends on how often it was called"),
+        (OneTensor(), "the start state is a Tensor: expected a tuple"),
+        (GivesOne(), "update 1 gives a Tensor: expected a tuple"),
+        (Probable(), "would_halt(q) gives other than (B,) bool"),
+        (Column(), "would_halt(q) gives other than (B,) bool"),
+        (Wide(), "decode gives uint8 of shape (12, 16) up to 10: expected uint8 up to 4"),
+        (Described(), "cannot be kept as JSON"),
+        (Toy(scores=("ponder",)), "`scores` is ('ponder',): expected one of"),
+        (Toy(scores=("q_halt", "q_continue")), "and 2 `scores`: expected (logits"),
         (Nowhere(), "knows no positions"),
         (Miscounts(), "updates_per_segment` says 3"),
         (Trains(), "training mode"),
@@ -170,7 +240,7 @@ def test_what_breaks_the_contract_is_told_in_a_sentence(boards, model, said):
     faults = check.check(model, boards).faults
     assert [said in fault for fault in faults] == ([True] if said else [])
     if said:
-        with pytest.raises(check.ContractError, match=said):
+        with pytest.raises(check.ContractError, match=re.escape(said)):
             check.insist(model, boards)
 
 
@@ -190,6 +260,11 @@ def test_a_mistake_in_the_model_itself_is_not_taken_for_a_missing_rule(boards):
 def test_a_rough_map_is_a_note_and_no_fault(boards):
     found = check.check(Rough(), boards)
     assert not found.faults and "cast to float32" in found.notes[0]
+
+
+def test_a_state_that_stops_dead_is_a_note(boards):
+    """A model that freezes what has halted; one that settles comes to rest on its way."""
+    assert "stops dead in segment" in check.check(Freezes(), boards).notes[0]
 
 
 def test_without_exponents_tangents_are_not_asked_for(boards):
