@@ -19,6 +19,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch; two are slower fo
 import click
 
 from rrm_core.store import manifest, memory, paths
+from rrm_core.store.files import read_json
 
 
 class Location(click.Path):
@@ -37,6 +38,14 @@ RUN = click.option("--run", required=True, help="name of the run in data/runs")
 DEVICE = click.option("--device", default="cpu")
 QUIET = click.option("--progress/--quiet", default=True)
 REPLACE_SETS = click.option("--replace", is_flag=True, help="replace sets that hold other puzzles")
+
+
+def once(values: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    """The values of -p by name; a name given twice is refused."""
+    names = [name for name, _ in values]
+    if twice := next((name for name in names if names.count(name) > 1), ""):
+        raise ValueError(f"-p {twice} is given twice; give it once")
+    return dict(values)
 
 
 def command_line() -> str:
@@ -157,7 +166,7 @@ def train(preset, out, resume, start, minutes, values, device, progress, **chang
         mend = "add --resume to go on, or choose another folder"
         raise recipes.TrainingError(f"{out} already holds a training; {mend}")
     given = {name: value for name, value in changes.items() if value is not None}
-    recipe = recipes.preset(preset, **recipes.parsed(dict(values)) | given)
+    recipe = recipes.preset(preset, **recipes.parsed(once(values)) | given)
     training = trainer.Trainer(*recipe, out, device)
     if start:
         training.start_from(load_model(start))
@@ -237,6 +246,9 @@ def measure(checkpoint, run, model, shard, replace, device, **settings) -> None:
         done = folder.make(source, out, asked, share, replace, device, command)
     if done:
         manifest.record(folder.run_files(done), command)
+        trained = (read_json(done / "run.json").get("recipe") or {}).get("puzzles")
+        if asked.puzzles == f"{trained}-train":
+            print(f"note: these weights were trained on {asked.puzzles}; nothing here is held out")
     print(done or "this shard is measured; the run is written when the others are there too")
 
 
@@ -281,7 +293,7 @@ def chapter(name: str, values: tuple, out: Path | None, progress: bool) -> None:
     """Re-execute chapter NAME (3_1 or 3_1_decomposition); unknown parameters are refused."""
     from rrm_companion import chapters
 
-    print(chapters.execute(name, dict(values), out, progress))
+    print(chapters.execute(name, once(values), out, progress))
 
 
 @app.command()

@@ -68,6 +68,20 @@ def test_from_training_to_a_verified_run(data_copy, tmp_path, rrm):
     assert "runs/mine" not in out.split("mine\n")[0] and "True" in out
 
 
+def test_a_field_given_twice_is_refused(tmp_path, rrm):
+    for words in (["train", "smoke", "--out", tmp_path], ["chapter", "3_1"]):
+        status, _, err = rrm(*words, "-p", "seed", 1, "-p", "seed", 2)
+        assert status == 2 and "-p seed is given twice; give it once" in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_measuring_on_the_training_set_is_said(smoke_training, data_copy, rrm):
+    for name, said in (("4x4-train", True), ("4x4-test", False)):
+        asked = ["--run", name, "--puzzles", name, "--n", 8, "--k", 0]
+        status, out, _ = rrm("measure", smoke_training / "checkpoints" / "step_000120", *asked)
+        assert status == 0 and ("note: these weights were trained on 4x4-train" in out) == said
+
+
 @pytest.mark.parametrize("steps, rows", [(6, 1), (20, 1)])
 def test_a_training_stopped_before_its_first_evaluation_is_measured(
     steps, rows, data_copy, tmp_path, rrm

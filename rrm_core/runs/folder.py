@@ -39,6 +39,7 @@ Shard = tuple[int, int]  # i, n
 TABLES = ("measurements.parquet", "trajectories.parquet")
 MODEL_FILES = ("config.json", "model*", "checkpoint", "checkpoint.*", "log.csv", "import.json")
 FRAMELESS = ("long", "fates", "restarts", "precision", "lags", "multi4")  # studies: no tangents
+LENGTH = ("steps", "log_every", "eval_every", "eval_puzzles", "checkpoint_every")  # of a recipe
 TOLERANCE = {"float64": 1e-3, "float32": 1e-3, "bfloat16": 0.1}  # relative, of a row made again
 
 
@@ -63,8 +64,12 @@ class Settings:
             raise MeasureError(f"extra_givens={self.extra_givens}: ask for 0 or more")
         if self.dtype not in TOLERANCE:
             raise MeasureError(f"dtype {self.dtype!r}: expected one of {', '.join(TOLERANCE)}")
-        if not tables.LATE <= self.segments < 100:
-            bounds = f"{tables.LATE}, the window of late drift, to 99"
+        if self.dtype == "bfloat16" and self.k:
+            raise MeasureError(
+                f"k={self.k} tangents in bfloat16, which rounds them: give --k 0, or float32"
+            )
+        if not tables.LATE < self.segments < 100:
+            bounds = f"{tables.LATE + 1}, more than the window of late drift, to 99"
             raise MeasureError(f"segments={self.segments}: expected {bounds}")
 
 
@@ -287,11 +292,26 @@ def seal(out: Path, meta: dict) -> None:
 
 
 def keep_checkpoints(training: Path, out: Path, count: int, to: int | None = None) -> None:
-    """Keep `count` evenly spaced checkpoints up to step `to`, in bfloat16, with the run `out`."""
+    """Keep `count` evenly spaced checkpoints up to step `to`, in bfloat16, with the run `out`.
+
+    They must be of the training whose weights were measured: its recipe, but for its length and
+    how often it looked and saved, and its architecture.
+    """
     known = {step: path for step, path in checkpoints(training).items() if to is None or step <= to}
     if not 1 <= count <= len(known):
         there = f"{len(known)} checkpoints" + (f" up to step {to:,}" if to is not None else "")
         raise MeasureError(f"count={count}: {training} has {there}; ask for as many at most")
+    meta, last = read_json(out / "run.json"), read_json(known[max(known)] / "config.json")
+    theirs, ours = (
+        (origin(training)["recipe"] or {}) | last,
+        (meta["recipe"] or {}) | meta["architecture"],
+    )
+    differs = {n: (theirs[n], ours[n]) for n in theirs.keys() & ours if theirs[n] != ours[n]}
+    if differs := {name: pair for name, pair in differs.items() if name not in LENGTH}:
+        there = f"{training} is another training than that of {out.name}"
+        raise MeasureError(
+            f"{there}: {differs} (there, in run.json); give the one that was measured"
+        )
     steps = np.array(sorted(known))
     chosen = steps[np.round(np.arange(1, count + 1) * len(steps) / count).astype(int) - 1].tolist()
     folders = {step: out / "checkpoints" / f"step_{step:06d}" for step in chosen}

@@ -85,6 +85,7 @@ def opened(path: Path) -> str | pd.DataFrame:
         with np.load(io.BytesIO(data)) as arrays:
             table = pd.DataFrame({name: texts(arrays[name]) for name in arrays.files})
     if table is not None:
+        table = table.reset_index() if table.index.name else table
         labels = path.with_name(path.name.replace("inputs", "labels"))  # as HRM's scripts write
         if "inputs" in path.name and labels.exists():
             table["solution"] = texts(array(labels))
@@ -186,6 +187,11 @@ def holds_board(value: object) -> bool:
     return (small or isinstance(value, (str, int))) and is_board(cells_of(cell_text(value)))
 
 
+def open_board(value: object) -> bool:
+    """Whether a JSON value is one board with a blank."""
+    return holds_board(value) and "." in cells_of(cell_text(value))
+
+
 def json_records(text: str) -> list[dict]:
     """[{name: cell}] of every board in JSON, or in a JSON value a line."""
     try:
@@ -198,7 +204,7 @@ def json_records(text: str) -> list[dict]:
             json.loads(lines[0])
         except json.JSONDecodeError:  # another format's first line in brackets
             return []
-        return [record for line in lines for record in records(json.loads(line))]
+        return records([*map(json.loads, lines)])
 
 
 def records(value: object) -> list[dict]:
@@ -210,13 +216,21 @@ def records(value: object) -> list[dict]:
     inner = list(value.values()) if isinstance(value, dict) else value
     if isinstance(value, dict):
         if any(map(holds_board, inner)):
-            return [value]
+            several = sum(map(open_board, inner)) > 1 and "puzzle" not in value
+            texts = [v for v in inner if isinstance(v, str) or open_board(v)]
+            return [{"puzzle": v} for v in texts] if several else [value]
         columns = {  # lists, or as pandas writes them {"0": ..., "1": ...}
             name: list(v.values()) if isinstance(v, dict) else v
             for name, v in value.items()
             if isinstance(v, list) or (isinstance(v, dict) and all(map(str.isdigit, v)))
         }
         boards = [v for v in columns.values() if v and holds_board(v[0])]
-        if len(boards) > 1 and len(set(map(len, columns.values()))) == 1:
+        alike = len(boards) > 1 and len(set(map(len, columns.values()))) == 1
+        if alike and sum(open_board(v[0]) for v in boards) == 1:
             return pd.DataFrame(columns).to_dict("records")
-    return [record for v in inner for record in records(v)]
+        return [record for v in inner for record in records(v)]
+    found = [*map(records, inner)]
+    if any(found):  # what is no board among boards is told as a bad row
+        rest = [{"puzzle": v} if isinstance(v, str) else v for v in inner]
+        found = [f or [v] * isinstance(v, dict) for f, v in zip(found, rest, strict=True)]
+    return [record for of in found for record in of]

@@ -3,8 +3,9 @@
 import csv
 import re
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain, islice
+from itertools import chain, groupby, islice
 from pathlib import Path
+from statistics import mode
 from typing import NamedTuple
 
 import numpy as np
@@ -53,9 +54,9 @@ def read(path: Path, limit: int | None = None) -> tuple[pd.DataFrame, list[str]]
         tall = stands(head)
         bar = tqdm(rows, total=size, unit="row", desc="reading", disable=size <= MANY)
         good, reasons = kept(bar, tall, limit)
-    except (SudokuError, FileNotFoundError) as error:
-        why = "no such file" if isinstance(error, FileNotFoundError) else error
-        raise SudokuError(f"{path}: {why}") from None
+    except (SudokuError, FileNotFoundError, IsADirectoryError) as error:
+        why = "a folder; give one file" if path.is_dir() else "no such file"
+        raise SudokuError(f"{path}: {error if isinstance(error, SudokuError) else why}") from None
     except Exception as error:  # the readers fail on foreign bytes in every way there is
         why = "".join(c for c in " ".join(str(error).split())[:200] if c.isprintable())
         raise SudokuError(f"{path}: cannot be read ({why}); expected {KINDS}") from None
@@ -210,8 +211,17 @@ def column(
 
 
 def tabled(names: list[str], sample: list, cells: Iterator) -> Iterator[Row]:
-    """The rows of a table (place, cells), its columns known by their content, then by name."""
+    """The rows of a table (place, cells), its columns known by their content, then by name.
+
+    Several columns of puzzles, none or more than one of them called that, are all read.
+    """
     puzzle = column(names, PUZZLES, sample, puzzling)
+    seen = [sum(puzzling(row[i]) for _, row in sample if i < len(row)) for i in range(len(names))]
+    every = [i for i, n in enumerate(seen) if n >= max(1, len(sample) - 1)]  # a header is none
+    called = [i for i in every if any(word in names[i].lower() for word in PUZZLES.split())]
+    if len(every) > 1 and len(called) != 1:
+        yield from (Row(f"{place}, {names[i]}", row[i]) for place, row in cells for i in every)
+        return
     answer = column(names, SOLUTIONS, sample, solved, puzzle)
     rating = column(names, RATINGS, sample, lambda cell: False, puzzle)
     for place, row in cells:
@@ -239,9 +249,18 @@ def listed(lines: list[str]) -> Iterator[Row]:
     What else a line holds is no board; rules and headings stand between boards.
     """
     dashes = any(re.fullmatch(r"[-\d|, ]*(\d[ |,]*-|-[ |,]*\d)[-\d|, ]*\s*", x) for x in lines)
+    filled = [x.rstrip("\r\n") for x in lines if x.strip()]
+    width = max(map(len, filled), default=0)
+    if width in SIZES and all(re.fullmatch("[1-9 ]+", x) for x in filled):  # stripped of blanks
+        lines = [x.rstrip("\r\n").ljust(width) if x.strip() else x for x in lines]
+    blocks = [len([*block]) for full, block in groupby(lines, lambda x: bool(x.strip())) if full]
+    apart = bool(blocks) and mode(blocks) > max(box for box, _ in rules.BOXES.values())
     rows: list[str] = []
     for i, line in enumerate(lines, 1):
         line = line.split("#")[0].rstrip("\r\n")
+        if rows and apart and not line.strip() and len(rows) != len(rows[0]):
+            yield Row(f"line {i - 1}", "".join(rows))  # a blank line ends a board in this file
+            rows = []
         if is_rule(line, dashes) and not (rows and re.fullmatch(f" {{{len(rows[0])}}}", line)):
             continue
         words = [cells_of(word) for word in re.split(r"[\s,;:=?&<>|()\[\]{}\"'/]", line)]
@@ -260,6 +279,8 @@ def listed(lines: list[str]) -> Iterator[Row]:
             yield from (Row(f"line {i}", board) for board in boards if len(board) == longest)
         elif len(bad := max(words, key=lambda word: len(word) * bool(CELLS.fullmatch(word)))) > 9:
             yield Row(f"line {i}", bad)
+        elif len(re.findall(r"\d", line)) > 9 and not re.search(r"[^\W\d_]", line):
+            yield Row(f"line {i}", cells_of(line))
     if rows:
         yield Row(f"line {len(lines)}", "".join(rows))
 

@@ -7,6 +7,7 @@ and step for who reads no tensors.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import pickle
 import re
@@ -61,7 +62,7 @@ def save(trainer: Trainer) -> None:
         log = pd.DataFrame(trainer.rows).to_csv(index=False)
         write_bytes(log.encode(), trainer.folder / LOG_FILE)
     buffer = io.BytesIO()
-    torch.save(asked | state(trainer), buffer)
+    torch.save(asked | {"puzzles": digest(trainer)} | state(trainer), buffer)
     write_bytes(buffer.getvalue(), trainer.folder / STATE_FILE)
     note(trainer)
 
@@ -89,6 +90,11 @@ def asked_to_stop() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
+def digest(trainer: Trainer) -> str:
+    """What tells the puzzles that are trained on from others."""
+    return hashlib.sha256(b"".join(part.tobytes() for part in trainer.base)).hexdigest()[:16]
+
+
 def note(trainer: Trainer) -> None:
     """Write ``progress.json``: how far `trainer` is, and with what config and recipe."""
     asked = {"config": asdict(trainer.config), "recipe": asdict(trainer.recipe)}
@@ -104,7 +110,12 @@ def resume(trainer: Trainer) -> None:
     try:
         with warnings.catch_warnings(action="ignore"):  # of what a foreign file looks like
             saved = torch.load(path, map_location=trainer.device, weights_only=True)
-        take_up(trainer, saved["config"], saved["recipe"])
+        take_up(trainer, saved["config"], saved["recipe"], saved["carried"]["step"])
+        if saved.get("puzzles") not in (None, digest(trainer)):
+            there = (
+                f"{trainer.recipe.puzzles}-train holds other puzzles than when {path.parent} began"
+            )
+            raise TrainingError(f"{there}; restore them, or train in another folder")
         for name in LEARNED:
             getattr(trainer, name).load_state_dict(saved[name])
         for name in CARRIED:
@@ -119,7 +130,7 @@ def resume(trainer: Trainer) -> None:
         ) from None
 
 
-def take_up(trainer: Trainer, config: dict, recipe: dict) -> None:
+def take_up(trainer: Trainer, config: dict, recipe: dict, step: int) -> None:
     """Take from the saved recipe what was not asked for; but for the length, it must be ours."""
     if trainer.chosen:
         trainer.recipe = replace(trainer.recipe, bf16=recipe["bf16"])
@@ -127,6 +138,9 @@ def take_up(trainer: Trainer, config: dict, recipe: dict) -> None:
     if not trainer.recipe.start:
         trainer.recipe = replace(trainer.recipe, start=recipe["start"])
     asked = asdict(replace(trainer.recipe, steps=recipe["steps"]))
+    if trainer.recipe.steps < step:
+        already = f"{trainer.folder} is at step {step} already"
+        raise TrainingError(f"{already}, beyond --steps {trainer.recipe.steps}; ask for more")
     for what, mine, saved in ("config", asdict(trainer.config), config), ("recipe", asked, recipe):
         if other := {k: (v, mine.get(k)) for k, v in saved.items() if mine.get(k) != v}:
             raise TrainingError(

@@ -221,7 +221,12 @@ def test_extra_givens_that_no_puzzle_can_take_are_refused_before_measuring(
 
 @pytest.mark.parametrize(
     "settings, message",
-    [({"k": -1}, "k=-1 tangents"), ({"dtype": "half"}, "expected one of float64, float32, bfl")],
+    [
+        ({"k": -1}, "k=-1 tangents"),
+        ({"dtype": "half"}, "expected one of float64, float32, bfl"),
+        ({"dtype": "bfloat16", "k": 2}, "k=2 tangents in bfloat16, which rounds them"),
+        ({"segments": 4}, "segments=4: expected 5, more than the window of late drift, to 99"),
+    ],
 )
 def test_settings_that_give_no_run_are_refused(settings, message):
     with pytest.raises(MeasureError, match=message):
@@ -289,6 +294,17 @@ def test_kept_checkpoints_are_those_of_the_training_in_bfloat16(measured, smoke_
     kept = load_model(checkpoints(measured)[120]).state_dict()
     full = load_model(checkpoints(smoke_training)[120]).state_dict()
     assert all(torch.equal(kept[name], full[name].to(torch.bfloat16).float()) for name in full)
+
+
+def test_checkpoints_of_another_training_are_refused(measured, smoke_training, tmp_path):
+    folder.keep_checkpoints(smoke_training, measured, 2)
+    before, small = meta_of(measured), {"eval_puzzles": 4, "checkpoint_every": 1}
+    Trainer(*recipes.preset("smoke", steps=1, batch=4, **small), tmp_path / "b").run(progress=False)
+    with pytest.raises(
+        MeasureError, match=r"another training than that of smoke: {.*'batch': \(4, "
+    ):
+        folder.keep_checkpoints(tmp_path / "b", measured, 1)
+    assert list(checkpoints(measured)) == [80, 120] and meta_of(measured) == before
 
 
 def test_what_lies_beside_the_checkpoints_is_left_alone(measured, smoke_training):

@@ -16,7 +16,7 @@ import pytest
 from rrm_core import cli
 from rrm_core.runs import measure
 from rrm_core.sudoku import foreign
-from rrm_core.sudoku.board import generate, parse, to_text
+from rrm_core.sudoku.board import SudokuError, generate, parse, to_text
 from rrm_core.sudoku.symmetry import augment
 
 GOOD = "53..7....6..195....98....6.8...6...34..8.3..17...2...6.6....28....419..5....8..79"
@@ -315,6 +315,89 @@ def test_a_missing_rating_of_a_parquet_file_is_missing(kind, tmp_path):
     table, notes = foreign.read(tmp_path / "x.parquet")
     assert table.rating.isna().tolist() == [False, True]
     assert notes[0] == "1 puzzles have no rating: blank or no number"
+
+
+def boards(n, side=9):
+    return [to_text(b) for b in generate(side, n, seed=3)[0]]
+
+
+def drawn(text, side):
+    return "\n".join(text[i : i + side] for i in range(0, side * side, side))
+
+
+@pytest.mark.parametrize("side", [4, 6, 9])
+def test_a_grid_that_lacks_a_row_takes_no_row_of_the_next(side, tmp_path):
+    grids = [drawn(text, side) for text in boards(8, side)]
+    grids[2] = grids[2].rsplit("\n", 1)[0]
+    (tmp_path / "x.txt").write_text("\n\n".join(grids))
+    table, notes = foreign.read(tmp_path / "x.txt")
+    assert set(table.puzzle) <= set(boards(8, side)) and len(table) == len(set(boards(8, side))) - 1
+    assert f"board of {side * (side - 1)} characters" in notes[0]
+
+
+def test_boxes_drawn_apart_by_blank_lines_are_one_board(tmp_path):
+    text = "\n".join(drawn(GOOD[i : i + 27], 9) + "\n" for i in (0, 27, 54))
+    (tmp_path / "x.txt").write_text(text)
+    assert foreign.read(tmp_path / "x.txt")[0].puzzle.tolist() == [GOOD]
+
+
+def test_blanks_that_an_editor_took_from_the_ends_of_lines_are_put_back(tmp_path):
+    lines = [text.replace(".", " ").rstrip() for text in [GOOD, *boards(9)]]
+    assert len({*map(len, lines)}) > 1 and max(map(len, lines)) == 81
+    (tmp_path / "x.txt").write_text("\n".join(lines))
+    table, notes = foreign.read(tmp_path / "x.txt")
+    assert table.puzzle.tolist() == [GOOD, *boards(9)] and notes[-1].endswith("left out: 0")
+
+
+def lists(a, b):
+    return json.dumps({"easy": a, "hard": b})
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lists,
+        lambda a, b: json.dumps({f"p{i}": text for i, text in enumerate(a + b)}),
+        lambda a, b: "\n".join(lists(*pair) for pair in zip(a, b, strict=True)),
+        lambda a, b: "\n".join(["easy,hard", *map(",".join, zip(a, b, strict=True))]),
+    ],
+    ids=["lists", "map", "lines", "columns"],
+)
+def test_several_groups_of_puzzles_are_all_read(write, tmp_path):
+    texts = boards(10)
+    (tmp_path / "x").write_text(write(texts[:5], texts[5:]))
+    table, notes = foreign.read(tmp_path / "x")
+    assert set(table.puzzle) == set(texts) and notes[-1].endswith("left out: 0")
+
+
+def test_a_column_called_puzzle_is_taken_alone(tmp_path):
+    half = GOOD[:80] + ANSWER[80] if GOOD[80] == "." else ANSWER[0] + GOOD[1:]
+    rows = [f"{GOOD},{half[:2]}4{half[3:]}", f"{OTHER},{OTHER}"]
+    (tmp_path / "x.csv").write_text("\n".join(["puzzle,progress", *rows]))
+    assert foreign.read(tmp_path / "x.csv")[0].puzzle.tolist() == [GOOD, OTHER]
+
+
+@pytest.mark.parametrize("form", ["json", "jsonl", "list", "groups"])
+def test_what_is_no_board_among_boards_is_told(form, tmp_path):
+    texts = [GOOD, OTHER[:80], OTHER]
+    written = {
+        "json": json.dumps([{"task": text} for text in texts]),
+        "jsonl": "\n".join(json.dumps({"task": text}) for text in texts),
+        "list": json.dumps(texts),
+        "groups": "\n".join(" ".join(t[i : i + 9] for i in range(0, len(t), 9)) for t in texts),
+    }
+    (tmp_path / "x").write_text(written[form])
+    table, notes = foreign.read(tmp_path / "x")
+    assert table.puzzle.tolist() == [GOOD, OTHER]
+    assert "board of 80 characters" in notes[0] and notes[-1].endswith("left out: 1")
+
+
+def test_a_table_with_its_puzzles_as_index_and_a_folder(tmp_path):
+    table = pd.DataFrame({"puzzle": [GOOD, OTHER], "solution": [ANSWER, OTHER_ANSWER]})
+    table.set_index("puzzle").to_parquet(tmp_path / "x.parquet")
+    assert foreign.read(tmp_path / "x.parquet")[0].puzzle.tolist() == [GOOD, OTHER]
+    with pytest.raises(SudokuError, match="a folder; give one file"):
+        foreign.read(tmp_path)
 
 
 def test_puzzles_of_one_grid_under_symmetries_share_their_code(tmp_path):

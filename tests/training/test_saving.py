@@ -73,6 +73,18 @@ def test_a_folder_without_a_training_or_with_another_is_refused(smoke, tmp_path)
         smoke(tmp_path).resume()
 
 
+def test_a_training_goes_on_with_its_own_puzzles_and_no_step_back(smoke, tmp_path):
+    smoke(tmp_path, steps=3).run(progress=False)
+    before = (tmp_path / "progress.json").read_bytes()
+    with pytest.raises(TrainingError, match="is at step 3 already, beyond --steps 2; ask for more"):
+        smoke(tmp_path, steps=2).resume()
+    other = smoke(tmp_path)
+    other.base = tuple(part[::-1].copy() for part in other.base)
+    with pytest.raises(TrainingError, match=r"4x4-train holds other puzzles than when .* began"):
+        other.resume()
+    assert (tmp_path / "progress.json").read_bytes() == before
+
+
 def test_checkpoints_in_bfloat16_are_the_average_rounded(smoke, tmp_path):
     trainer = smoke(tmp_path, steps=2, bf16_checkpoints=True)
     trainer.run(progress=False)
