@@ -193,6 +193,21 @@ def test_scripts_are_sent_once_a_notebook_and_not_at_all_in_the_book(monkeypatch
     assert embed.once("charts.js", "vega.js") == ""
 
 
+def test_a_cell_of_a_table_has_true_minus_and_reads_numpys_numbers():
+    numbers = (
+        np.float32(0.123456),
+        np.int64(12345),
+        -0.001,
+        -1.5,
+        True,
+        "fails, -0.2 [-0.3, -0.1]",
+    )
+    told = ["0.12", "12,345", "0.00", "−1.50", "True", "fails, −0.2 [−0.3, −0.1]"]
+    assert [show.cell(value) for value in numbers] == told
+    assert show.cell(stats.Estimate(-0.5, -0.6, -0.4, 9, "")) == "−0.50 [−0.60, −0.40]"
+    assert show.cell("hrm-6x6, 2026-11-30, -p") == "hrm-6x6, 2026-11-30, -p"
+
+
 def test_a_cell_that_runs_again_sends_again_what_its_output_had(monkeypatch):
     """Its old output is gone, and with it the scripts that the outputs below need."""
     call = {}

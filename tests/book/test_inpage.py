@@ -309,6 +309,10 @@ def test_pasting_a_puzzle_a_drawn_grid_and_hostile_text(player, run):
     act(player, "Clear")
     player.evaluate(PASTE, f"+-------+\n{grid}\n+-------+")
     assert typed(player) == text
+    for blank in "-_x":  # as files of puzzles have them
+        act(player, "Clear")
+        player.evaluate(PASTE, text.replace(".", blank))
+        assert typed(player) == text
     for hostile in HOSTILE:
         player.evaluate(PASTE, hostile)
         assert typed(player) == text, hostile

@@ -1,6 +1,7 @@
 """The player of the first page in Chromium: plays once, asks, goes on, and is safe to touch."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -102,6 +103,13 @@ def test_the_rule_on_the_page_is_that_of_the_study(root):
         slow = run.table.correct & (phases.last_wrong(run.table) >= 4)
         assert set(told.index[~told]) == set(run.table.idx[~run.table.correct].head(6))
         assert set(told.index[told]) == set(run.table.idx[slow].head(6))
+
+
+def test_a_model_of_other_code_is_played_without_the_size_of_its_state():
+    run = show.models()["TRM"]
+    other = replace(run, meta=run.meta | {"architecture": {"depth": 2}})
+    assert motion.recorded(run)["numbers"] == 97 * 512
+    assert motion.recorded(other)["numbers"] is None
 
 
 def test_a_run_without_a_recording_says_how_to_make_one(runs):

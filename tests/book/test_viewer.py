@@ -1225,6 +1225,22 @@ def test_a_link_to_what_cannot_be_loaded_changes_nothing_and_says_so(book, page)
     assert "at that segment" not in page.locator(".rrm-status").first.inner_text()
 
 
+def test_after_more_segments_halting_is_that_of_then(book, page, runs):
+    run = runs["hrm-9x9-brief"]
+    late, right, halted = pagedata.views(run)["h256"]
+    caught = ~right & (late < cells.band_of(run).otsu)
+    assert 0 < (blind := int((halted[caught] > 0).sum())) < caught.sum()
+    assert blind != (run.table.halted_at[caught.index[caught]] > 0).sum(), "another number at 16"
+    page.goto(
+        (book / "notebooks/3_1_decomposition.html").as_uri() + "?explorer=hrm-9x9-brief&drift=h256"
+    )
+    page.wait_for_function("document.querySelector('.rrm-explorer')?.explorer?.state === 'h256'")
+    said = page.locator(".rrm-explorer").inner_text()
+    assert f"{caught.sum()}, of which {blind} selector-blind" in said
+    captions = page.locator(".rrm-strip figcaption").all_inner_texts()
+    assert captions and all("cells wrong at 16: " in text for text in captions)
+
+
 def test_an_address_keeps_what_else_it_names(book, page):
     page.goto((book / "notebooks/3_1_decomposition.html").as_uri() + "?lang=de")
     page.wait_for_function("document.querySelector('.rrm-explorer')?.explorer")
