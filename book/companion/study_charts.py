@@ -102,12 +102,12 @@ def predictors(table: pd.DataFrame) -> alt.Chart:
     `table`: predictor, model, value, low, high, n.
     """
     base = alt.Chart(table.dropna(subset=["value"])).encode(
-        y=alt.Y("predictor:N", **PLACES),
+        y=alt.Y("predictor:N", **PLACES).axis(labelExpr="replace(datum.label, ', segments', ',')"),
         yOffset="model:N",
         color=alt.Color("model:N", title=None, scale=GREY, legend=BOTTOM),
         tooltip=["model", "predictor", "n", *rounded("value", "low", "high")],
     )
-    x = alt.X("value:Q", title="AUC for rest by segment 256", scale=alt.Scale(domain=[0, 1]))
+    x = alt.X("value:Q", title="AUC for rest at 256", scale=alt.Scale(domain=[0, 1]))
     bar = base.mark_rule(size=2).encode(x=alt.X("low:Q", title=x["title"]), x2="high:Q")
     dot = base.mark_point(filled=True, size=60).encode(x=x)
     chart = alt.layer(level(0.5, "x"), bar, dot).properties(width=WIDTH, height=120)
