@@ -52,17 +52,17 @@ def parse(text: str, side: int | None = None) -> np.ndarray:
     if found is None:
         wanted = f"expected {' or '.join(str(s * s) for s in sides)}, '.' or '0' for a blank"
         raise SudokuError(f"board of {len(cells)} characters ({cells[:20]!r}...): {wanted}")
-    for i, character in enumerate(cells):
-        if character not in ".0123456789"[: found + 2]:
-            where = f"row {i // found + 1}, column {i % found + 1}"
-            expected = f"expected '.', '0' or a digit 1..{found}"
-            raise SudokuError(f"character {character!r} at {where}: {expected}")
-    return np.array([0 if c == "." else int(c) for c in cells], dtype=np.uint8)
+    if strange := set(cells) - set(".0123456789"[: found + 2]):
+        i = next(i for i, character in enumerate(cells) if character in strange)
+        where = f"row {i // found + 1}, column {i % found + 1}"
+        expected = f"expected '.', '0' or a digit 1..{found}"
+        raise SudokuError(f"character {cells[i]!r} at {where}: {expected}")
+    return np.frombuffer(cells.replace(".", "0").encode(), np.uint8) - ord("0")
 
 
 def to_text(board: np.ndarray) -> str:
     """The board as one line of digits, '.' for blanks."""
-    return "".join("." if v == 0 else str(v) for v in board)
+    return (np.asarray(board, np.uint8) + ord("0")).tobytes().decode().replace("0", ".")
 
 
 def check(board: np.ndarray) -> None:
