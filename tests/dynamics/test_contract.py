@@ -229,7 +229,7 @@ class NoRule(Toy):
         (Nowhere(), "knows no positions"),
         (Miscounts(), "updates_per_segment` says 3"),
         (Trains(), "training mode"),
-        (NoRule(), "no forward rule"),
+        (NoRule(), "take math attention, sdpa_kernel(SDPBackend.MATH), or give `pushes`"),
         (Undefined(), "update 1 gives NaN or infinite: a root, norm or division at 0"),
         (Root(), "update 1 or its tangents are NaN or infinite"),
         (Toy(parts=("y",)), ""),
