@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from rrm_core.analysis import cells, fates, phases
+from rrm_core.runs import tables
 from rrm_core.runs.tables import LATE, Run
 
 BASE = "float32"  # the variant that others are held against, where it has the puzzle
@@ -20,9 +21,10 @@ def variants(run: Run) -> pd.DataFrame:
     """One row a variant of the study: how much a resting state moves, and what counts as settled.
 
     n, wrong (failures); floor, low, high (median and quartiles of the drift a segment of the
-    puzzles at rest); otsu, the variant's own cut (log10); successes and failures, the shares below
-    it; swapped, the outcomes that differ from float32's. Empty without the study. The official
-    modules are a variant where `benchmarks/official.py` ran them.
+    puzzles at rest); otsu and strict, the variant's own cuts (log10); successes and failures, the
+    shares below Otsu's; theirs, the failures below the cut that the paper prints for this model;
+    swapped, the outcomes that differ from float32's. Empty without the study. The official modules
+    are a variant where `benchmarks/official.py` ran them.
     """
     rest, rows = at_rest(run), []
     found = [fates.study(run, name) for name in ("precision", "official")]
@@ -32,12 +34,16 @@ def variants(run: Run) -> pd.DataFrame:
     base = run.table.set_index("idx").correct.copy()
     again = table[table.variant == BASE].set_index("idx").correct
     base[again.index] = again
+    cuts = tables.published("cells").query("quantity == 'otsu_threshold'").set_index("model").value
+    printed = cuts.get(run.meta["model"].upper(), np.nan)
     for name, part in table.groupby("variant", sort=False):
         drift = 10 ** part.late[part.idx.isin(rest)].astype("float64").quantile([0.25, 0.5, 0.75])
-        cut = cells.otsu(part.late).threshold
+        band = cells.band(part.late)
+        cut = band.otsu
         settled, right = (part.late < cut) + 0 * cut, part.correct  # NaN without a cut
         row = {"variant": name, "n": len(part), "floor": drift[0.5], "low": drift[0.25]}
-        row |= {"high": drift[0.75], "otsu": cut, "wrong": int((~right).sum())}
+        row |= {"high": drift[0.75], "otsu": cut, "strict": band.strict, "wrong": (~right).sum()}
+        row["theirs"] = (part.late[~right] < printed).mean() if printed == printed else np.nan
         row |= {"successes": settled[right].mean(), "failures": settled[~right].mean()}
         rows.append(row | {"swapped": int((right.to_numpy() != base[part.idx].to_numpy()).sum())})
     return pd.DataFrame(rows)
