@@ -19,7 +19,7 @@ FLOORS = [  # a room imports its own floor's own files and the floors above it i
     {"cli"},
 ]
 FLOOR = {room: i for i, floor in enumerate(FLOORS) for room in floor}
-MOST = {"rrm_core": 7_841, "companion": 2_000}  # lines of Python at 100 columns
+MOST = {"rrm_core": 7_836, "companion": 2_000}  # lines of Python at 100 columns
 UNTORCHED = ("store", "sudoku", "analysis", "runs.tables", "models.config", "training.recipes")
 
 

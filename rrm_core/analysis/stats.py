@@ -262,9 +262,8 @@ def median(values: np.ndarray, unit: Units = None) -> Estimate:
     half = share(np.argsort(np.argsort(values, kind="stable")) < n / 2, unit)  # also where many tie
     ends = 0.5 + np.array([half.low, half.high]) - half.value
     low, high = np.quantile(values, np.clip(ends, 0, 1))
-    return Estimate(
-        float(np.median(values)), float(low), float(high), n, counted("Woodruff", n, unit)
-    )
+    middle, method = float(np.median(values)), counted("Woodruff", n, unit)
+    return Estimate(middle, float(low), float(high), n, method)
 
 
 def mean(values: np.ndarray, weights: np.ndarray | None = None, unit: Units = None) -> Estimate:

@@ -138,10 +138,8 @@ def lasting(model: Reasoner, x: Tensor) -> Findings:
         before = state
         for update in updates:
             state = tuple(z.clone() for z in update(state))
-        was, moved = (
-            moved,
-            [norm(less(*at)) / max(norm(at[0]), FLOOR) for at in by_row(state, before)],
-        )
+        was = moved
+        moved = [norm(less(*at)) / max(norm(at[0]), FLOOR) for at in by_row(state, before)]
         if not found.notes and any(a > ALONE and not b for a, b in zip(was, moved, strict=True)):
             held = "does it freeze what has halted? Late drift would read as settled"
             found.notes.append(f"a puzzle's state stops dead in segment {t}: {held}")

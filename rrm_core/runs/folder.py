@@ -65,9 +65,8 @@ class Settings:
         if self.dtype not in TOLERANCE:
             raise MeasureError(f"dtype {self.dtype!r}: expected one of {', '.join(TOLERANCE)}")
         if self.dtype == "bfloat16" and self.k:
-            raise MeasureError(
-                f"k={self.k} tangents in bfloat16, which rounds them: give --k 0, or float32"
-            )
+            why = "which rounds them: give --k 0, or float32"
+            raise MeasureError(f"k={self.k} tangents in bfloat16, {why}")
         if not tables.LATE < self.segments < 100:
             bounds = f"{tables.LATE + 1}, more than the window of late drift, to 99"
             raise MeasureError(f"segments={self.segments}: expected {bounds}")
@@ -302,16 +301,12 @@ def keep_checkpoints(training: Path, out: Path, count: int, to: int | None = Non
         there = f"{len(known)} checkpoints" + (f" up to step {to:,}" if to is not None else "")
         raise MeasureError(f"count={count}: {training} has {there}; ask for as many at most")
     meta, last = read_json(out / "run.json"), read_json(known[max(known)] / "config.json")
-    theirs, ours = (
-        (origin(training)["recipe"] or {}) | last,
-        (meta["recipe"] or {}) | meta["architecture"],
-    )
+    theirs = (origin(training)["recipe"] or {}) | last
+    ours = (meta["recipe"] or {}) | meta["architecture"]
     differs = {n: (theirs[n], ours[n]) for n in theirs.keys() & ours if theirs[n] != ours[n]}
     if differs := {name: pair for name, pair in differs.items() if name not in LENGTH}:
-        there = f"{training} is another training than that of {out.name}"
-        raise MeasureError(
-            f"{there}: {differs} (there, in run.json); give the one that was measured"
-        )
+        there = f"{training} is another training than that of {out.name}: {differs}"
+        raise MeasureError(f"{there} (there, in run.json); give the one that was measured")
     steps = np.array(sorted(known))
     chosen = steps[np.round(np.arange(1, count + 1) * len(steps) / count).astype(int) - 1].tolist()
     folders = {step: out / "checkpoints" / f"step_{step:06d}" for step in chosen}

@@ -123,9 +123,8 @@ def run(name: str, run_name: str, command: str = "", device: str = "cpu") -> lis
         raise StudyError(f"{changed}; measure the run again with --replace")
     key = {"weights": tables.weights_digest(loaded.meta), "settings": module.SETTINGS}
     key |= {"of": {part: loaded.meta.get(part) for part in MEASURED}}
-    out = home / "studies"
+    model, out = folder.load(home, "float32", device), home / "studies"
     parts = folder.scratch(home, name, key | {"device": torch.device(device).type})
-    model = folder.load(home, "float32", device)
     units = module.units(Subject(home, loaded.meta, loaded.table, model, parts))
     if not units:
         raise StudyError(f"{run_name}: no puzzle or checkpoint of the kind that {name} follows")

@@ -112,10 +112,8 @@ def resume(trainer: Trainer) -> None:
             saved = torch.load(path, map_location=trainer.device, weights_only=True)
         take_up(trainer, saved["config"], saved["recipe"], saved["carried"]["step"])
         if saved.get("puzzles") not in (None, digest(trainer)):
-            there = (
-                f"{trainer.recipe.puzzles}-train holds other puzzles than when {path.parent} began"
-            )
-            raise TrainingError(f"{there}; restore them, or train in another folder")
+            other = f"{trainer.recipe.puzzles}-train holds other puzzles than when {path.parent}"
+            raise TrainingError(f"{other} began; restore them, or train in another folder")
         for name in LEARNED:
             getattr(trainer, name).load_state_dict(saved[name])
         for name in CARRIED:
