@@ -120,7 +120,7 @@ def test_a_model_of_one_s_own_becomes_a_run_like_any_other(own, data_copy, rrm, 
 
 def test_parts_of_code_that_has_changed_are_not_taken_up(own, data_copy, monkeypatch, tmp_path):
     """A killed measurement, and a folder that is no run of data/runs: both know their code."""
-    asked, out = folder.Settings("4x4-test", n=40, k=1, segments=4), tmp_path / "elsewhere"
+    asked, out = folder.Settings("4x4-test", n=40, k=1, segments=5), tmp_path / "elsewhere"
 
     def measured(share=(0, 1)):
         return folder.make(
