@@ -1,5 +1,7 @@
 """Along the training: tables of checkpoints, and changes between the first and the last."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -49,7 +51,10 @@ def test_the_same_checkpoint_twice_has_not_changed(runs, monkeypatch):
 
 
 def test_a_training_without_bands_or_study_says_so(runs):
-    assert evolution.training_change(runs["hrm-9x9-brief"]).reason.startswith("needs `rrm study")
+    without = runs["hrm-9x9-brief"]
+    assert evolution.training_change(without).reason == "no checkpoint is kept (`rrm checkpoints`)"
+    kept = replace(without, meta=without.meta | {"checkpoints": [10, 20]})
+    assert evolution.training_change(kept).reason.startswith("needs `rrm study evolution")
     reason = evolution.training_change(runs["trm-6x6"]).reason
     assert "checkpoints needed with a band" in reason or not reason
     assert evolution.multi4_growth_a(runs["hrm-9x9-brief"]).reason.startswith("needs `rrm study")

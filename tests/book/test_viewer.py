@@ -1193,6 +1193,18 @@ def test_a_run_without_the_view_is_shown_at_its_end(rounded):
     assert rounded.complaints == []
 
 
+def test_a_choice_in_the_viewer_is_not_undone_by_the_explorers_last_move(live):
+    other = live.evaluate("""() => {
+        document.querySelector('.rrm-explorer').explorer.move(-0.5);
+        const pick = document.querySelector('.rrm-viewer select');
+        pick.value = pick.options[1].value;
+        pick.dispatchEvent(new Event('change', {bubbles: true}));
+        return pick.value; }""")
+    live.wait_for_timeout(600)  # the explorer's move would be followed after 200 ms
+    assert live.locator(".rrm-viewer select").first.input_value() == other
+    assert "settled below −0.50" in live.locator(".rrm-agree").inner_text()
+
+
 def test_a_puzzle_is_watched_whatever_the_viewer_shows(live):
     other = live.evaluate("document.querySelector('.rrm-viewer select').options[1].value")
     live.locator(".rrm-viewer select").first.select_option(other)

@@ -157,17 +157,26 @@
 
     // --- other components of the page ---
 
-    let waiting = 0, theirs = null; // the explorer's {run, state, tau}
+    let waiting = 0, next = null, theirs = null; // the explorer's {run, state, tau}
     function follow(event) {
       clearTimeout(waiting); // a slider in motion is left alone until it rests
+      next = event.detail;
       waiting = setTimeout(() => {
-        theirs = event.detail;
+        theirs = next;
         if (!options.runs.includes(theirs.run)) return agreement();
         ({ run, state } = theirs);
         runPick.value = run;
         move(theirs.tau);
       }, 200);
     }
+
+    // What a reader chooses here stands: a move of the explorer that is still on its way does not undo it.
+    function chosen(event) {
+      if (event.type === "click" && event.target !== otsu && event.target !== strict) return;
+      clearTimeout(waiting);
+      theirs = next || theirs;
+    }
+    for (const kind of ["change", "click"]) container.addEventListener(kind, chosen, true);
 
     // What is shown, and whether the explorer shows the same.
     function agreement() {
