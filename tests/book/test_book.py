@@ -399,7 +399,6 @@ def test_the_kernel_component_counts_the_same_and_reports_back(page, runs, monke
 # --- axe-core: nothing that a reader with a keyboard or a screen reader would be stopped by ---
 
 GRAVE = ("serious", "critical")
-COLOURS = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
 
 
 PAINTED = """async theme => {
@@ -418,10 +417,8 @@ def test_axe_finds_no_serious_violation(opened, theme):
     name, page = opened
     page.emulate_media(color_scheme=theme)
     page.evaluate(PAINTED, theme)
-    found, options = {}, {"reporter": "no-passes"}
-    if theme == "dark":  # the page is the same but for its colours
-        options["runOnly"] = COLOURS
-    for v in Axe().run(page, options=options).response["violations"]:
+    found = {}
+    for v in Axe().run(page, options={"reporter": "no-passes"}).response["violations"]:
         ours = [
             n
             for n in v["nodes"]
@@ -439,8 +436,7 @@ def test_axe_is_awake(page):
     page.set_content("<html><body><img src='data:,'><input></body></html>")
     assert {"image-alt", "label"} <= {v["id"] for v in Axe().run(page).response["violations"]}
     page.set_content("<html lang='en'><body style='background:#fff;color:#eee'>pale</body></html>")
-    found = Axe().run(page, options={"runOnly": COLOURS}).response["violations"]
-    assert [v["id"] for v in found] == ["color-contrast"]
+    assert "color-contrast" in {v["id"] for v in Axe().run(page).response["violations"]}
 
 
 # --- elsewhere: Binder, Colab, Pages ---
