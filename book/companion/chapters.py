@@ -8,6 +8,7 @@ from rrm_companion import show
 from rrm_core.runs import tables
 from rrm_core.store import paths
 
+QUIET = ["--IPKernelApp.log_level=CRITICAL"]  # it tells how it is called, and of its last interrupt
 KINDS = {"int": (int,), "float": (int, float), "bool": (bool,)}
 
 
@@ -75,8 +76,7 @@ def execute(
 
     values = parameters(notebook := find(name), given)
     out = out or Path(f"{notebook.stem}.out.ipynb")
-    place = {"cwd": str(notebook.parent), "progress_bar": progress}
-    place |= {"extra_arguments": ["--IPKernelApp.log_level=ERROR"]}  # it warns of how it is called
+    place = {"cwd": str(notebook.parent), "progress_bar": progress, "extra_arguments": QUIET}
     try:
         papermill.execute_notebook(str(notebook), str(out), parameters=values, **place)
     except papermill.PapermillExecutionError as error:
