@@ -274,8 +274,8 @@ def checkpoints(training: Path, run: str, count: int, to: int | None) -> None:
 def study(name: str, run: str, device: str) -> None:
     """Make a further experiment on a run; a killed one goes on where it stopped.
 
-    NAME: evolution, long, fates, restarts, numerics, precision, recurrence, lags, elsewhere,
-    recorded, multi4 or frames.
+    NAME: evolution, long, fates, restarts, numerics, precision, rounding, recurrence, lags,
+    elsewhere, recorded, multi4 or frames.
     """
     from rrm_core import studies
 

@@ -49,17 +49,21 @@ def variants(run: Run) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def noise(run: Run) -> dict[str, float]:
-    """{growth, drift, n} of the puzzles at rest: does a tangent amplify what rounding puts in?
+def noise(run: Run, along: bool = False) -> pd.DataFrame:
+    """One row a puzzle at rest: does a tangent amplify what rounding puts in?
 
-    growth: median of the first tangent's over the last four segments, nats, float32; drift: median
-    late drift in bfloat16. Empty without the study.
+    step, idx; growth of the first tangent (nats a segment in float32, median of the last four);
+    drift (mean of the last four segments in bfloat16). `along` the kept checkpoints, by the
+    studies `evolution` and `rounding`, or of the run itself, by `precision`. Empty without them.
     """
-    table, growth = fates.study(run, "precision"), phases.growth_by_segment(run.table)
-    if table is None:
-        return {}
-    part = table[(table.variant == "bfloat16") & table.idx.isin(at_rest(run))]
-    rows = run.table.idx.isin(part.idx).to_numpy()
-    late = float(np.median(growth[rows, -LATE:])) if rows.any() else np.nan
-    drift = float(10 ** part.late.astype("float64").median())
-    return {"growth": late, "drift": drift, "n": len(part)}
+    moved = fates.study(run, "rounding" if along else "precision")
+    seen = fates.study(run, "evolution") if along else run.table.assign(step=0)
+    if moved is None or seen is None:
+        return pd.DataFrame(columns=["step", "idx", "growth", "drift"])
+    if not along:
+        moved = moved[moved.variant == "bfloat16"].assign(step=0)
+    parts = [part[cells.at_otsu(part)[0] == "A"] for _, part in seen.groupby("step")]
+    rest = pd.concat(parts)
+    rest["growth"] = np.median(phases.growth_by_segment(rest)[:, -LATE:], axis=1)
+    both = rest[["step", "idx", "growth"]].merge(moved[["step", "idx", "late"]])
+    return both.assign(drift=10 ** both.pop("late").astype("float64"))

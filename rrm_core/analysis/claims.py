@@ -158,10 +158,8 @@ def ledger(
     runs, :func:`false_discovery`; NaN unless `corrected`), reason.
     """
     if not (each := [judged(run, None if corrected else claims) for run in runs]):
-        where = paths.data_dir() / "runs"
-        raise tables.TableError(
-            f"no run to judge: measure one with `rrm measure` first, into {where}"
-        )
+        mend = f"measure one with `rrm measure` first, into {paths.data_dir() / 'runs'}"
+        raise tables.TableError(f"no run to judge: {mend}")
     found = pd.concat(each, ignore_index=True)
     found = found.assign(q=false_discovery(found) if corrected else np.nan)
     found = found if claims is None else found[found.claim.isin(claims)]

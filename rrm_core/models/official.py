@@ -152,14 +152,11 @@ def read_checkpoint(
     `weights`: the set to take where the file holds several.
     """
     found_sets, others, settings = read_sets(path)
+    given = read_arch(config) if config else {}
     try:
         sets, arch = translated(found_sets, settings)
-    except ModelError as error:
-        raise ModelError(f"{path}: {error}") from None
-    arch |= read_arch(config) if config else {}
-    name, said = chosen(sets, weights)
-    try:
-        sizes, assumed = infer(sets[name], arch)
+        name, said = chosen(sets, weights)
+        sizes, assumed = infer(sets[name], arch := arch | given)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from None
     notes = [said] if said else []
@@ -173,10 +170,8 @@ def read_checkpoint(
         notes.append(f"the file has no puzzle embedding{zeros}")
     steps = arch.get("halt_max_steps")
     if steps not in (None, SEGMENTS):
-        notes.append(
-            f"trained for {steps} segments (halt_max_steps): add --segments {steps} to measure as "
-            f"many, not {SEGMENTS}"
-        )
+        many = f"trained for {steps} segments (halt_max_steps): add --segments {steps}"
+        notes.append(f"{many} to measure as many, not {SEGMENTS}")
     found = {"weights": name, "taken as published": assumed, "halt_max_steps": steps}
     model = filled(sizes, completed(sets[name], sizes), str(path))
     return model, found | {"notes": notes}

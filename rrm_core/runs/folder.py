@@ -38,7 +38,7 @@ from rrm_core.training.saving import STEP, checkpoints
 Shard = tuple[int, int]  # i, n
 TABLES = ("measurements.parquet", "trajectories.parquet")
 MODEL_FILES = ("config.json", "model*", "checkpoint", "checkpoint.*", "log.csv", "import.json")
-FRAMELESS = ("long", "fates", "restarts", "precision", "lags", "multi4")  # studies: no tangents
+FRAMELESS = ("long", "fates", "restarts", "precision", "rounding", "lags", "multi4")  # no tangents
 LENGTH = ("steps", "log_every", "eval_every", "eval_puzzles", "checkpoint_every")  # of a recipe
 TOLERANCE = {"float64": 1e-3, "float32": 1e-3, "bfloat16": 0.1}  # relative, of a row made again
 
@@ -119,11 +119,10 @@ def measure_parts(
     """
     chunks = {folder / f"part_{i:06d}.parquet": i for i in range(0, len(frame), CHUNK)}
     mine = [path for path in list(chunks)[shard[0] :: shard[1]] if not path.exists()]
+    options = {"k": settings.k, "seed": settings.seed, "segments": settings.segments}
     for path in tqdm(mine, unit="part", desc="measuring", disable=not mine):
         chunk = frame.iloc[chunks[path] : chunks[path] + CHUNK]
-        table, texts = measure.rows(
-            model, chunk, settings.k, settings.seed, segments=settings.segments
-        )
+        table, texts = measure.rows(model, chunk, **options)
         tables.write(table.merge(texts, on="idx", validate="one_to_one"), path)
     return list(chunks) if all(path.exists() for path in chunks) else None
 

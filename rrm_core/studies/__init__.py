@@ -28,7 +28,7 @@ from rrm_core.store.files import locked, read_json, write_json
 from rrm_core.sudoku import board
 
 NAMES = ["evolution", "long", "fates", "restarts", "numerics", "recurrence", "lags", "recorded"]
-NAMES += ["precision", "elsewhere", "multi4", "frames"]
+NAMES += ["precision", "rounding", "elsewhere", "multi4", "frames"]
 
 Units = dict[str, Callable[[], pd.DataFrame]]
 

@@ -24,18 +24,16 @@ def measured(load: Loader, frame: pd.DataFrame, seed: int, **labels: object) -> 
     return measure.rows(load(), frame, K, seed)[0][KEPT].assign(**labels)
 
 
-def models(subject: Subject) -> dict[int, Loader]:
+def models(subject: Subject, dtype: str = "float32") -> dict[int, Loader]:
     """{step: what loads its model}, ascending: the kept checkpoints and the measured weights."""
-    name, load = subject.folder.name, partial(folder.load, dtype="float32", device=subject.device)
-    known: dict[int, Loader]
-    known = {step: partial(load, path) for step, path in checkpoints(subject.folder).items()}
+    name, known = subject.folder.name, checkpoints(subject.folder)
     if not known:
-        raise StudyError(
-            f"{name} keeps no checkpoints; add them with `rrm checkpoints TRAINING --run {name}`"
-        )
+        mend = f"add them with `rrm checkpoints TRAINING --run {name}`"
+        raise StudyError(f"{name} keeps no checkpoints; {mend}")
     if subject.meta["step"] is not None:  # an imported model may not say which it is
-        known[subject.meta["step"]] = lambda: subject.model
-    return dict(sorted(known.items()))
+        known[subject.meta["step"]] = subject.folder
+    load = partial(folder.load, dtype=dtype, device=subject.device)
+    return {step: partial(load, path) for step, path in sorted(known.items())}
 
 
 def units(subject: Subject) -> Units:

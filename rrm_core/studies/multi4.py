@@ -55,9 +55,8 @@ def units(subject: Subject) -> Units:
         raise StudyError(f"{name} was imported: multi4 needs its training recipe, which is unknown")
     known = {s: p for s, p in saving.checkpoints(subject.folder).items() if s <= 0.7 * meta["step"]}
     if not known:
-        raise StudyError(
-            f"{name} keeps no checkpoint before its own step {meta['step']} to start multi4 from"
-        )
+        before = f"before its own step {meta['step']}"
+        raise StudyError(f"{name} keeps no checkpoint {before} to start multi4 from")
     start, frame = max(known), subject.inputs.head(PUZZLES)
     load = partial(folder.load, known[start], "float32", subject.device)
     shared = partial(measured, load, frame, meta["seed"], arm="shared", step=0)

@@ -49,13 +49,13 @@ def watched(subject: Subject, frame: pd.DataFrame) -> pd.DataFrame:
     right, tables = (answer == solutions[:, None]).all(-1), []
     for i, row in enumerate(frame.itertuples()):
         xy, share = plane(states[i])
-        moved = pd.DataFrame({"drift": drift[i], "x": xy[:, 0], "y": xy[:, 1], "explained": share})
-        moved.insert(1, "growth", pd.Series(growth[i].numpy()))
-        head = pd.DataFrame({"segment": [*range(1, SEGMENTS + 1), *late], "right": right[i]})
-        head.insert(0, "idx", row.idx)
-        head.insert(1, "correct_in_table", row.correct)
-        head.insert(3, "answer", [board.to_text(cells) for cells in answer[i]])
-        tables.append(pd.concat([head, moved.astype("float32")], axis=1))
+        moved = {"drift": pd.Series(drift[i]), "growth": pd.Series(growth[i].numpy())}
+        moved |= {"x": xy[:, 0], "y": xy[:, 1], "explained": share}
+        head = {"idx": row.idx, "correct_in_table": row.correct}
+        head |= {"segment": [*range(1, SEGMENTS + 1), *late]}
+        head |= {"answer": [*map(board.to_text, answer[i])], "right": right[i]}
+        both = pd.DataFrame(head), pd.DataFrame(moved).astype("float32")
+        tables.append(pd.concat(both, axis=1))
     return pd.concat(tables, ignore_index=True)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from rrm_core.sudoku import board as rules
 from rrm_core.sudoku.board import SudokuError
@@ -27,19 +28,10 @@ PACKED: dict[bytes, Callable[[bytes], bytes]] = {
     b"BZh": bz2.decompress,
     b"\xfd7zXZ\0": lzma.decompress,
 }
-
-
-def stream(data: io.BytesIO) -> pd.DataFrame:
-    """The table of an Arrow stream, as Hugging Face's datasets keep them."""
-    import pyarrow as pa
-
-    return pa.ipc.open_stream(data).read_pandas()
-
-
 TABLES: dict[bytes, Callable[[io.BytesIO], pd.DataFrame]] = {
     b"PAR1": pd.read_parquet,
     b"ARROW1": pd.read_feather,
-    b"\xff\xff\xff\xff": stream,
+    b"\xff\xff\xff\xff": lambda data: pa.ipc.open_stream(data).read_pandas(),  # of `datasets`
     b"\x93NUMPY": lambda data: pd.DataFrame({"puzzle": texts(array(data))}),
 }
 OTHERS = {  # what people bring that is none

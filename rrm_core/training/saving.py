@@ -122,10 +122,9 @@ def resume(trainer: Trainer) -> None:
     except TrainingError:
         raise
     except DAMAGE as error:
-        raise TrainingError(
-            f"{path} is damaged, or no state of a training ({type(error).__name__}); "
-            "restore it or start a new training in another folder"
-        ) from None
+        there = f"{path} is damaged, or no state of a training ({type(error).__name__})"
+        mend = "restore it or start a new training in another folder"
+        raise TrainingError(f"{there}; {mend}") from None
 
 
 def take_up(trainer: Trainer, config: dict, recipe: dict, step: int) -> None:
@@ -141,7 +140,6 @@ def take_up(trainer: Trainer, config: dict, recipe: dict, step: int) -> None:
         raise TrainingError(f"{already}, beyond --steps {trainer.recipe.steps}; ask for more")
     for what, mine, saved in ("config", asdict(trainer.config), config), ("recipe", asked, recipe):
         if other := {k: (v, mine.get(k)) for k, v in saved.items() if mine.get(k) != v}:
-            raise TrainingError(
-                f"{trainer.folder} was trained with another {what}: {other} (saved, asked); use "
-                "its values (the same --seed and --compile) or another folder"
-            )
+            there = f"{trainer.folder} was trained with another {what}: {other} (saved, asked)"
+            mend = "use its values (the same --seed and --compile) or another folder"
+            raise TrainingError(f"{there}; {mend}")

@@ -3,9 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import ks_2samp
+from scipy.stats import ks_2samp, spearmanr
 
 from rrm_core.analysis import arithmetic, cells, elsewhere, fates
+from rrm_core.runs import tables
+from rrm_core.store import paths
 
 
 @pytest.fixture
@@ -68,13 +70,16 @@ def test_noise_is_the_drift_in_bfloat16_beside_the_growth_in_float32(runs, study
     found = arithmetic.noise(run)
     rest = run.table.head(64)[(cells.at_otsu(run.table)[0] == "A")[:64]]
     growth = rest[[f"growth_1_{t}" for t in range(13, 17)]].to_numpy()
-    assert found["growth"] == pytest.approx(float(np.median(growth)), rel=1e-6)
-    assert found["drift"] == pytest.approx(0.5, rel=0.01) and found["n"] == len(rest)
+    assert found.growth.to_numpy() == pytest.approx(np.median(growth, axis=1), rel=1e-6)
+    assert found.drift.median() == pytest.approx(0.5, rel=0.01)
+    assert list(found.idx) == list(rest.idx)
 
 
 def test_a_run_without_the_study_gives_nothing(runs, study):
     study(None)
-    assert arithmetic.variants(runs["hrm-6x6"]).empty and arithmetic.noise(runs["hrm-6x6"]) == {}
+    run = runs["hrm-6x6"]
+    assert arithmetic.variants(run).empty
+    assert arithmetic.noise(run).empty and arithmetic.noise(run, along=True).empty
     assert list(elsewhere.found(runs["hrm-6x6"]).collection) == [elsewhere.OWN]
 
 
@@ -99,3 +104,21 @@ def test_too_few_failures_abroad_are_told_as_a_reason(runs, study):
     assert (
         easy.solved.value == 1 and "n < 20" in easy.auc.reason and "n < 20" in easy.settled.reason
     )
+
+
+def test_rounding_is_larger_where_states_shrink_less_but_explains_no_18(runs):
+    """What Robustness says in words: within one model, never against, by less than a doubling."""
+    heard = [arithmetic.noise(tables.load_run(name)) for name in paths.run_names()]
+    heard = [rows for rows in heard if len(rows)]
+    assert len(heard) == 11 and all(rows.growth.median() < 0 for rows in heard)
+    within = [spearmanr(rows.growth, rows.drift) for rows in heard]
+    clear = [rho for rho, p in within if p < 0.05]
+    assert sum(rho > 0 for rho in clear) == 5 and sum(rho < 0 for rho in clear) == 0
+    along = arithmetic.noise(runs["trm-6x6"], along=True)
+    steps = along.groupby("step").filter(lambda rows: len(rows) >= 20).groupby("step").median()
+    rho, _ = spearmanr(steps.growth, steps.drift)
+    assert len(steps) == 5 and rho > 0.75 and 1.2 < steps.drift.max() / steps.drift.min() < 2
+    whole = tables.load_run("trm-6x6").table.head(256).set_index("idx").filter(like="drift_h")
+    last = along[along.step == along.step.max()]
+    creep = 10 ** tables.late(whole.loc[last.idx].to_numpy())
+    assert np.median(creep) < 0.1 * last.drift.median(), "drift here is rounding, not creep"

@@ -83,6 +83,19 @@ def test_evolution_measures_each_checkpoint_and_the_run_itself(small):
     assert (own.correct == run.table.set_index("idx").correct.loc[own.index]).mean() > 0.9
 
 
+def test_rounding_is_each_checkpoint_in_bfloat16(small):
+    found, run = made(small, "rounding")
+    assert sorted(found.step.unique()) == [80, 120] and list(found.idx[:24]) == list(run.table.idx)
+    boards, rounded = sets.boards(run.table)[0], {}
+    for step, home in ((80, small / "checkpoints" / "step_000080"), (120, small)):
+        for dtype in ("bfloat16", "float32"):
+            drift = measure.rolled(folder.load(home, dtype), boards, k=0)["drift_h"]
+            rounded[dtype] = tables.late(drift)
+        part = found[found.step == step]
+        assert np.allclose(part.late, rounded["bfloat16"])
+        assert not np.allclose(part.late, rounded["float32"])
+
+
 def test_long_rollouts_begin_as_the_run_did_and_end_later(small):
     found, run = made(small, "long")
     assert len(found) == len(run.table)
