@@ -106,8 +106,8 @@ def test_too_few_failures_abroad_are_told_as_a_reason(runs, study):
     )
 
 
-def test_rounding_is_larger_where_states_shrink_less_but_explains_no_18(runs):
-    """What Robustness says in words: within one model, never against, by less than a doubling."""
+def test_rounding_is_larger_where_states_shrink_less_and_no_settled_state_grows(runs):
+    """What Robustness says in words: within one model something for the guess, nothing against."""
     heard = [arithmetic.noise(tables.load_run(name)) for name in paths.run_names()]
     heard = [rows for rows in heard if len(rows)]
     assert len(heard) == 11 and all(rows.growth.median() < 0 for rows in heard)
