@@ -12,9 +12,8 @@ import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 ROOT = Path(__file__).resolve().parents[1]
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)  # without a window: half the work
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -160,7 +159,7 @@ def browser():
     from playwright.sync_api import sync_playwright
 
     assert CHROMIUM, (
-        "no Chromium found: install it (apt-get install chromium) or run `make test` as root"
+        "no Chromium found: install it (apt-get install chromium-headless-shell) or run `make test` as root"
     )
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
