@@ -158,9 +158,7 @@ def built(root):
 def browser():
     from playwright.sync_api import sync_playwright
 
-    assert CHROMIUM, (
-        "no Chromium found: install it (apt-get install chromium-headless-shell) or run `make test` as root"
-    )
+    assert CHROMIUM, f"none of {', '.join(BROWSERS)} is there: install one, or `make test` as root"
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         found.new_context = patient(found.new_context)
