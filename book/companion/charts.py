@@ -247,16 +247,16 @@ def horizons(table: pd.DataFrame, title: str, marks: pd.DataFrame | None = None)
     y = alt.Y("auc:Q", title="AUC for the outcome in the end", scale=alt.Scale(domain=[0, 1]))
     color = alt.Color("signal:N", title="signal", legend=SWATCHES)
     base = alt.Chart(table.dropna(subset=["auc"])).encode(x=x, color=color)
+    seen = [alt.Tooltip("h:Q", title="segments seen"), "signal"]
     line = base.mark_line(point=True).encode(
         y=y,
         strokeDash=alt.StrokeDash("signal:N", legend=None),
-        tooltip=["h", "signal", "n_correct", "n_wrong", *rounded("auc")],
+        tooltip=[*seen, alt.Tooltip("n_correct:Q", title="solved later"), *rounded("auc")],
     )
     layers = [base.mark_area(opacity=0.15).encode(y="low:Q", y2="high:Q"), line, level(0.5)]
-    said = "Lines: AUC among puzzles still wrong at that segment. Dashed: chance. "
-    said += "Bands: 95 %, where 20 of each are left."
+    said = "AUC among puzzles still wrong. Dashed: chance. Bands: 95 %, if 20 of each are left."
     if marks is not None and len(marks):
-        tip = ["h", "signal", "auc", "source"]
+        tip = [*seen, *rounded("auc"), "source"]
         layers.append(printed(marks).encode(x=x, y=y, color=color, tooltip=tip))
         said += " Crosses: printed in the paper."
     return measured(alt.layer(*layers), title, said)

@@ -544,6 +544,9 @@ def test_a_kick_is_noise_of_the_size_asked_for_and_a_new_start_draws_another(mod
             assert abs(float(noise.mean())) < 0.03
             assert float(noise.std()) == pytest.approx(1, abs=0.02)
         noises.append(noise.flatten().numpy())
+        assert f"noise of {size} times the state's" in said(model, "state")
+        inside = "(line => line.x1.baseVal.value >= 30 && line.x1.baseVal.value <= 242)"
+        assert model.locator(".rrm-kick").evaluate_all(f"lines => lines.every({inside})")
     assert abs(np.corrcoef(noises)[0, 1]) < 0.03
     act(model, "Start again")
     assert torch.equal(state(model)[0], before[0])

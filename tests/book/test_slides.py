@@ -122,3 +122,20 @@ def test_an_enlarged_chart_tells_of_the_mark_under_the_mouse(book, page):
     plain, large = (t["found"] for t in told)
     alike = sum(large.get(at) == said for at, said in plain.items())
     assert alike > 0.9 * len(plain), f"{alike} of {len(plain)} marks, {len(large)} when enlarged"
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (1920, 1080)])
+@pytest.mark.parametrize("name", ["book/index", "notebooks/3_1_decomposition"])
+def test_a_figure_on_the_stage_is_whole_or_scrolls_from_its_top(name, size, book, page):
+    """It stood in the middle of the stage, and what was taller was cut above, out of reach."""
+    page.set_viewport_size(dict(zip(("width", "height"), size, strict=True)))
+    page.goto((book / f"{name}.html").as_uri() + "?slides")
+    page.wait_for_selector(".rrm-screen > [data-live=yes]")
+    page.wait_for_timeout(300)
+    above, below, scrolls = page.evaluate("""() => {
+        const stage = document.querySelector('.rrm-screen'), figure = stage.firstElementChild;
+        const [a, b] = [figure.getBoundingClientRect(), stage.getBoundingClientRect()];
+        return [a.top - b.top, b.bottom - a.bottom, stage.scrollHeight > stage.clientHeight];
+    }""")
+    assert above >= 0 and (below >= 0 or scrolls)
+    assert name != "book/index" or below >= 0, "the player is seen whole"

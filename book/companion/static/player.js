@@ -48,11 +48,12 @@
     const first = records.findIndex((r) => r.halt > 0) + 1, wrong = checked.solution ? differing(now.answer, checked.solution) : null;
     const kept = differing(now.answer.filter((_, i) => puzzle[i]), puzzle.filter(Boolean));
     return [
-      judged ? [value < otsu ? "settled" : "still moving", `${t === MARK ? "late drift" : "drift"} of ${t - LATE + 1}–${t}: ${number(value, 2)}${against}`] : ["moving", `log10 drift ${number(value, 2)}${against}`],
+      judged ? [value < otsu ? "settled" : "still moving", `${t === MARK ? "late drift" : "drift"} of ${t - LATE + 1}–${t}: ${number(value, 2)}${against}`] : [otsu !== null && value < otsu ? "slow so far" : "moving", `log10 drift ${number(value, 2)}${against}`],
       now.halt > 0 ? ["would halt", first < t ? `first at segment ${first}` : "now"] : ["would not halt", first ? `but would have at segment ${first}` : ""],
-      S.solves(now.answer, puzzle, SIDE) ? ["solved", ""] : ["not solved", wrong !== null ? `${wrong} of ${CELLS} cells wrong` : `${S.clashes(now.answer, SIDE).length} clashes${kept ? `, ${kept} givens overwritten` : ""}`],
+      S.solves(now.answer, puzzle, SIDE) ? ["solved", ""] : ["not solved", wrong !== null ? `${wrong} of ${CELLS} cells wrong` : `${S.clashes(now.answer, SIDE).length} clashes (a digit twice in a row, column or box)${kept ? `, ${kept} givens overwritten` : ""}`],
     ];
   }
+  const NOISE = (size) => `noise of ${size} times the state's root mean square; the next segment starts from there`;
   const sentence = (...of) => words(...of).map(([what, detail]) => what + (detail && ": " + detail)).join("; ") + ".";
 
   // --- the worker ---
@@ -105,7 +106,10 @@
     }
     for (const t of last === MARK ? [1, 4, 8, 12, 16] : [1, 16, 32, 48, 64]) out.append(svg("text", { x: x(t), y: H - 18, "text-anchor": "middle" }, String(t)));
     out.append(svg("text", { x: (left + W - right) / 2, y: H - 4, "text-anchor": "middle" }, "segment"), svg("line", { class: "rrm-mark", x1: x(MARK), x2: x(MARK), y1: top, y2: H - bottom }));
-    for (const t of kicks) out.append(svg("line", { class: "rrm-kick", x1: x(t + 0.5), x2: x(t + 0.5), y1: top, y2: H - bottom }));
+    for (const t of kicks) {
+      const at = x(Math.min(last, Math.max(1, t + 0.5))); // within the plot, where the first and the last segment end
+      out.append(svg("line", { class: "rrm-kick", x1: at, x2: at, y1: top, y2: H - bottom }));
+    }
     if (level) out.append(svg("line", { class: "rrm-level", x1: left, x2: W - right, y1: y(level.at), y2: y(level.at) }), svg("text", { x: W - right + 4, y: y(level.at) + 4 }, level.name));
     [...series.entries()].reverse().forEach(([j, { values: s }]) => {
       if (!s.length) return;
@@ -373,6 +377,7 @@
       kicks.push(records.length);
       engine.ask("kick", { sigma: Number(sigma.value) }).catch(lost);
       paint();
+      said.textContent = `Kicked: ${NOISE(sigma.value)}.`;
     }
 
     // --- what is shown ---
@@ -386,7 +391,7 @@
       off(back, !live || (t === 0 && !kicks.length));
       off(kickButton, (sigma.disabled = !live || busy || playing || ended()));
       clock.textContent = t ? `segment ${t} of ${t <= MARK && !(live && stopAt > MARK) ? MARK : MOST}` : "start state";
-      mode.textContent = live ? (busy ? "live, computing …" : "live") : item ? "recorded with PyTorch" : "not run";
+      mode.textContent = live ? (busy ? "live, computing …" : ended() ? "live, at the end: start over" : "live") : item ? "recorded with PyTorch" : "not run";
       Object.assign(container.dataset, { segment: t, playing, busy });
     }
 
@@ -396,7 +401,9 @@
       controls();
       const last = records.length > MARK ? MOST : MARK, beside = live && item && !kicks.length ? recorded(item) : null, t = records.length;
       answer.replaceChildren(answerBoard(records, board, checked.solution));
-      state.replaceChildren(...(t ? known() : [["not started", "the board shows the givens"]]).map(([what, detail]) => el("li", {}, el("b", {}, what), el("span", {}, detail && " · " + detail))));
+      const now = t ? known() : [["not started", "the board shows the givens"]];
+      if (kicks.at(-1) === t) now.push(["kicked", NOISE(sigma.value)]);
+      state.replaceChildren(...now.map(([what, detail]) => el("li", {}, el("b", {}, what), el("span", {}, detail && " · " + detail))));
       const series = (name) => [{ name: live ? "live" : "recorded", values: records.map((r) => r[name]) }, ...(beside ? [{ name: "recorded", values: beside.map((r) => r[name]) }] : [])];
       charts.replaceChildren(
         plot("log10 drift of z_H: how far the state moves", series("drift"), options.otsu === null ? null : { at: options.otsu, name: "threshold" }, last, kicks, [-4, 2.5]),

@@ -21,12 +21,25 @@
     const leave = el("a", { href: location.pathname }, "leave the slides");
     const view = el("section", { class: "rrm-slides", role: "dialog", "aria-modal": "true", "aria-label": "slides", tabindex: "-1" }, title, stage, el("nav", {}, back, count, next, leave));
 
+    // As large as half again, or as large as may be seen whole; what would be too small scrolls, as all does on a phone.
+    function fit() {
+      const figure = figures[at], tall = figure.getBoundingClientRect().height / (figure.currentCSSZoom || 1);
+      const whole = Math.min(1.5, (stage.clientHeight - 4) / tall);
+      figure.style.zoom = innerWidth > 900 && whole > 0.8 ? whole : "";
+    }
+    const sized = new ResizeObserver(fit);
+
     function show(k) {
-      if (place) place.replaceWith(figures[at]);
+      if (place) {
+        sized.unobserve(figures[at]);
+        figures[at].style.zoom = "";
+        place.replaceWith(figures[at]);
+      }
       at = k;
       place = el("div");
       figures[at].replaceWith(place);
       stage.replaceChildren(figures[at]);
+      sized.observe(figures[at]); // what comes alive may grow
       title.textContent = heading(place, article);
       count.textContent = `${at + 1} of ${figures.length}`;
       back.disabled = at === 0;
@@ -44,6 +57,7 @@
     });
     for (const behind of document.body.children) behind.inert = true; // hidden by the stage: no keys go there
     document.body.append(view);
+    sized.observe(stage);
     show(0);
     view.focus();
   };
