@@ -253,6 +253,15 @@ def test_a_tangent_that_is_annihilated_has_no_logarithm(place):
     assert playground.linear_exact(8, 60.0, a=0.0, b=0.0, c=0.0, d=0.0) == -np.inf
 
 
+def test_a_step_that_leaves_nothing_of_its_tangent_is_told(place):
+    """At x = 1/2 the slope is 0: the floor of a logarithm stood there as an exponent."""
+    status, told = place.locator(".rrm-status"), "counts as ln 10⁻³⁰, −69.078"
+    assert told not in status.inner_text()
+    start = place.get_by_role("slider", name="start x")
+    start.evaluate("s => { s.value = 0.5; s.dispatchEvent(new Event('input')); }")
+    place.wait_for_function(f"document.querySelector('.rrm-status').textContent.includes('{told}')")
+
+
 def test_keys_and_presets_change_the_words(place):
     status = place.locator(".rrm-status")
     assert "T = 16" in status.inner_text() and status.get_attribute("aria-live") is None

@@ -91,7 +91,7 @@
       for (let v = Math.ceil(range[0] / step) * step; v <= range[1]; v += step) node.append(svg("line", { class: "rrm-grid", x1: left, x2: left + W, y1: frame.y(v), y2: frame.y(v) }), svg("text", { x: left - 0.4 * em, y: frame.y(v) + 0.35 * em, "text-anchor": "end" }, number(v, 0)));
       for (const t of long ? [1, WINDOW, 64, 128, 192, 256].filter((s) => s <= ends[1]) : [1, 4, 8, 12, WINDOW]) node.append(svg("text", { x: frame.x(t), y: height - 0.4 * em, "text-anchor": "middle" }, String(t)));
       if (long) node.append(svg("line", { class: "rrm-edge", x1: frame.x(WINDOW), x2: frame.x(WINDOW), y1: top, y2: top + H }));
-      if (rule) node.append(svg("line", { class: "rrm-level", x1: left, x2: left + W, y1: frame.y(rule.at), y2: frame.y(rule.at) }), svg("text", { x: left + 0.74 * W, y: frame.y(rule.at) + 1.1 * em, "text-anchor": "middle" }, rule.name));
+      if (rule) node.append(svg("line", { class: "rrm-level", x1: left, x2: left + W, y1: frame.y(rule.at), y2: frame.y(rule.at) }), svg("text", { x: left + 0.6 * W, y: frame.y(rule.at) + 1.1 * em, "text-anchor": "middle" }, rule.name));
       const x = frame.x(Math.min(turn + 1, WINDOW)), side = x > left + 0.7 * W;
       mark.replaceChildren(svg("line", { x1: x, x2: x, y1: top - 2, y2: top + H }), svg("text", { x, y: top - 5, "text-anchor": side ? "end" : "middle" }, "switch"));
       node.append(svg("text", { class: "rrm-axis", x: 0, y: 0.95 * em }, title), mark, lines.failed, lines.solved, heads.failed, heads.solved, names.failed, names.solved);

@@ -272,6 +272,8 @@
     const out = [];
     if (one.away) out.push(`The chosen start has run away: it has no exponent at T = ${T}.`);
     else out.push(`Chosen start: ${number(mine[0])}${mine.length > 1 ? ` and ${number(mine[1])}` : ""} nats a step at T = ${T}.`);
+    const sums = one.history.map(([h], t) => (t + 1) * h), vanished = sums.some((sum, t) => sum - (t ? sums[t - 1] : 0) < Math.log(FLOOR) + 1);
+    if (vanished && !one.away) out.push(`A step that shortens its tangent to nothing counts as ln 10⁻³⁰, ${number(Math.log(FLOOR))}.`);
     out.push(`${sorted.length} ${what}: median ${number(quantile(sorted, 0.5))}, middle 90 % from ${number(quantile(sorted, 0.05))} to ${number(quantile(sorted, 0.95))}${many.lost ? ` (${many.lost} more ran away)` : ""}.`);
     out.push(`Long run: ${ref.values.map((v) => number(v)).join(" and ")} (${ref.why})${Number.isFinite(ref.values[0]) ? `; the chosen start is off by ${signed(mine[0] - ref.values[0])}` : ""}.`);
     if (name === "linear") out.push(`Exact at this T, from the tangent multiplied by the matrix ${T} times: ${number(linearExact(s.values, s.angle, T))}.`);
