@@ -128,7 +128,7 @@
     const asked = options.address && /[?&]board=([1-9.]{81})(&|$)/.exec(location.search); // the page's address keeps the board
     let board = S.parse(asked ? asked[1] : item.puzzle), checked = null;
     let engine = null, live = false, loading = null; // loading: an object of its own for each try
-    let records = [], kicks = [], turn = {}, stopAt = MARK, playing = false, busy = false, timer = 0, seed = 0, took = [];
+    let records = [], kicks = [], strength = 0, turn = {}, stopAt = MARK, playing = false, busy = false, timer = 0, seed = 0, took = [];
 
     // A button that cannot be pressed now keeps the focus where it has it: it says so, and does nothing.
     function button(name, act, more) {
@@ -375,9 +375,10 @@
     function kick() {
       if (!live || busy) return;
       kicks.push(records.length);
-      engine.ask("kick", { sigma: Number(sigma.value) }).catch(lost);
+      strength = Number(sigma.value);
+      engine.ask("kick", { sigma: strength }).catch(lost);
       paint();
-      said.textContent = `Kicked: ${NOISE(sigma.value)}.`;
+      said.textContent = `Kicked: ${NOISE(strength)}.`;
     }
 
     // --- what is shown ---
@@ -402,7 +403,7 @@
       const last = records.length > MARK ? MOST : MARK, beside = live && item && !kicks.length ? recorded(item) : null, t = records.length;
       answer.replaceChildren(answerBoard(records, board, checked.solution));
       const now = t ? known() : [["not started", "the board shows the givens"]];
-      if (kicks.at(-1) === t) now.push(["kicked", NOISE(sigma.value)]);
+      if (kicks.at(-1) === t) now.push(["kicked", NOISE(strength)]);
       state.replaceChildren(...now.map(([what, detail]) => el("li", {}, el("b", {}, what), el("span", {}, detail && " · " + detail))));
       const series = (name) => [{ name: live ? "live" : "recorded", values: records.map((r) => r[name]) }, ...(beside ? [{ name: "recorded", values: beside.map((r) => r[name]) }] : [])];
       charts.replaceChildren(
