@@ -553,6 +553,17 @@ def test_a_kick_is_noise_of_the_size_asked_for_and_a_new_start_draws_another(mod
     assert "Kicked" not in said(model, "speed")
 
 
+def test_what_is_no_digit_and_what_cannot_be_removed_are_told(player):
+    cell = player.locator(".rrm-typed input").nth(40)
+    cell.evaluate("c => { c.value = 'é'; c.dispatchEvent(new Event('input')); }")
+    assert "“é” is no digit" in said(player) and cell.input_value() == ""
+    cell.evaluate("c => { c.value = '7'; c.dispatchEvent(new Event('input')); }")
+    assert "no digit" not in said(player) and cell.input_value() == "7"
+    act(player, "Clear")
+    act(player, "Remove a given")
+    assert "no given to remove" in said(player)
+
+
 def test_a_board_that_cannot_be_solved_is_run_and_judged(model):
     set_board(model, CONTRADICTION)
     step(model)

@@ -262,6 +262,21 @@ def test_a_step_that_leaves_nothing_of_its_tangent_is_told(place):
     place.wait_for_function(f"document.querySelector('.rrm-status').textContent.includes('{told}')")
 
 
+def test_a_picture_is_painted_between_a_move_and_its_frame(place):
+    """More steps are asked for than were computed: the picture of the result before is painted."""
+    place.evaluate("""async () => {
+        const steps = document.querySelector('input[aria-label="steps T"]');
+        const home = document.querySelector('.rrm-playground'), before = home.innerHTML;
+        window.requestAnimationFrame = () => 1; // the frame of the move does not come
+        steps.value = steps.max;
+        steps.dispatchEvent(new Event('input'));
+        home.style.width = '500px';
+        while (home.innerHTML === before) await new Promise((done) => setTimeout(done, 20));
+    }""")
+    place.wait_for_timeout(200)
+    assert place.complaints == []
+
+
 def test_keys_and_presets_change_the_words(place):
     status = place.locator(".rrm-status")
     assert "T = 16" in status.inner_text() and status.get_attribute("aria-live") is None

@@ -228,7 +228,11 @@
     function input(i) {
       const box = el("input", { type: "text", inputmode: "numeric", autocomplete: "off", maxlength: 2, tabindex: i ? -1 : 0, "aria-label": `row ${Math.floor(i / SIDE) + 1}, column ${(i % SIDE) + 1}` });
       box.addEventListener("keydown", (event) => key(event, i));
-      box.addEventListener("input", () => put(i, Number([...box.value].reverse().find((c) => c >= "1" && c <= "9") || 0))); // phones send no usable keydown
+      box.addEventListener("input", () => { // phones send no usable keydown
+        const typed = [...box.value].reverse(), digit = typed.find((c) => c >= "1" && c <= "9"), other = typed.find((c) => !/[\d. ]/.test(c));
+        put(i, Number(digit || 0));
+        if (!digit && other) verdict.textContent = `“${other}” is no digit: expected 1 to 9, or . or 0 for a blank. The cell is blank.`;
+      });
       box.addEventListener("focus", () => { boxes.forEach((other, j) => { other.tabIndex = j === i ? 0 : -1; }); box.select(); });
       box.addEventListener("paste", (event) => {
         const text = event.clipboardData.getData("text");
@@ -272,6 +276,7 @@
     function removeGiven() {
       const givens = board.flatMap((v, i) => (v ? [i] : []));
       if (givens.length) put(givens[Math.floor(Math.random() * givens.length)], 0);
+      else verdict.textContent = "The board is empty: there is no given to remove.";
     }
 
     // The board has changed: check it, mark clashes, start anew.

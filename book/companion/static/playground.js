@@ -352,7 +352,7 @@
     function show() {
       const name = state.system, one = exponents(name, state.values, state.start, state.angle, state.steps);
       const many = ensemble(name, state.values, state.angle, state.members, state.steps), ref = reference(name, state.values, state.angle);
-      result = { one, many, ref };
+      result = { one, many, ref, of: structuredClone(state) }; // a picture may come near while the next values wait for their frame
       status.textContent = say(name, state, one, many, ref);
       clearTimeout(resting); // those who listen hear a result once, when the slider rests; what the page begins with is not news
       if (container.contains(document.activeElement)) resting = setTimeout(() => { if (container.contains(document.activeElement)) told.textContent = status.textContent; }, 700);
@@ -361,7 +361,7 @@
     }
 
     // A picture far from the screen is drawn when it comes near, or when the page is printed.
-    const PICTURES = { growth: ({ one, many, ref }, w) => drawGrowth(state.system, state, one, many, ref, w), orbit: ({ one }, w) => drawOrbit(state.system, state, one, w), spread: ({ one, many, ref }, w) => drawSpread(state.system, state, one, many, ref, w) };
+    const PICTURES = { growth: ({ of, one, many, ref }, w) => drawGrowth(of.system, of, one, many, ref, w), orbit: ({ of, one }, w) => drawOrbit(of.system, of, one, w), spread: ({ of, one, many, ref }, w) => drawSpread(of.system, of, one, many, ref, w) };
     const far = new Set(), stale = new Set(), widths = {};
     function draw() {
       for (const key of Object.keys(figures)) {
