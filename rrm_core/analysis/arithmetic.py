@@ -12,9 +12,9 @@ from rrm_core.runs.tables import LATE, Run
 BASE = "float32"  # the variant that others are held against, where it has the puzzle
 
 
-def at_rest(run: Run) -> pd.Index:
-    """idx of the puzzles that are solved and settled (Otsu) in the run's table."""
-    return pd.Index(run.table.idx[cells.at_otsu(run.table)[0] == "A"])
+def at_rest(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a measurement table whose puzzle is solved and settled (Otsu)."""
+    return table[cells.at_otsu(table)[0] == "A"]
 
 
 def variants(run: Run) -> pd.DataFrame:
@@ -26,7 +26,7 @@ def variants(run: Run) -> pd.DataFrame:
     swapped, the outcomes that differ from float32's. Empty without the study. The official modules
     are a variant where `benchmarks/official.py` ran them.
     """
-    rest, rows = at_rest(run), []
+    rest, rows = at_rest(run.table).idx, []
     found = [fates.study(run, name) for name in ("precision", "official")]
     if found[0] is None:
         return pd.DataFrame()
@@ -62,8 +62,7 @@ def noise(run: Run, along: bool = False) -> pd.DataFrame:
         return pd.DataFrame(columns=["step", "idx", "growth", "drift"])
     if not along:
         moved = moved[moved.variant == "bfloat16"].assign(step=0)
-    parts = [part[cells.at_otsu(part)[0] == "A"] for _, part in seen.groupby("step")]
-    rest = pd.concat(parts)
+    rest = pd.concat([at_rest(part) for _, part in seen.groupby("step")])
     rest["growth"] = np.median(phases.growth_by_segment(rest)[:, -LATE:], axis=1)
     both = rest[["step", "idx", "growth"]].merge(moved[["step", "idx", "late"]])
     return both.assign(drift=10 ** both.pop("late").astype("float64"))

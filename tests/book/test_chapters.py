@@ -144,7 +144,6 @@ def test_a_chapter_runs_on_the_other_model_alone(here, name):
 WITHOUT = """
 import sys
 import time
-import time
 from importlib.machinery import PathFinder
 from importlib.metadata import packages_distributions, requires
 from packaging.requirements import Requirement
