@@ -1,17 +1,23 @@
 """The published sizes on a GPU: products, a training step, QR and exponents, each beside what the card can do.
 
     python benchmarks/gpu.py [--device cuda] [--batch 256] [--presets trm-9x9-brief hrm-9x9-brief] [--only products training qr exponents]
+                             [--variants plain levels padded "levels, padded" segment "segment, padded" autotuned]
 
 Peaks are measured in the same call: a product of two square matrices of 8,192 and a copy of 2 GB (bytes read plus written). Medians of
 repeated calls, each timed to the end of the device's work. Floating-point operations are those of the matrix products, as torch counts them.
+
+Variants of a training step: `levels` is `rrm train --compile`, `segment` compiles a cycle of updates as one, `autotuned` are levels whose products
+are chosen by trying, and `padded` mixes over a multiple of eight positions. Waits are those that torch's sync debug mode sees in a step.
 """
 
 import argparse
 import statistics
 import tempfile
 import time
+import warnings
 
 import torch
+import torch.nn.functional as F
 from training import operations  # benchmarks/training.py, beside this file
 
 from rrm_core.dynamics import exponents as ftle
@@ -20,9 +26,9 @@ from rrm_core.models import recursive as models
 from rrm_core.runs import folder, measure
 from rrm_core.sudoku import sets as puzzles
 from rrm_core.training import recipes
-from rrm_core.training.trainer import Trainer
+from rrm_core.training.trainer import Trainer, gradient_start
 
-PUZZLES = "9x9-hard-test"
+PUZZLES = {4: "4x4-test", 6: "6x6-test", 9: "9x9-hard-test"}
 
 
 class Card:
@@ -33,20 +39,31 @@ class Card:
         self.small = self.device.type == "cpu"  # to try the script where there is no GPU
 
     def seconds(self, work, rounds=7):
-        """Median wall-clock seconds of one call of `work`, after two to warm up."""
-        times = []
-        for i in range(2 + rounds):
+        """Median wall-clock seconds of one call of `work`, after two to warm up; on a CPU of the first."""
+        times, warm = [], 0 if self.small else 2
+        for i in range(1 if self.small else warm + rounds):
             self.wait()
             start = time.perf_counter()
             work()
             self.wait()
-            times += [time.perf_counter() - start] if i > 1 else []
+            times += [time.perf_counter() - start] if i >= warm else []
         return statistics.median(times)
 
     def wait(self):
         """Until the device has done what was asked."""
         if not self.small:
             torch.cuda.synchronize()
+
+    def waits(self, work):
+        """How often `work` makes the host wait for the device, as torch sees it; a dash where it cannot."""
+        if self.small:
+            return "–"
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always")
+            torch.cuda.set_sync_debug_mode("warn")
+            work()
+            torch.cuda.set_sync_debug_mode("default")
+        return sum("synchronizing" in str(w.message) for w in seen)
 
     def draw(self, *shape, dtype=torch.bfloat16):
         """Random numbers of `shape`."""
@@ -118,41 +135,95 @@ def products(card, batch, peak, bandwidth):
     )
 
 
-def training(card, presets, batch, peak):
-    """Training steps, plain and compiled."""
+def padded_product(v, weight):
+    """W v as :func:`rrm_core.models.ops.linear_over_positions` by `bmm`, positions padded with zeros to a multiple of eight."""
+    rows, more = v.flatten(0, -3), -v.shape[-2] % 8
+    rows, weight = F.pad(rows, (0, 0, 0, more)), F.pad(weight, (0, more))
+    return torch.bmm(weight.expand(len(rows), -1, -1), rows).unflatten(0, v.shape[:-2])
+
+
+def padded(trainer):
+    """Mix over padded positions, in the model that is trained."""
+    for module in trainer.model.modules():
+        if isinstance(module, models.SwiGLU) and module.dim == -2:
+            module.product = padded_product
+
+
+def levels(trainer, **options):
+    """Compile each level, as `rrm train --compile` does."""
+    for level in {trainer.model.level(which) for which in trainer.model.schedule}:
+        level.compile(dynamic=False, **options)
+
+
+def segment(trainer):
+    """Compile a cycle of updates as one, or, where the gradient begins within a cycle, the updates before and after that."""
+    model, start = trainer.model, gradient_start(trainer.config)
+    cycle = trainer.config.L_cycles + 1
+    cuts = range(0, len(model.schedule), cycle) if start % cycle == 0 else (0, start)
+    pieces = [model.schedule[i:j] for i, j in zip(cuts, [*cuts[1:], None], strict=True)]
+
+    @torch.compile(dynamic=False)
+    def run(piece, state, x):
+        for which in piece:
+            state = model.update(which, x, state)
+        return state
+
+    def whole(state, x, grad_from=0):
+        done = 0
+        for piece in pieces:
+            with torch.set_grad_enabled(torch.is_grad_enabled() and done >= grad_from):
+                state = run(piece, state, x)
+            done += len(piece)
+        return state
+
+    model.segment = whole
+
+
+VARIANTS = {
+    "plain": [],
+    "levels": [levels],
+    "padded": [padded],
+    "levels, padded": [padded, levels],
+    "segment": [segment],
+    "segment, padded": [padded, segment],
+    "autotuned": [lambda trainer: levels(trainer, mode="max-autotune-no-cudagraphs")],
+}
+
+
+def training(card, presets, batch, peak, variants):
+    """A training step in several ways."""
     print(
-        "\n| preset | batch | | s until it runs | ms a step | examples/s | TFLOP a step | TFLOP/s | share of peak | drawing a batch, ms |\n|---|---|---|---|---|---|---|---|---|---|"
+        "\n| preset | batch | | s until it runs | ms a step | waits | examples/s | TFLOP a step | TFLOP/s | share of peak |\n|---|---|---|---|---|---|---|---|---|---|"
     )
     for preset in presets:
         flops = None
-        for compiled in (False, True):
+        for variant in variants:
             with tempfile.TemporaryDirectory() as folder:
-                trainer = Trainer(
-                    *recipes.preset(preset, batch=batch, compile=compiled), folder, str(card.device)
-                )
+                trainer = Trainer(*recipes.preset(preset, batch=batch), folder, str(card.device))
+                if flops is None:
+                    flops = operations(trainer.advance)
+                for change in VARIANTS[variant]:
+                    change(trainer)
                 start = time.perf_counter()
                 for _ in range(3):
                     trainer.advance()
                 card.wait()
                 begun = time.perf_counter() - start
-                flops = operations(trainer.advance) if flops is None else flops
-                took = card.seconds(trainer.advance, 10)
-                start = time.perf_counter()
-                trainer.draw(batch)
-                drawing = time.perf_counter() - start
+                took, waits = card.seconds(trainer.advance, 10), card.waits(trainer.advance)
                 print(
-                    f"| {preset} | {batch} | {'compiled' if compiled else 'plain'} | {begun:.0f} | {took * 1e3:.1f} | {batch / took:,.0f} | {flops / 1e12:.1f} "
-                    f"| {flops / took / 1e12:.0f} | {flops / took / peak:.0%} | {drawing * 1e3:.1f} |",
+                    f"| {preset} | {batch} | {variant} | {begun:.0f} | {took * 1e3:.1f} | {waits} | {batch / took:,.0f} | {flops / 1e12:.1f} "
+                    f"| {flops / took / 1e12:.0f} | {flops / took / peak:.0%} |",
                     flush=True,
                 )
                 del trainer
+                torch.compiler.reset()
 
 
 def case(card, preset, n, dtype):
     """(model, x, state after a segment, frame after an update): what QR meets on the way."""
     torch.manual_seed(0)
     model = models.RecursiveModel(recipes.preset(preset)[0]).to(card.device, dtype).eval()
-    boards, _ = puzzles.boards(puzzles.table(PUZZLES).head(n))
+    boards, _ = puzzles.boards(puzzles.table(PUZZLES[model.config.side]).head(n))
     x = model.embed(models.tokens(boards).to(card.device))
     state = model.segment(tuple(z.contiguous() for z in model.initial_state(x)), x)
     frame = ftle.start_frame(state, 8)
@@ -204,7 +275,7 @@ def exponents(card, presets, peak32):
             for key in ((card.device.type, torch.float64), ("cpu", torch.float32))
         ]
         model = models.RecursiveModel(recipes.preset(preset)[0]).to(card.device).eval()
-        boards, _ = puzzles.boards(puzzles.table(PUZZLES).head(measure.CHUNK))
+        boards, _ = puzzles.boards(puzzles.table(PUZZLES[model.config.side]).head(measure.CHUNK))
         n, segments = (2, 1) if card.small else (measure.CHUNK, SEGMENTS)
         ids = models.tokens(boards[:n]).to(card.device)
         flops = operations(lambda m=model, i=ids: unroll(m, i, segments=1, k=8)) * segments
@@ -225,6 +296,7 @@ def main():
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--presets", nargs="+", default=["trm-9x9-brief", "hrm-9x9-brief"])
     parser.add_argument("--only", nargs="+", default=["products", "training", "qr", "exponents"])
+    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     options = parser.parse_args()
     torch.set_num_threads(1)
     card = Card(options.device)
@@ -239,7 +311,7 @@ def main():
     if "exponents" in options.only:
         exponents(card, options.presets, peak32)
     if "training" in options.only:
-        training(card, options.presets, options.batch, peak)
+        training(card, options.presets, options.batch, peak, options.variants)
 
 
 if __name__ == "__main__":

@@ -211,9 +211,8 @@ def settled_failures(df: pd.DataFrame, threshold: float) -> pd.DataFrame:
     """
     shown = ["idx", "token_acc", "blank_acc", "lambda_1", "halted_at"]
     values = late_drift(df)
-    frame = df[[*shown, "givens", "naked_backtracks"]].assign(
-        late_drift=values, cell=assign(values, df.correct, threshold)
-    )
+    cell = assign(values, df.correct, threshold)
+    frame = df[[*shown, "givens", "naked_backtracks"]].assign(late_drift=values, cell=cell)
     frame = frame[~df.correct].sort_values(["late_drift", "idx"], ignore_index=True)
     inside = frame.cell == "B"
     chosen = frame[inside] if inside.any() else frame.head(5)

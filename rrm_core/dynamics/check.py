@@ -52,11 +52,8 @@ def less(a: State, b: State) -> State:
 
 def stepped(update, state: State, tangent: State, eps: float) -> State:
     """Central difference of an update along a tangent."""
-    ends = [
-        update(tuple(z + sign * eps * d for z, d in zip(state, tangent, strict=True)))
-        for sign in (1, -1)
-    ]
-    return tuple(z / (2 * eps) for z in less(*ends))
+    ends = [tuple(z + h * d for z, d in zip(state, tangent, strict=True)) for h in (eps, -eps)]
+    return tuple(z / (2 * eps) for z in less(*map(update, ends)))
 
 
 def exact(model: Reasoner) -> Reasoner:
@@ -92,11 +89,10 @@ def shapes(model: Reasoner, x: Tensor, n: int) -> list[str]:
 def read_out(model: Reasoner, seen: object, rows: int, n: int) -> list[str]:
     """Whether a read-out of `rows` puzzles of `n` cells, its boards and halting can be used."""
     wanted = "(logits (B, cells, tokens), scores (B, m))"
-    if not (isinstance(seen, (tuple, list)) and len(seen) == 2):
+    pair = seen if isinstance(seen, (tuple, list)) else ()
+    if [t.ndim if isinstance(t, Tensor) else None for t in pair] != [3, 2]:
         return [f"readout(state) gives other than {wanted}"]
-    if not all(isinstance(t, Tensor) and t.ndim == d for t, d in zip(seen, (3, 2), strict=True)):
-        return [f"readout(state) gives other than {wanted}"]
-    logits, q = seen
+    logits, q = pair
     if logits.shape[:2] != (rows, n) or len(q) != rows or q.shape[1] < max(1, len(model.scores)):
         there = f"{tuple(logits.shape)} and {tuple(q.shape)} for {rows} puzzles of {n} cells"
         return [f"readout(state) gives {there} and {len(model.scores)} `scores`: expected {wanted}"]

@@ -21,9 +21,8 @@ from rrm_core.models.weights import filled, save_model
 from rrm_core.store import paths
 from rrm_core.store.files import read_json, sha256, write_json
 
-SETTINGS = dict(
-    H_cycles="H_cycles", L_cycles="L_cycles", heads="num_heads", prefix="puzzle_emb_len"
-)
+SETTINGS = {"H_cycles": "H_cycles", "L_cycles": "L_cycles"}  # name here: in the file
+SETTINGS |= {"heads": "num_heads", "prefix": "puzzle_emb_len"}
 
 
 def read_arch(path: Path | str) -> dict:

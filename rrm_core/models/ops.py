@@ -36,11 +36,11 @@ def emulated(v: Tensor) -> bool:
 
 
 def onednn(v: Tensor) -> bool:
-    """Whether products of `v` go to oneDNN, which knows no derivatives: on AMD, in inference mode.
+    """Whether products of `v` go to oneDNN, which knows no derivatives: in inference mode.
 
-    Torch gives float32 to MKL, which takes up to twice the time there, most where there is AVX-512.
+    And on AMD with AVX-512, which MKL, that torch gives float32 to, leaves alone there.
     """
-    quick = torch.is_inference_mode_enabled() and ONEDNN and AMD and v.numel() >= SMALL
+    quick = torch.is_inference_mode_enabled() and ONEDNN and AMD and WIDE and v.numel() >= SMALL
     return quick and v.dtype == torch.float32 and v.device.type == "cpu"
 
 
@@ -60,13 +60,12 @@ def linear_over_positions(v: Tensor, weight: Tensor) -> Tensor:
     """W v: (..., P, D) and (n_out, P) -> (..., n_out, D).
 
     From the left, as D fills a processor's registers and P = 97 or 37 does not. By oneDNN as one
-    product, positions first in memory, where AVX-512 makes that pay; else by `bmm`, as `matmul`
-    would turn `v` over and back.
+    product, positions first in memory; else by `bmm`, as `matmul` would turn `v` over and back.
     """
     if emulated(weight):
         return linear_over_positions(v.float(), weight.float()).to(v.dtype)
     rows = v.flatten(0, -3)  # (N, P, D)
-    if WIDE and onednn(v):
+    if onednn(v):
         first = rows.transpose(0, 1).reshape(v.shape[-2], -1)  # (P, N D)
         out = product(weight, first.T).view(-1, *rows.shape[::2]).transpose(0, 1)
     else:

@@ -32,7 +32,6 @@ NAMES += ["precision", "rounding", "elsewhere", "multi4", "frames"]
 
 Units = dict[str, Callable[[], pd.DataFrame]]
 
-
 LARGE = 4_000_000  # parameters: from here on a rollout takes seconds, so that fewer are followed
 MEASURED = ["architecture", "puzzles", "boards", "n", "extra_givens", "segments", "dtype", "seed"]
 

@@ -31,5 +31,5 @@ def halting_loss(q: Tensor, solved: Tensor, continue_target: Tensor | None = Non
     if continue_target is None:
         return loss
     known = ~continue_target.isnan()
-    more = bce(q[known, 1], continue_target[known], reduction="none")
-    return loss + torch.zeros_like(loss).masked_scatter(known, more * (len(q) / len(more)))
+    more = bce(q[:, 1].contiguous(), continue_target.nan_to_num(), reduction="none")
+    return loss + torch.where(known, more * (len(q) / known.sum()), 0)

@@ -35,12 +35,10 @@ class AdamAtan2(torch.optim.Optimizer):
                     continue
                 slot = self.state[p]
                 if not slot:
-                    slot["step"] = torch.tensor(0.0)
                     slot["exp_avg"], slot["exp_avg_sq"] = torch.zeros_like(p), torch.zeros_like(p)
                 m, v = slot["exp_avg"].lerp_(p.grad, 1 - b1), slot["exp_avg_sq"]
                 v.mul_(b2).addcmul_(p.grad, p.grad, value=1 - b2)
-                slot["step"] += 1
-                t = slot["step"].item()
+                t = slot["step"] = int(slot.get("step", 0)) + 1  # a tensor in an earlier save
                 p.mul_(1 - lr * decay)
                 p.add_(torch.atan2(m, (v / (1 - b2**t)).sqrt()), alpha=-lr / (1 - b1**t))
 

@@ -68,10 +68,11 @@ class Trainer:
         self.labels = torch.zeros_like(self.tokens)
         self.state: State = tuple(z.clone() for z in self.model.initial_state(self.tokens))
         self.used = torch.zeros_like(self.tokens[:, 0])  # (B,) segments spent on the row's puzzle
-        self.done = torch.ones_like(self.used, dtype=torch.bool)  # to be replaced at the next step
+        self.done = torch.ones(n, dtype=torch.bool)  # to be replaced at the next step; on the host
+        self.arrived: torch.cuda.Event | None = None  # of `done`, on a GPU
         self.step, self.elapsed = 0, 0.0
         self.rows: list[dict] = []  # of log.csv
-        self.totals: dict[str, float] = {}  # of the steps since the last row
+        self.totals: dict[str, float | Tensor] = {}  # of the steps since the last row
 
     def validation(self) -> tuple[np.ndarray, np.ndarray]:
         """(puzzles, solutions) of the set to evaluate on, which there must be before step 0."""
@@ -100,7 +101,7 @@ class Trainer:
         self.recipe = replace(self.recipe, start=digest)
 
     def advance(self) -> None:
-        """One optimiser step: one segment on every row."""
+        """One optimiser step: one segment on every row. A GPU tells what halts, nothing else."""
         self.refill()
         self.used += 1
         with self.autocast():
@@ -110,23 +111,22 @@ class Trainer:
             self.state = tuple(z.detach().float() for z in state)
             target = self.continue_target(self.state, x)
         right = (logits.argmax(-1) == self.labels).detach()
-        solved = right.all(-1)
+        solved, done = right.all(-1), self.halt(q.detach())
         loss = (answer_loss(logits, self.labels) + 0.5 * halting_loss(q, solved, target)).mean()
         loss.backward()
         self.learn()
-        self.halt(q.detach())
         finished = {  # accuracies are of the rows that do
-            "finished": self.done,
-            "exact": solved & self.done,
-            "token": right.double().mean(-1) * self.done,
-            "halted": self.done & (self.used < SEGMENTS),
+            "finished": done,
+            "exact": solved & done,
+            "token": right.double().mean(-1) * done,
+            "halted": done & (self.used < SEGMENTS),
         }
-        step = {"steps": 1, "loss": float(loss.detach())}
-        if not math.isfinite(step["loss"]):
-            kept = "the last save is kept; train with a smaller lr"
-            raise TrainingError(f"the loss is {step['loss']} at step {self.step}: {kept}")
-        step |= {name: float(rows.sum()) for name, rows in finished.items()}
+        step = {"steps": 1, "loss": loss.detach()} | {k: v.sum() for k, v in finished.items()}
         self.totals |= {name: self.totals.get(name, 0) + value for name, value in step.items()}
+
+    def sent(self, host: Tensor) -> Tensor:
+        """`host` on the device, which is not waited for where that is a GPU."""
+        return host.to(self.device, non_blocking=self.device.type == "cuda")
 
     def autocast(self) -> torch.autocast:
         """bfloat16 products, where the recipe wants them."""
@@ -138,21 +138,24 @@ class Trainer:
         A fresh puzzle is one of the base set with extra givens, under a symmetry.
         """
         r, base = self.recipe, self.base
-        fresh = self.done[: r.batch].nonzero().squeeze(-1)
-        n, rows = len(fresh), torch.cat([fresh + i * r.batch for i in range(r.branches)])
+        if self.arrived:
+            self.arrived.synchronize()
+        fresh = self.done[: r.batch].cpu().nonzero().squeeze(-1)
+        n = len(fresh)
+        rows = self.sent(torch.cat([fresh + i * r.batch for i in range(r.branches)]))
         chosen = self.rng.integers(len(base[0]), size=n)
         extra = self.rng.integers(r.extra_givens + 1, size=n)
         boards = add_givens(base[0][chosen], base[1][chosen], extra, self.rng)
         boards, solutions = symmetry.augment(boards, base[1][chosen], self.rng)
-        self.tokens[rows] = tokens(boards).repeat(r.branches, 1).to(self.device)
-        self.labels[rows] = tokens(solutions).repeat(r.branches, 1).to(self.device)
-        self.used[rows] = 0
+        self.tokens[rows] = self.sent(tokens(boards).repeat(r.branches, 1))
+        self.labels[rows] = self.sent(tokens(solutions).repeat(r.branches, 1))
+        self.used.index_fill_(0, rows, 0)
         state = []
         for z, start in zip(self.state, self.model.initial_state(rows), strict=True):
             if r.sigma:
                 noise = self.rng.standard_normal(tuple(start.shape), dtype=np.float32)
                 noise[:n] = 0
-                start = start + r.sigma * torch.from_numpy(noise).to(start)
+                start = start + r.sigma * self.sent(torch.from_numpy(noise))
             state.append(z.index_copy(0, rows, start.to(z.dtype)))
         self.state = tuple(state)
 
@@ -168,7 +171,7 @@ class Trainer:
         chosen = np.arange(n)
         if share < 1:
             chosen = self.rng.choice(n, max(1, round(share * n)), replace=False)
-        rows = torch.from_numpy(chosen).to(self.device)
+        rows = self.sent(torch.from_numpy(chosen))
         after = self.model.segment(tuple(z[rows] for z in state), x[rows])
         q = self.model.readout(after)[1]
         last = self.used[rows] >= SEGMENTS
@@ -197,14 +200,24 @@ class Trainer:
         self.prefix.grad = None
         self.step += 1
 
-    def halt(self, q: Tensor) -> None:
-        """Mark what stops: by the rule unless exploration holds it, or at 16; branch 0 decides."""
-        n = self.recipe.batch
-        used = self.used[:n]
+    def halt(self, q: Tensor) -> Tensor:
+        """What stops: by the rule unless exploration holds it, or at 16; branch 0 decides."""
+        n, used = self.recipe.batch, self.used[: self.recipe.batch]
         held = self.rng.random(n) < self.recipe.explore
         minimum = np.where(held, self.rng.integers(2, SEGMENTS + 1, size=n), 0)
-        halting = self.model.would_halt(q[:n]) & (used >= torch.from_numpy(minimum).to(self.device))
-        self.done = (halting | (used >= SEGMENTS)).repeat(self.recipe.branches)
+        halting = self.model.would_halt(q[:n]) & (used >= self.sent(torch.from_numpy(minimum)))
+        done = (halting | (used >= SEGMENTS)).repeat(self.recipe.branches)
+        self.done = done.to("cpu", non_blocking=done.is_cuda)
+        if done.is_cuda:
+            self.arrived = torch.cuda.current_stream(done.device).record_event()
+        return done
+
+    def collect(self) -> None:
+        """Bring the sums of the steps to the host, which waits for them; a loss is a number."""
+        self.totals = {name: float(total) for name, total in self.totals.items()}
+        if not math.isfinite(loss := self.totals.get("loss", 0.0)):
+            kept = "the last save is kept; train with a smaller lr"
+            raise TrainingError(f"the loss is {loss} at step {self.step}: {kept}")
 
     def summary(self) -> dict:
         """One row of ``log.csv`` over the steps since the last."""
@@ -248,15 +261,15 @@ class Trainer:
             while self.step < r.steps and time.monotonic() < end and not asked:
                 self.attempt()
                 bar.update()
-                evaluating = self.due(r.eval_every)
-                if evaluating or self.due(r.log_every):
+                if self.due(r.eval_every, r.log_every):
                     row = self.summary()
-                    self.rows.append(row | (self.evaluate() if evaluating else {}))
+                    self.rows.append(row | (self.evaluate() if self.due(r.eval_every) else {}))
                     bar.set_postfix(loss=row["loss"], exact=row["exact"])
                 if self.due(r.checkpoint_every):
                     saving.checkpoint(self)
                     saving.save(self)
         bar.close()
+        self.collect()
         if self.step >= r.steps and self.step not in saving.checkpoints(self.folder):
             saving.checkpoint(self)  # the end is one, wherever it falls
         saving.save(self)
@@ -264,15 +277,17 @@ class Trainer:
             tqdm.write(f"stopped, saved at step {self.step}; go on with --resume", sys.stderr)
             raise KeyboardInterrupt
 
-    def due(self, every: int) -> bool:
-        """Whether what is done at every so many steps, 0 for never, is done at this one."""
-        return every > 0 and self.step % every == 0
+    def due(self, *every: int) -> bool:
+        """Whether one thing that is done at every so many steps, 0 for never, is done at this."""
+        return any(steps > 0 and self.step % steps == 0 for steps in every)
 
     def attempt(self) -> None:
         """:meth:`advance`, timed; without a compiler or memory, what to do is said."""
-        before = time.monotonic()
+        before, r = time.monotonic(), self.recipe
         try:
             self.advance()
+            if self.device.type == "cpu" or self.due(r.eval_every, r.log_every, r.checkpoint_every):
+                self.collect()
         except torch._dynamo.exc.BackendCompilerFailed as error:
             reason = f"torch.compile cannot build the model ({str(error).splitlines()[0]})"
             mend = "install a C++ compiler, or train without --compile"

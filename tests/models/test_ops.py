@@ -121,21 +121,14 @@ def test_positions_stay_first_in_memory_between_two_products(monkeypatch):
     assert found.shape == v.shape and torch.allclose(found, plain, atol=1e-3)
 
 
-def test_on_other_processors_than_amds_torch_chooses(monkeypatch):
-    monkeypatch.setattr(ops, "AMD", False)
+@pytest.mark.skipif(not ops.ONEDNN, reason="torch was built without oneDNN")
+@pytest.mark.parametrize("lacks", ["AMD", "WIDE"])
+def test_on_other_processors_than_amds_with_avx_512_torch_chooses(monkeypatch, lacks):
+    for name in ("AMD", "WIDE"):
+        monkeypatch.setattr(ops, name, name != lacks)
     v, weight = torch.randn(4, 64, 128), torch.randn(32, 128)
     with torch.inference_mode():
         assert mkldnn_products(lambda: ops.linear(v, weight))[1] == 0
-        assert mkldnn_products(lambda: ops.linear_over_positions(v, torch.randn(9, 64)))[1] == 0
-
-
-@pytest.mark.skipif(not ops.ONEDNN, reason="torch was built without oneDNN")
-def test_without_avx_512_torch_mixes_over_positions(monkeypatch):
-    monkeypatch.setattr(ops, "AMD", True)
-    monkeypatch.setattr(ops, "WIDE", False)
-    v, weight = torch.randn(4, 64, 128), torch.randn(32, 128)
-    with torch.inference_mode():
-        assert mkldnn_products(lambda: ops.linear(v, weight))[1] == 1
         assert mkldnn_products(lambda: ops.linear_over_positions(v, torch.randn(9, 64)))[1] == 0
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from rrm_core.models.config import PUBLISHED, SEGMENTS
 from rrm_core.models.weights import load_model
@@ -128,6 +129,58 @@ def test_starting_from_a_checkpoint_takes_its_weights_and_refuses_another_model(
     )
     with pytest.raises(TrainingError, match="cannot start from a model with"):
         small_hrm(tmp_path / "c").start_from(first.average)
+
+
+class Waits(TorchDispatchMode):
+    """What asks a device for values, so that the host would wait for a GPU there."""
+
+    KNOWN = ("_local_scalar_dense", "nonzero", "masked_select", "equal", "is_nonzero", "_unique2")
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func.name().split("::")[1].split(".")[0]
+        masks = (
+            args[1]
+            if name.lstrip("_").startswith("index") and isinstance(args[1], (list, tuple))
+            else ()
+        )
+        masked = any(torch.is_tensor(m) and m.dtype == torch.bool for m in masks)
+        if masked or name in self.KNOWN:
+            self.seen.append(name)
+        return func(*args, **kwargs or {})
+
+
+@pytest.mark.parametrize("model", ["smoke", "small_hrm"])
+@pytest.mark.parametrize("optimiser", ["adamw", "adam-atan2"])
+def test_a_step_asks_its_device_for_what_halts_and_nothing_else(
+    model, optimiser, tmp_path, request
+):
+    share = {"continue_share": 0.5} if model == "small_hrm" else {"branches": 2, "sigma": 1e-3}
+    trainer = request.getfixturevalue(model)(tmp_path, optimiser=optimiser, **share)
+    trainer.run(progress=False, minutes=0)
+    with Waits() as waits:
+        assert bool((torch.ones(2) == 1).all()) and torch.ones(2)[torch.ones(2) > 0].sum() == 2
+    assert len(waits.seen) == 3, "a condition, a mask and a comparison"
+    for _ in range(3):
+        with Waits() as waits:
+            trainer.advance()
+        assert waits.seen == ["nonzero"], "of `done`, which was sent to the host before"
+    assert all(torch.is_tensor(total) for name, total in trainer.totals.items() if name != "steps")
+    trainer.collect()
+    assert trainer.totals["steps"] == 3 and type(trainer.totals["loss"]) is float
+
+
+def test_what_halts_is_sent_before_the_gradients(smoke, tmp_path):
+    trainer, order = smoke(tmp_path), []
+    halt, learn = trainer.halt, trainer.learn
+    trainer.halt = lambda q: order.append("halt") or halt(q)
+    trainer.learn = lambda: order.append("learn") or learn()
+    trainer.model.inner.lm_head.weight.register_hook(lambda grad: order.append("gradient"))
+    trainer.advance()
+    assert order == ["halt", "gradient", "learn"]
 
 
 def test_a_device_without_memory_is_told_so(smoke, tmp_path, monkeypatch):
