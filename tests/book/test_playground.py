@@ -277,6 +277,20 @@ def test_a_picture_is_painted_between_a_move_and_its_frame(place):
     assert place.complaints == []
 
 
+def test_one_step_is_seen(place):
+    """At T = 1 the exponent is the slope where the orbit starts: a dot in a band of some width."""
+    steps = place.get_by_role("slider", name="steps T")
+    steps.evaluate("s => { s.value = 1; s.dispatchEvent(new Event('input')); }")
+    place.wait_for_function("document.querySelector('.rrm-status').textContent.includes('T = 1.')")
+    panel = place.locator("svg", has=place.locator(".rrm-band")).filter(has_text="growth / T").first
+    band, whole = panel.locator(".rrm-band").bounding_box(), panel.bounding_box()
+    assert band["width"] >= 15 and band["height"] > 20
+    middle = band["x"] + band["width"] / 2 - whole["x"]
+    assert 0.3 < middle / whole["width"] < 0.7, "not on an edge"
+    dot = panel.locator(".rrm-dot").bounding_box()
+    assert abs(dot["x"] + dot["width"] / 2 - band["x"] - band["width"] / 2) < 1
+
+
 def test_keys_and_presets_change_the_words(place):
     status = place.locator(".rrm-status")
     assert "T = 16" in status.inner_text() and status.get_attribute("aria-live") is None

@@ -231,11 +231,12 @@
     const from = Math.min(2, T - 1);
     const seen = [...first.slice(from), ...second.slice(from), ...band.filter(([t]) => t > from).flatMap((b) => b.slice(1)), ...ref.values].filter(Number.isFinite);
     const low = Math.min(...seen, 0), high = Math.max(...seen, 0), pad = 0.06 * (high - low || 1);
-    const f = panel(width, HEIGHT * unit(), [1, Math.max(2, T)], [low - pad, high + pad], ["steps T", "growth / T, nats"], true);
+    const f = panel(width, HEIGHT * unit(), T > 1 ? [1, T] : [0, 2], [low - pad, high + pad], ["steps T", "growth / T, nats"], true);
     const ok = band.filter((b) => Number.isFinite(b[1]));
     if (ok.length) {
-      f.inside.append(svg("path", { class: "rrm-band", d: path([...ok.map((b) => [f.x(b[0]), f.y(b[3])]), ...ok.slice().reverse().map((b) => [f.x(b[0]), f.y(b[1])])]) + "Z" }));
-      f.inside.append(svg("path", { class: "rrm-median", d: path(ok.map((b) => [f.x(b[0]), f.y(b[2])])) }));
+      const marks = ok.length > 1 ? ok.map((b) => [f.x(b[0]), b]) : [-9, 9].map((off) => [f.x(ok[0][0]) + off, ok[0]]); // one step has a width too
+      f.inside.append(svg("path", { class: "rrm-band", d: path([...marks.map(([x, b]) => [x, f.y(b[3])]), ...marks.slice().reverse().map(([x, b]) => [x, f.y(b[1])])]) + "Z" }));
+      f.inside.append(svg("path", { class: "rrm-median", d: path(marks.map(([x, b]) => [x, f.y(b[2])])) }));
     }
     f.inside.append(across(f, 0, "rrm-zero"));
     for (const value of ref.values) if (Number.isFinite(value)) f.inside.append(across(f, value, "rrm-reference"));
