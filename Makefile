@@ -54,7 +54,7 @@ notebooks: env
 
 book: env
 	@RRM_PUBLISH=1 $(BIN)/jupyter-book build . --all --warningiserror --keep-going -q \
-	  2> >(grep -v 'IPKernelApp. WARNING' >&2)
+	  2> >(grep -Ev 'IPKernelApp. (WARNING|ERROR . KeyboardInterrupt)' >&2)
 	@echo "The book is at _build/html/index.html"
 
 # The shell without a window does half the work of the browser; Debian has both.

@@ -18,6 +18,7 @@ import sys
 from importlib.metadata import EntryPoint
 
 from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
+from rrm_companion.chapters import QUIET
 
 IMPORTED = ["altair", "IPython.core.pylabtools", "ipykernel.kernelapp", "scipy.stats", "torch"]
 IMPORTED += ["rrm_companion.charts", "rrm_companion.show", "rrm_core.runs.measure"]
@@ -47,12 +48,17 @@ class Forked:
 
 
 class Provisioner(LocalProvisioner):
-    """Forks this environment's own kernels, from the third on; starts others as Jupyter does."""
+    """Forks this environment's own kernels, from the third on; starts others as Jupyter does.
+
+    Its own are quiet: what goes wrong in a cell is told by the build.
+    """
 
     started = itertools.count()
 
     async def launch_kernel(self, cmd: list[str], **options):
-        if cmd[:3] != LAUNCHER or next(self.started) < AFRESH:
+        own = cmd[:3] == LAUNCHER
+        cmd = [*cmd, *QUIET] if own else cmd
+        if not own or next(self.started) < AFRESH:
             return await super().launch_kernel(cmd, **options)
         cwd = options.get("cwd") or os.getcwd()
         asked = {"arguments": cmd[3:], "env": dict(options["env"]), "cwd": str(cwd)}
