@@ -165,8 +165,8 @@ def train(preset, out, resume, start, minutes, values, device, progress, **chang
     if saved and not resume:
         mend = "add --resume to go on, or choose another folder"
         raise recipes.TrainingError(f"{out} already holds a training; {mend}")
-    given = {name: value for name, value in changes.items() if value is not None}
-    recipe = recipes.preset(preset, **recipes.parsed(once(values)) | given)
+    given = ((name, str(value)) for name, value in changes.items() if value is not None)
+    recipe = recipes.preset(preset, **recipes.parsed(once((*values, *given))))
     training = trainer.Trainer(*recipe, out, device)
     if start:
         training.start_from(load_model(start))

@@ -72,6 +72,8 @@ def test_a_field_given_twice_is_refused(tmp_path, rrm):
     for words in (["train", "smoke", "--out", tmp_path], ["chapter", "3_1"]):
         status, _, err = rrm(*words, "-p", "seed", 1, "-p", "seed", 2)
         assert status == 2 and "-p seed is given twice; give it once" in err
+    status, _, err = rrm("train", "smoke", "--out", tmp_path, "-p", "seed", 3, "--seed", 4)
+    assert status == 2 and "-p seed is given twice; give it once" in err
     assert not list(tmp_path.iterdir())
 
 

@@ -72,8 +72,7 @@ def binned_auc(df: pd.DataFrame, by: str) -> tuple[pd.DataFrame, Estimate]:
     One bin with over 80 % of the puzzles controls for nothing, and cannot be measured.
     """
     table, found, _ = in_bins(df, quarters(df[by]), df[by])
-    largest = table.n.max() / len(df)
-    if largest > LARGEST:
+    if (largest := table.n.max() / len(df)) > LARGEST:
         reason = f"one bin of {by} holds {largest:.0%} of the puzzles"
         return table, unmeasured(len(df), found.method, reason)
     return table, found
@@ -168,8 +167,7 @@ def added(
         return unmeasured(n, "paired DeLong", "the run was measured without one of the signals")
     alone, rest = influence(out_of_fold(others, df), correct)
     if alone > ceiling:
-        reason = f"at the ceiling: the AUC is {alone:.4f} without it"
-        return unmeasured(n, "paired DeLong", reason)
+        return unmeasured(n, "paired DeLong", f"at the ceiling: the AUC is {alone:.4f} without it")
     value, part = influence(out_of_fold(np.column_stack([others, signals]), df), correct)
     return stats.paired(value - alone, part - rest, correct, unit)
 

@@ -55,9 +55,8 @@ def training_change(run: Run, of: str = "D") -> Estimate:
         if band.exists and min((found == c).sum() for c in "AD") >= SMALLEST:
             able.append(part.assign(cell=found).set_index("idx"))
     if len(able) < 2:
-        kind = f"with a band and {SMALLEST} puzzles in A and in D"
-        reason = f"{len(able)} of the two checkpoints needed {kind}"
-        return unmeasured(0, "bootstrap", reason)
+        kind = f"of the two checkpoints needed with a band and {SMALLEST} puzzles in A and in D"
+        return unmeasured(0, "bootstrap", f"{len(able)} {kind}")
     first, last = able[0], able[-1].loc[able[0].index]
     unit = stats.units(run.table, first.index)
     weights, used = stats.counts(unit.max() + 1)[:, unit], np.zeros(len(unit), bool)
@@ -69,8 +68,7 @@ def training_change(run: Run, of: str = "D") -> Estimate:
             value += end * sign * np.median(growth[at])
             drawn += end * sign * drawn_medians(growth[at], weights[:, at])
             used |= at
-    n, method = int(used.sum()), "bootstrap, paired by puzzle"
-    return stats.drawn(value, drawn, n, method, unit[used])
+    return stats.drawn(value, drawn, int(used.sum()), "bootstrap, paired by puzzle", unit[used])
 
 
 def drawn_medians(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -86,8 +84,7 @@ def through_failures(run: Run) -> Estimate:
     gap = training_change(run, "D - A")
     if gap.low > 0:
         return training_change(run, "D + A")
-    reason = gap.reason or f"the gap does not clearly widen: {gap}"
-    return unmeasured(gap.n, gap.method, reason)
+    return unmeasured(gap.n, gap.method, gap.reason or f"the gap does not clearly widen: {gap}")
 
 
 def multi4_last(run: Run, arm: str) -> pd.DataFrame | Estimate:

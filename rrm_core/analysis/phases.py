@@ -90,7 +90,6 @@ def beyond_trend(run: Run, degree: int = 1) -> Estimate:
     terms = np.stack([early**power for power in range(degree + 1)] + [~right], 1)
     known = np.column_stack([terms, df.lambda_1.to_numpy("float64") * run.updates_per_segment])
     moments = (terms[:, :, None] * known[:, None]).reshape(len(df), -1)
-
     times = len(np.unique(early[right]))
     if times <= degree:
         return stats.unmeasured(len(df), "bootstrap", f"the solved switch at {times} segments only")

@@ -56,11 +56,6 @@ def stepped(update, state: State, tangent: State, eps: float) -> State:
     return tuple(z / (2 * eps) for z in less(*map(update, ends)))
 
 
-def exact(model: Reasoner) -> Reasoner:
-    """A copy of `model` in float64, where it has weights."""
-    return copy.deepcopy(model).double() if isinstance(model, nn.Module) else model
-
-
 def shapes(model: Reasoner, x: Tensor, n: int) -> list[str]:
     """Whether state, updates, their number and what `n` cells give are what the model says."""
     state, updates, found = model.initial_state(x), model.updates(x), []
@@ -74,7 +69,7 @@ def shapes(model: Reasoner, x: Tensor, n: int) -> list[str]:
         found.append(f"name, parts or description cannot be kept as JSON: {error}")
     if len(state) != len(model.parts):
         found.append(f"the state has {len(state)} parts, `parts` names {len(model.parts)}")
-    if len(updates) != model.updates_per_segment:
+    if not updates or len(updates) != model.updates_per_segment:
         said = f"`updates_per_segment` says {model.updates_per_segment}"
         found.append(f"updates(x) gives {len(updates)} updates, {said}")
     if any(len(z) != len(x) for z in state):
@@ -209,14 +204,22 @@ def after(model: Reasoner, tokens: Tensor, segments: int = 1) -> State:
 
 
 def alone(model: Reasoner, tokens: Tensor) -> list[str]:
-    """Whether a puzzle's state after a segment is the same alone as in a batch, first and last."""
+    """Whether a puzzle's state and read-out after a segment are the same alone as in a batch."""
     together = after(model, tokens)
     close = CLOSE if together[0].dtype == torch.float64 else ALONE
+    before, seen = tuple(z.clone() for z in together), model.readout(together)
+    if norm(less(together, before)):
+        return ["readout(state) writes into the state that it is given: drift would be wrong"]
+    if not np.isfinite(norm(seen)):
+        return [f"readout(state) gives NaN or infinite: {ROOT}"]
+    if norm(less(model.readout(together), seen)):
+        return ["readout(state) gives another result the second time: something in it is random"]
     for i in (0, len(tokens) - 1):
         single = after(model, tokens[i : i + 1])
-        if norm(less(tuple(z[i : i + 1] for z in together), single)) > close * norm(single):
-            what = "something mixes the rows, or depends on a puzzle's place among them"
-            return [f"a puzzle alone ends elsewhere than in a batch: {what}"]
+        for whole, part in ((together, single), (seen, model.readout(single))):
+            if norm(less(tuple(z[i : i + 1] for z in whole), part)) > close * norm(part):
+                what = "something mixes the rows, or depends on a puzzle's place among them"
+                return [f"a puzzle alone ends elsewhere than in a batch: {what}"]
     return []
 
 
@@ -238,11 +241,9 @@ def check(model: Reasoner, boards: np.ndarray, tangent: bool = True) -> Findings
     """The :class:`Findings` on `boards` (B, n), a few; `tangent`: exponents are asked for."""
     found, tokens = Findings(), model.encode(boards)
     x = model.embed(tokens)
-    found.faults += shapes(model, x, boards.shape[1])
+    found.faults += shapes(model, x, boards.shape[1]) or repeatable(model, x)
     if not found.faults:
-        found.faults += repeatable(model, x)
-    if not found.faults:
-        precise = exact(model)
+        precise = copy.deepcopy(model).double() if isinstance(model, nn.Module) else model
         found.faults += alone(precise, precise.encode(boards)) + placed(model, boards)
         seen = lasting(model, model.embed(tokens[:2]))
         found.notes, found.faults = found.notes + seen.notes, found.faults + seen.faults

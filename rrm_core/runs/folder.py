@@ -123,6 +123,8 @@ def measure_parts(
     for path in tqdm(mine, unit="part", desc="measuring", disable=not mine):
         chunk = frame.iloc[chunks[path] : chunks[path] + CHUNK]
         table, texts = measure.rows(model, chunk, **options)
+        shape = settings.segments, len(model.parts), model.scores
+        validate(table, "this part", model.updates_per_segment, settings.k, *shape)
         tables.write(table.merge(texts, on="idx", validate="one_to_one"), path)
     return list(chunks) if all(path.exists() for path in chunks) else None
 
@@ -322,20 +324,26 @@ def keep_checkpoints(training: Path, out: Path, count: int, to: int | None = Non
 def apart(model: Reasoner, old: pd.DataFrame, k: int, seed: int, segments: int = 2) -> np.ndarray:
     """(n,) largest relative difference between rows `old` and the same rows measured again.
 
-    Compared are drift and growth of the first segments. On another processor, or in other chunks,
-    a wandering trajectory amplifies round-off until it is another one.
+    Compared are drift, growth, scores and, where `old` has them, answers of the first segments. On
+    another processor, or in other chunks, a wandering trajectory amplifies round-off until it is
+    another one.
     """
     frame = old[["idx", *board.COLUMNS]]
-    new, _ = measure.rows(model, frame, k, seed, segments=segments, chunk=len(old))
-    prefixes = [*map(drift_name, range(len(model.parts))), *["growth_1"] * (k > 0)]
+    new, said = measure.rows(model, frame, k, seed, segments=segments, chunk=len(old))
+    prefixes = [*map(drift_name, range(len(model.parts))), *["growth_1"] * (k > 0), *model.scores]
     early = [column for prefix in prefixes for column in numbered(new, prefix)]
     gaps = (new[early] - old[early]).abs() / old[early].abs().clip(lower=0.1)
-    return gaps.max(axis=1, skipna=False).to_numpy()
+    answers = [column for column in said if column in old and column != "idx"]
+    other = (said[answers] != old[answers].reset_index(drop=True)).any(axis=1)
+    return gaps.max(axis=1, skipna=False).where(~other, np.inf).to_numpy()
 
 
 def changed(model: Reasoner, path: Path, settings: Settings) -> bool:
     """Whether the code of a model gives other numbers now than stand in the table `path`."""
-    off = apart(model, tables.read(path).head(1), settings.k, settings.seed)
+    old = tables.read(path).head(1)
+    if path.name == TABLES[0]:  # a part holds both
+        old = old.merge(tables.read(path.with_name(TABLES[1])).head(1), on="idx")
+    off = apart(model, old, settings.k, settings.seed)
     return not (off <= TOLERANCE[settings.dtype]).all()
 
 
@@ -349,7 +357,8 @@ def recompute(name: str, n: int, seed: int = 0, segments: int = 2) -> pd.DataFra
     if not 0 < n <= n_rows:
         raise MeasureError(f"recompute {n} rows: run {name!r} has {n_rows}; ask for 1..{n_rows}")
     chosen = np.sort(np.random.default_rng(seed).choice(n_rows, n, replace=False))
-    old, dtype = run.table.iloc[chosen].reset_index(drop=True), run.meta.get("dtype", "float32")
+    both = run.table.merge(tables.read_trajectories(name), on="idx")
+    old, dtype = both.iloc[chosen].reset_index(drop=True), run.meta.get("dtype", "float32")
     model = load(paths.run_dir(name), dtype)
     off = apart(model, old, run.meta["k"], run.meta["seed"], segments)
     agrees = off <= TOLERANCE[dtype]

@@ -20,14 +20,12 @@ INTEGERS |= {"halted_at": "int8"}
 BOARD = "column {column} holds no board at {rows}; expected 16, 36 or 81 digits and dots"
 FINITE = "column {column} is NaN or infinite at {rows}; measure these again"
 DISTANCE = "column {column} is negative at {rows}; a drift is a distance"
+LAST = "correct differs from that of the last segment at {rows}"
+LENGTH = "puzzle and solution differ in length at {rows}"
 RULES: dict[str, Callable] = {
     "duplicated {rows}; expected one row a puzzle": lambda df: ~df.idx.duplicated(),
-    "correct differs from that of the last segment at {rows}": (
-        lambda df: df.correct == df[numbered(df, "correct")[-1]]
-    ),
-    "puzzle and solution differ in length at {rows}": (
-        lambda df: df.puzzle.str.len() == df.solution.str.len()
-    ),
+    LAST: lambda df: df.correct == df[numbered(df, "correct")[-1]],
+    LENGTH: lambda df: df.puzzle.str.len() == df.solution.str.len(),
 }
 
 

@@ -22,15 +22,11 @@ from rrm_core.studies import StudyError, Subject, Units, batches
 from rrm_core.sudoku import board
 
 EACH, SEED = 512, 0  # puzzles of each collection, of the draw
+FEWEST = "d1cc3c76a333e20f4cdadb6bfb362480cf51309574ed02c78d3ec0bbde0ab056"
+HARDEST = "d4ef36b35a5b9a928b80131790f2332f109b8f6cb9601c85eb8978e0af28506d"
 COLLECTIONS = {  # name: file, its SHA-256
-    "17 clues": (
-        "puzzles2_17_clue.txt.gz",
-        "d1cc3c76a333e20f4cdadb6bfb362480cf51309574ed02c78d3ec0bbde0ab056",
-    ),
-    "forum's hardest": (
-        "puzzles5_forum_hardest_1905_11+.txt.gz",
-        "d4ef36b35a5b9a928b80131790f2332f109b8f6cb9601c85eb8978e0af28506d",
-    ),
+    "17 clues": ("puzzles2_17_clue.txt.gz", FEWEST),
+    "forum's hardest": ("puzzles5_forum_hardest_1905_11+.txt.gz", HARDEST),
 }
 SETTINGS: dict = {"each": EACH, "seed": SEED, "k": 1}
 SETTINGS |= {"collections": {name: list(of) for name, of in COLLECTIONS.items()}}

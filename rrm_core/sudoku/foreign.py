@@ -25,6 +25,8 @@ KINDS = (
     "a row, or an array of boards (.npy, .npz); packed with gzip, bzip2, xz or zip, or not"
 )
 ROUNDED = re.compile(r"\d([.,]\d+)?[eE]\+?\d\d")  # a board that a spreadsheet took for a number
+CELLS = re.compile(r"[.\d]+")
+RULE = re.compile(r"[\s|+*:.'┼┃│╋╬║┌┐└┘├┤┬┴╔╗╚╝╠╣╦╩╟╢╤╧─━═=-]*")
 SAMPLE = 200  # rows by which a file is understood
 MANY = 5_000  # rows from which on a bar shows how far the reading is
 SHOWN = 20  # reasons told one by one
@@ -108,8 +110,9 @@ def told(places: list[str]) -> str:
 
 
 def number(text: str) -> float:
-    """A rating, NaN where it is no number."""
-    return float(pd.to_numeric(text.replace(",", "."), errors="coerce")) if text.strip() else np.nan
+    """A rating, NaN where it is no number, or no finite one."""
+    value = pd.to_numeric(text.replace(",", "."), errors="coerce") if text.strip() else np.nan
+    return float(value) if np.isfinite(value) else np.nan
 
 
 def checked(row: Row, side: int | None, tall: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -156,9 +159,6 @@ def peeked(rows: Iterator) -> tuple[list, Iterator]:
     """(the first rows, all rows)."""
     head = list(islice(rows, SAMPLE))
     return head, chain(head, rows)
-
-
-# --- layouts --------------------------------------------------------------------------------------
 
 
 def rows_of(content: str | pd.DataFrame) -> Iterator[Row]:
@@ -223,7 +223,8 @@ def tabled(names: list[str], sample: list, cells: Iterator) -> Iterator[Row]:
         yield from (Row(f"{place}, {names[i]}", row[i]) for place, row in cells for i in every)
         return
     answer = column(names, SOLUTIONS, sample, solved, puzzle)
-    rating = column(names, RATINGS, sample, lambda cell: False, puzzle)
+    rated = (column(names, word, sample, lambda cell: False, puzzle) for word in RATINGS.split())
+    rating = next((i for i in rated if i is not None), None)
     for place, row in cells:
         row = [*row, *[""] * len(names)]
         yield Row(place, *("" if i is None else row[i] for i in (puzzle, answer, rating)))
@@ -283,10 +284,6 @@ def listed(lines: list[str]) -> Iterator[Row]:
             yield Row(f"line {i}", cells_of(line))
     if rows:
         yield Row(f"line {len(lines)}", "".join(rows))
-
-
-CELLS = re.compile(r"[.\d]+")
-RULE = re.compile(r"[\s|+*:.'┼┃│╋╬║┌┐└┘├┤┬┴╔╗╚╝╠╣╦╩╟╢╤╧─━═=-]*")
 
 
 def is_rule(line: str, dashes: bool) -> bool:

@@ -105,7 +105,6 @@ def boards(frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 def read(name: str, side: int) -> tuple[np.ndarray, np.ndarray]:
     """(puzzles, solutions) of the set `name`, refused unless its boards have `side`."""
     found = boards(table(name))
-    cells = found[0].shape[1]
-    if cells != side**2:
+    if (cells := found[0].shape[1]) != side**2:
         raise SudokuError(f"set {name!r} has {cells} cells a board, the model wants {side}x{side}")
     return found

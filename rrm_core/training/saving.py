@@ -95,6 +95,17 @@ def digest(trainer: Trainer) -> str:
     return hashlib.sha256(b"".join(part.tobytes() for part in trainer.base)).hexdigest()[:16]
 
 
+def begin(trainer: Trainer) -> None:
+    """:func:`note`, where no other training left checkpoints; one that a kill prevented is made."""
+    there = checkpoints(trainer.folder)
+    if there and not (trainer.folder / STATE_FILE).exists():
+        what = f"{trainer.folder} holds {len(there)} checkpoints and no {STATE_FILE} to go on from"
+        raise TrainingError(f"{what}; remove them, or train in another folder")
+    if trainer.step and trainer.due(trainer.recipe.checkpoint_every) and trainer.step not in there:
+        checkpoint(trainer)
+    note(trainer)
+
+
 def note(trainer: Trainer) -> None:
     """Write ``progress.json``: how far `trainer` is, and with what config and recipe."""
     asked = {"config": asdict(trainer.config), "recipe": asdict(trainer.recipe)}

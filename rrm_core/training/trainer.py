@@ -216,8 +216,8 @@ class Trainer:
         """Bring the sums of the steps to the host, which waits for them; a loss is a number."""
         self.totals = {name: float(total) for name, total in self.totals.items()}
         if not math.isfinite(loss := self.totals.get("loss", 0.0)):
-            kept = "the last save is kept; train with a smaller lr"
-            raise TrainingError(f"the loss is {loss} at step {self.step}: {kept}")
+            mend = "the last save is kept, if any; train with a smaller lr or from other weights"
+            raise TrainingError(f"the loss is {loss} at step {self.step}: {mend}")
 
     def summary(self) -> dict:
         """One row of ``log.csv`` over the steps since the last."""
@@ -253,7 +253,7 @@ class Trainer:
         if not minutes >= 0:
             raise TrainingError(f"minutes={minutes}: expected 0 or more")
         r, end = self.recipe, time.monotonic() + 60 * minutes
-        saving.note(self)  # a folder that cannot be written is known before the first step
+        saving.begin(self)  # a folder that cannot be written is known before the first step
         if progress:
             tqdm.write(f"precision: {'bfloat16' if r.bf16 else 'float32'} ({self.why})")
         bar = tqdm(total=r.steps, initial=self.step, unit="step", disable=not progress)
@@ -266,14 +266,14 @@ class Trainer:
                     self.rows.append(row | (self.evaluate() if self.due(r.eval_every) else {}))
                     bar.set_postfix(loss=row["loss"], exact=row["exact"])
                 if self.due(r.checkpoint_every):
-                    saving.checkpoint(self)
                     saving.save(self)
+                    saving.checkpoint(self)
         bar.close()
         self.collect()
-        if self.step >= r.steps and self.step not in saving.checkpoints(self.folder):
-            saving.checkpoint(self)  # the end is one, wherever it falls
         saving.save(self)
-        if asked:
+        if self.step >= r.steps:
+            saving.checkpoint(self)  # the end is one, wherever it falls
+        elif asked:
             tqdm.write(f"stopped, saved at step {self.step}; go on with --resume", sys.stderr)
             raise KeyboardInterrupt
 

@@ -76,6 +76,22 @@ def test_a_chapter_runs_on_a_run_at_an_edge(kind, name, layout, made_up, root, m
     assert not wrong, wrong
 
 
+@pytest.mark.parametrize("kind", ["none solved", "all solved", "one hump"])
+def test_the_chapter_on_training_runs_on_checkpoints_at_an_edge(kind, made_up, root, monkeypatch):
+    """It stopped with an IndexError where no checkpoint had puzzles of each outcome."""
+    name = name_of(kind, "trm")
+    table = tables.load_run(name).table
+    studies = made_up / "runs" / name / "studies"
+    steps = pd.concat([table.assign(step=step) for step in (100, 200)], ignore_index=True)
+    tables.write(steps, studies / "evolution.parquet")
+    slots = {"hrm": "", "trm": name}
+    outputs = edges.execute(root / "notebooks" / "3_4_training.md", slots, monkeypatch)
+    shutil.rmtree(studies)
+    said = HIDDEN.sub(" ", edges.text_of(outputs))
+    assert not re.findall(r".{0,60}\b(?:nan|NaN|inf|None|NaT)\b.{0,40}", said)
+    assert ("no checkpoint has five puzzles of each outcome" in said) == (kind != "one hump")
+
+
 @pytest.mark.parametrize(
     ("kind", "why"),
     [

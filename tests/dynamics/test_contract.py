@@ -103,6 +103,58 @@ class MixesSome(Toy):
         return [lambda s: tuple(z * 0.5 - z.mean(0) * 1e-3 for z in s)] * 2
 
 
+class ReadOut(Toy):
+    """A toy whose state has scores and whose read-out a subclass spoils."""
+
+    def plain(self, state):
+        return Toy.readout(self, state)[0], state[0].mean((1, 2))[:, None].float()
+
+
+class ReadsInto(ReadOut):
+    def readout(self, state):
+        state[0].mul_(0.9)
+        return self.plain(state)
+
+
+class ReadsAtRandom(ReadOut):
+    def readout(self, state):
+        logits, q = self.plain(state)
+        return logits + torch.rand_like(logits), q
+
+
+class ReadsTogether(ReadOut):
+    def readout(self, state):
+        logits, q = self.plain(state)
+        return logits - logits.mean(0), q
+
+
+class ScoresTogether(ReadOut):
+    def readout(self, state):
+        logits, q = self.plain(state)
+        return logits, q - q.max()
+
+
+class ReadsNone(ReadOut):
+    def readout(self, state):
+        logits, q = self.plain(state)
+        return logits, q * torch.nan
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        (ReadsInto, "readout(state) writes into the state that it is given: drift would be wrong"),
+        (ReadsAtRandom, "readout(state) gives another result the second time"),
+        (ReadsTogether, "a puzzle alone ends elsewhere than in a batch: something mixes the rows"),
+        (ScoresTogether, "a puzzle alone ends elsewhere than in a batch: something mixes the rows"),
+        (ReadsNone, "readout(state) gives NaN or infinite"),
+    ],
+)
+def test_a_read_out_that_is_not_a_puzzle_s_own_is_a_fault(boards, model, said):
+    (fault,) = check.check(model(), boards).faults
+    assert fault.startswith(said)
+
+
 class Placed(Toy):
     def initial_state(self, x):
         draw = torch.Generator().manual_seed(0)

@@ -11,9 +11,10 @@ import torch
 
 from rrm_core.models.config import ModelError
 from rrm_core.models.weights import load_model, stored_digest
-from rrm_core.runs import folder, tables
+from rrm_core.runs import folder, measure, tables
 from rrm_core.runs.folder import Settings
 from rrm_core.runs.measure import MeasureError
+from rrm_core.runs.schema import TableError
 from rrm_core.store import manifest, paths
 from rrm_core.training import recipes
 from rrm_core.training.saving import checkpoints
@@ -52,6 +53,23 @@ def test_sharding_and_resuming_do_not_matter(smoke_training, data_copy):
     for name in (*folder.TABLES, "model.safetensors"):
         assert (one / name).read_bytes() == (two / name).read_bytes(), name
     assert not (two / "parts").exists()
+
+
+def test_rows_that_are_no_numbers_are_never_kept(smoke_training, tmp_path, monkeypatch):
+    """As after a fault of a GPU: they stood in a part, and every later call failed at its end."""
+    checkpoint, settings = checkpoints(smoke_training)[120], Settings("4x4-test", 40, k=1)
+    rows, out = measure.rows, tmp_path / "run"
+
+    def faulty(model, frame, **options):
+        table, texts = rows(model, frame, **options)
+        return table.assign(q_halt_03=np.float32(np.nan)), texts
+
+    monkeypatch.setattr(measure, "rows", faulty)
+    with pytest.raises(TableError, match="column q_halt_03 is NaN or infinite at idx 0, 1, 2"):
+        folder.make(checkpoint, out, settings)
+    assert not list(out.rglob("*.parquet"))
+    monkeypatch.setattr(measure, "rows", rows)
+    assert folder.make(checkpoint, out, settings) == out
 
 
 def test_parts_of_another_measurement_are_left_alone(smoke_training, tmp_path):

@@ -118,6 +118,24 @@ def test_a_model_of_one_s_own_becomes_a_run_like_any_other(own, data_copy, rrm, 
     assert rrm(*again)[0] == 0 and rrm("study", "long", "--run", "mine")[0] == 0
 
 
+def test_a_read_out_that_has_changed_is_seen_too(own, data_copy, rrm, monkeypatch, tmp_path):
+    """Drift and growth are the same, the boards are others: the old accuracy stood on."""
+    wrong = OWN.replace("staticmethod(digits)", "staticmethod(lambda a: digits(a) % 4 + 1)")
+    again = ["measure", own, "--model", "own_model:make", "--puzzles", "4x4-test", "--n", 8]
+    again += ["--k", 1, "--segments", 5, "--run", "mine"]
+    for text, status, agrees in ((wrong, 0, True), (OWN, 2, False)):
+        (tmp_path / "own_model.py").write_text(text)
+        monkeypatch.delitem(sys.modules, "own_model", raising=False)
+        found, _, err = rrm(*again)
+        assert found == status and ("gives other numbers" in err) == (status == 2)
+        assert folder.recompute("mine", 4).agrees.eq(agrees).all()
+    assert rrm(*again, "--replace")[0] == 0 and folder.recompute("mine", 4).agrees.all()
+    halting = OWN.replace("state[0].mean((1, 2))", "1 + state[0].mean((1, 2))")
+    (tmp_path / "own_model.py").write_text(halting)
+    monkeypatch.delitem(sys.modules, "own_model")
+    assert rrm(*again)[0] == 2 and not folder.recompute("mine", 4).agrees.any()
+
+
 def test_parts_of_code_that_has_changed_are_not_taken_up(own, data_copy, monkeypatch, tmp_path):
     """A killed measurement, and a folder that is no run of data/runs: both know their code."""
     asked, out = folder.Settings("4x4-test", n=40, k=1, segments=5), tmp_path / "elsewhere"

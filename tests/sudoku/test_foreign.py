@@ -85,6 +85,16 @@ def test_text_files_and_plain_lists(tmp_path):
         foreign.read(tmp_path / "none.txt")
 
 
+def test_a_rating_is_a_finite_number_of_the_column_called_so(tmp_path):
+    rows = [f"{GOOD},3,inf", f"{OTHER},4,9"]
+    (tmp_path / "x.csv").write_text("\n".join(["puzzle,difficulty,rating", *rows]))
+    table, notes = foreign.read(tmp_path / "x.csv")
+    assert table.rating.isna().tolist() == [True, False] and table.rating[1] == 9
+    assert "1 puzzles have no rating: blank or no number" in notes
+    (tmp_path / "x.csv").write_text("\n".join(["puzzle,difficulty,other", *rows]))
+    assert foreign.read(tmp_path / "x.csv")[0].rating.tolist() == [3, 4]
+
+
 def test_import_command_reports_and_keeps_the_rating(data_copy, tmp_path, capsys, monkeypatch):
     (tmp_path / "x.csv").write_text(
         f"source,question,answer,rating\na,{GOOD},{ANSWER},7\nb,{GOOD[:-1]},{ANSWER},1\n"

@@ -142,3 +142,55 @@ def test_a_training_that_is_asked_to_stop_saves_its_step_and_goes_on(smoke, tmp_
     second.run(progress=False)
     for mine, theirs in zip(second.average.parameters(), whole.average.parameters(), strict=True):
         assert torch.equal(mine, theirs)
+
+
+def test_checkpoints_of_a_training_whose_state_is_gone_are_not_mixed_with_another_s(
+    smoke, tmp_path
+):
+    """The last one stayed the other training's, and was measured under this one's recipe."""
+    often = {"steps": 6, "checkpoint_every": 3}
+    smoke(tmp_path, **often).run(progress=False)
+    (tmp_path / "state.pt").unlink()
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.safetensors")}
+    with pytest.raises(
+        TrainingError, match=r"holds 2 checkpoints and no state.pt to go on from; r"
+    ):
+        smoke(tmp_path, seed=1, **often).run(progress=False)
+    assert before == {path: path.read_bytes() for path in tmp_path.rglob("*.safetensors")}
+
+
+def test_a_checkpoint_that_a_kill_prevented_is_written_when_the_training_goes_on(smoke, tmp_path):
+    often = {"steps": 6, "checkpoint_every": 3, "eval_every": 0}
+    whole = smoke(tmp_path / "whole", **often)
+    whole.run(progress=False)
+    part = smoke(tmp_path / "part", **often)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(saving, "checkpoint", lambda trainer: (_ for _ in ()).throw(SystemExit))
+        with pytest.raises(SystemExit):
+            part.run(progress=False)
+    assert not checkpoints(tmp_path / "part")
+    part = smoke(tmp_path / "part", **often)
+    part.resume()
+    assert part.step == 3
+    part.run(progress=False)
+    theirs, ours = checkpoints(tmp_path / "whole"), checkpoints(tmp_path / "part")
+    assert list(theirs) == list(ours) == [3, 6]
+    for step in (3, 6):
+        one, other = (found[step] / "model.safetensors" for found in (theirs, ours))
+        assert one.read_bytes() == other.read_bytes()
+
+
+def test_a_stop_asked_for_in_the_last_step_ends_a_training_that_is_done(smoke, tmp_path, capsys):
+    trainer = smoke(tmp_path, steps=3, eval_every=0)
+    advance = trainer.advance
+
+    def asked():
+        advance()
+        if trainer.step == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    trainer.advance = asked
+    trainer.run(progress=False)
+    assert (
+        list(checkpoints(tmp_path)) == [3] and "go on with --resume" not in capsys.readouterr().err
+    )

@@ -21,15 +21,10 @@ NAMES = {  # theirs: ours
 }
 SYMBOLS = {7: 4, 9: 6, 12: 9}  # padding, end, blank and the digits: side
 END = 1  # the symbol that is left out
-SETTINGS = {  # their hyper-parameter: that of an official config
-    "hidden_size": "hidden_size",
+SAME = ["hidden_size", "num_heads", "H_cycles", "L_cycles", "puzzle_emb_len", "rope_theta"]
+SETTINGS = dict(zip(SAME, SAME, strict=True)) | {  # theirs: that of an official config
     "num_layers": "L_layers",
-    "num_heads": "num_heads",
-    "H_cycles": "H_cycles",
-    "L_cycles": "L_cycles",
     "ffn_expansion": "expansion",
-    "puzzle_emb_len": "puzzle_emb_len",
-    "rope_theta": "rope_theta",
     "use_mlp_t": "mlp_t",
     "N_supervision_val": "halt_max_steps",
 }

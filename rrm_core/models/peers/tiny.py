@@ -64,8 +64,7 @@ def built(sizes: dict) -> nn.Module:
     dim, head = sizes["dim"], sizes["head"]
     layers = {"depth": sizes["depth"], "heads": sizes["heads"], "attn_dim_head": head}
     network = Encoder(dim=dim, **layers, rotary_pos_emb=True, rotary_emb_dim=head)
-    registers, vocabulary = sizes["registers"], sizes["vocabulary"]
-    kinds = {"num_register_tokens": registers, "num_tokens": vocabulary}
+    kinds = {"num_register_tokens": sizes["registers"], "num_tokens": sizes["vocabulary"]}
     return TinyRecursiveModel(dim=dim, network=network, **kinds)
 
 
