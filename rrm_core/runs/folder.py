@@ -324,15 +324,15 @@ def keep_checkpoints(training: Path, out: Path, count: int, to: int | None = Non
 def apart(model: Reasoner, old: pd.DataFrame, k: int, seed: int, segments: int = 2) -> np.ndarray:
     """(n,) largest relative difference between rows `old` and the same rows measured again.
 
-    Compared are drift, growth, scores and, where `old` has them, answers of the first segments. On
-    another processor, or in other chunks, a wandering trajectory amplifies round-off until it is
-    another one.
+    Compared are the first segments: drift, growth, scores, and answers where `old` has them. Later
+    the round-off of another processor or chunk can make a wandering trajectory another one.
     """
     frame = old[["idx", *board.COLUMNS]]
     new, said = measure.rows(model, frame, k, seed, segments=segments, chunk=len(old))
     prefixes = [*map(drift_name, range(len(model.parts))), *["growth_1"] * (k > 0), *model.scores]
     early = [column for prefix in prefixes for column in numbered(new, prefix)]
-    gaps = (new[early] - old[early]).abs() / old[early].abs().clip(lower=0.1)
+    least = [1.0 if column.startswith(tuple(model.scores)) else 0.1 for column in early]
+    gaps = (new[early] - old[early]).abs() / old[early].abs().clip(lower=least, axis=1)
     answers = [column for column in said if column in old and column != "idx"]
     other = (said[answers] != old[answers].reset_index(drop=True)).any(axis=1)
     return gaps.max(axis=1, skipna=False).where(~other, np.inf).to_numpy()
