@@ -1,10 +1,12 @@
 """What the tests share: shipped runs, one small trained model, the built book in a browser."""
 
+import contextlib
 import fcntl
 import os
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -108,6 +110,36 @@ def rrm(capsys, monkeypatch):
         return status, out.out, out.err
 
     return command
+
+
+@pytest.fixture
+def interrupted(capfd):
+    """``interrupted(**options)``: what is on stderr of a kernel after 100 interrupts, and itself.
+
+    Some come between two cells, as jupyter_client 8.10 sends one before it asks a kernel to stop.
+    """
+    from jupyter_client.manager import start_new_kernel
+
+    def asked(**options):
+        for _ in range(10):  # now and then an interrupt ends a busy kernel: that one is not asked
+            manager, client = start_new_kernel(**options)
+            process = manager.provisioner.process
+            with contextlib.suppress(OSError):  # it has ended
+                for i in range(100):
+                    client.execute("1")
+                    time.sleep(0.001 * (i % 17))
+                    manager.interrupt_kernel()
+                time.sleep(0.2)
+            lives = manager.is_alive()
+            client.stop_channels()
+            with contextlib.suppress(OSError):
+                manager.shutdown_kernel()
+            said = capfd.readouterr().err
+            if lives:
+                return said, process
+        raise AssertionError("no kernel lived through its interrupts")
+
+    return asked
 
 
 @pytest.fixture(scope="session")

@@ -38,7 +38,7 @@ def emulated(v: Tensor) -> bool:
 def onednn(v: Tensor) -> bool:
     """Whether products of `v` go to oneDNN, which knows no derivatives: in inference mode.
 
-    And on AMD with AVX-512, which MKL, that torch gives float32 to, leaves alone there.
+    On AMD with AVX-512 alone: torch gives float32 to MKL, which makes no use of it there.
     """
     quick = torch.is_inference_mode_enabled() and ONEDNN and AMD and WIDE and v.numel() >= SMALL
     return quick and v.dtype == torch.float32 and v.device.type == "cpu"

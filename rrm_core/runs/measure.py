@@ -108,9 +108,8 @@ def subset(puzzle_set: str, n: int, extra_givens: int = 0) -> pd.DataFrame:
     """
     frame = sets.table(puzzle_set)
     if not 0 < n <= len(frame):
-        raise MeasureError(
-            f"n={n}: {puzzle_set!r} has {len(frame)} puzzles; ask for 1..{len(frame)}"
-        )
+        most = len(frame)
+        raise MeasureError(f"n={n}: {puzzle_set!r} has {most} puzzles; ask for 1..{most}")
     frame = frame[[c for c in (*board.COLUMNS, "grid", "rating") if c in frame]].head(n)
     if extra_givens:
         boards, solutions = sets.boards(frame)

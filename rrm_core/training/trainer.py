@@ -271,8 +271,9 @@ class Trainer:
         bar.close()
         self.collect()
         saving.save(self)
-        if self.step >= r.steps:
-            saving.checkpoint(self)  # the end is one, wherever it falls
+        if self.step >= r.steps:  # the end is one, wherever it falls
+            if self.step not in saving.checkpoints(self.folder):
+                saving.checkpoint(self)
         elif asked:
             tqdm.write(f"stopped, saved at step {self.step}; go on with --resume", sys.stderr)
             raise KeyboardInterrupt
